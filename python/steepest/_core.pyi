@@ -1,0 +1,66 @@
+from typing import Any, Literal, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+Activation: TypeAlias = Literal["identity", "sigmoid"]
+Loss: TypeAlias = Literal["squared_error", "log_loss"]
+_Array: TypeAlias = npt.NDArray[Any]
+_FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+@final
+class FitResult:
+    weights: _FloatArray
+    bias: float
+    n_iter: int
+    stop_reason: Literal["tolerance", "max_iter", "early_stopping"]
+    learning_rate: float
+    cost: _FloatArray
+    validation_cost: _FloatArray
+    gradient_norm: _FloatArray
+    seconds: _FloatArray
+
+def forward(
+    x: _Array, weights: _FloatArray, bias: float, activation: Activation, n_threads: int | None
+) -> _FloatArray: ...
+def class_probabilities(x: _Array, weights: _FloatArray, bias: float, n_threads: int | None) -> _FloatArray: ...
+def cost(
+    x: _Array,
+    y: _Array,
+    sample_weight: _Array | None,
+    weights: _FloatArray,
+    bias: float,
+    activation: Activation,
+    loss: Loss,
+    n_threads: int | None,
+) -> float: ...
+def gradient(
+    x: _Array,
+    y: _Array,
+    sample_weight: _Array | None,
+    weights: _FloatArray,
+    bias: float,
+    activation: Activation,
+    loss: Loss,
+    n_threads: int | None,
+) -> tuple[_FloatArray, float]: ...
+def fit(
+    x: _Array,
+    y: _Array,
+    sample_weight: _Array | None,
+    x_val: _Array | None,
+    y_val: _Array | None,
+    sample_weight_val: _Array | None,
+    *,
+    activation: Activation,
+    loss: Loss,
+    learning_rate: float | None,
+    max_iter: int,
+    tol: float,
+    patience: int | None,
+    start_weights: _FloatArray | None,
+    start_bias: float,
+    n_threads: int | None,
+) -> FitResult: ...

@@ -1,0 +1,351 @@
+"""What the three estimators share: parameters, the fit from validation to result, prediction."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from steepest import _core
+from steepest._exceptions import ConvergenceWarning, NotFittedError, kin
+from steepest._history import History
+from steepest._validation import (
+    Array,
+    FloatArray,
+    as_matrix,
+    as_scalar,
+    as_targets,
+    as_vector,
+    as_weights,
+    check_bool,
+    check_feature_names,
+    check_integer,
+    check_real,
+    check_threads,
+    feature_names,
+    stacklevel,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Solver = Literal["auto", "gd"]
+
+
+class Estimator:
+    """Base of the estimators; what a parameter means is said by each of them."""
+
+    _activation: ClassVar[_core.Activation]
+
+    coef_: FloatArray
+    intercept_: Any
+    n_iter_: int
+    converged_: bool
+    stop_reason_: str
+    learning_rate_: float
+    history_: History
+    n_features_in_: int
+    feature_names_in_: Array
+
+    def __init__(
+        self,
+        *,
+        solver: Solver = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        early_stopping: bool = False,
+        patience: int = 10,
+        warm_start: bool = False,
+        n_threads: int | None = None,
+    ) -> None:
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.warm_start = warm_start
+        self.n_threads = n_threads
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's parameters, by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Accepted for scikit-learn's protocol; no parameter holds another estimator.
+        """
+        return {name: getattr(self, name) for name in _defaults(type(self))}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set constructor parameters by name and return the estimator.
+
+        Raises
+        ------
+        ValueError
+            If a name is not a parameter; nothing is set then.
+        """
+        names = _defaults(type(self))
+        for name in params:
+            if name not in names:
+                raise ValueError(f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {sorted(names)}.")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = _defaults(type(self))
+        shown = (f"{name}={value!r}" for name, value in self.get_params().items() if repr(value) != repr(defaults[name]))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coef_")
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+    ) -> Self:
+        """Fit the model to training data.
+
+        `X` is read where it lies and must not change meanwhile. Whatever is raised, the estimator stays as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n)
+            One sample a row: any layout; float64, float32, float16, any integer or bool. Arithmetic is float64.
+        y : array-like of shape (m,)
+            Targets.
+        sample_weight : array-like of shape (m,), optional
+            How often each sample counts, 0 or more; 1 each if not given.
+        X_val, y_val, sample_weight_val : array-like, optional
+            Validation data, of the same form. Their cost is recorded at each iteration; nothing is fitted to them.
+        coef_init : array-like of shape (n,), optional
+            Weights to start from, instead of 0.
+        intercept_init : float, optional
+            Bias to start from, instead of 0.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad data or parameters; the message names the argument, the value and where it is.
+        DivergenceError
+            If the learning rate is too large for the data.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` iterations end before the gradient norm is `tol` times its first value.
+        """
+        options = self._options()
+        X_array = as_matrix(X)
+        names = feature_names(X)
+        n_samples, n_features = X_array.shape
+        classes = self._find_classes(y)
+        targets = self._encode(y, "y", n_samples, "X", classes)
+        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", n_samples, "X")
+
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(f"{given} is given but {missing} is not; validation data needs both.")
+        X_val_array = targets_val = weights_val = None
+        if X_val is not None:
+            X_val_array = as_matrix(X_val, "X_val")
+            check_feature_names(X_val, names, type(self).__name__, "X_val")
+            self._check_width(X_val_array, n_features, "X_val")
+            targets_val = self._encode(y_val, "y_val", len(X_val_array), "X_val", classes)
+            if sample_weight_val is not None:
+                weights_val = as_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
+        elif self.early_stopping:
+            raise ValueError("early_stopping=True needs validation data: pass X_val and y_val to fit.")
+        elif sample_weight_val is not None:
+            raise ValueError("sample_weight_val is given but X_val and y_val are not.")
+
+        start_weights, start_bias = self._start(n_features, classes, coef_init, intercept_init)
+        result = _core.fit(
+            X_array,
+            targets,
+            weights,
+            X_val_array,
+            targets_val,
+            weights_val,
+            activation=self._activation,
+            loss=self._loss(),
+            start_weights=start_weights,
+            start_bias=start_bias,
+            **options,
+        )
+        self._take(result, n_features, names, classes)
+        return self
+
+    def _options(self) -> Mapping[str, Any]:
+        """Check the constructor's parameters and return them as the core takes them."""
+        if self.solver not in ("auto", "gd"):
+            raise ValueError(f"solver is {self.solver!r}, expected 'auto' or 'gd'.")
+        rate = self.learning_rate
+        if rate == "auto":
+            rate = None
+        else:
+            rate = check_real(rate, "learning_rate", "'auto' or a positive number", low=0.0, inclusive=False)
+        early_stopping = check_bool(self.early_stopping, "early_stopping")
+        check_bool(self.warm_start, "warm_start")
+        patience = check_integer(self.patience, "patience", "a positive integer", low=1)
+        return {
+            "learning_rate": rate,
+            "max_iter": check_integer(self.max_iter, "max_iter", "a positive integer", low=1),
+            "tol": check_real(self.tol, "tol", "a number, 0 or larger", low=0.0, inclusive=True),
+            "patience": patience if early_stopping else None,
+            "n_threads": check_threads(self.n_threads),
+        }
+
+    def _start(
+        self, n_features: int, classes: Array | None, coef_init: Any, intercept_init: Any
+    ) -> tuple[FloatArray | None, float]:
+        if coef_init is None and intercept_init is None:
+            if not (self.warm_start and hasattr(self, "coef_")):
+                return None, 0.0
+            if self.n_features_in_ != n_features:
+                raise ValueError(
+                    f"warm_start=True starts from the last fit, which had {self.n_features_in_} features; X has "
+                    f"{n_features}."
+                )
+            fitted = getattr(self, "classes_", None)
+            if fitted is not None and classes is not None and not np.array_equal(fitted, classes):
+                raise ValueError(
+                    f"warm_start=True starts from the last fit, whose classes were {fitted.tolist()}; y has "
+                    f"{classes.tolist()}."
+                )
+            return self._parameters()
+        weights = np.zeros(n_features) if coef_init is None else as_weights(coef_init, n_features, "coef_init")
+        return weights, 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
+
+    def _take(self, result: _core.FitResult, n_features: int, names: Array | None, classes: Array | None) -> None:
+        self.coef_, self.intercept_ = self._shaped(result.weights, result.bias)
+        self.n_iter_ = result.n_iter
+        self.stop_reason_ = result.stop_reason
+        self.converged_ = result.stop_reason == "tolerance"
+        self.learning_rate_ = result.learning_rate
+        self.history_ = History(
+            cost=result.cost,
+            validation_cost=result.validation_cost,
+            gradient_norm=result.gradient_norm,
+            seconds=result.seconds,
+        )
+        self.n_features_in_ = n_features
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if classes is not None:
+            self.classes_ = classes
+        if self.stop_reason_ == "max_iter" and self.tol > 0:
+            norm = self.history_.gradient_norm
+            warnings.warn(
+                f"{type(self).__name__} stopped at max_iter={self.max_iter} with the gradient norm at "
+                f"{norm[-1] / norm[0]:.2g} of its first value, tol={self.tol:g} asks for less. Raise max_iter, scale the "
+                "columns of X alike, or set tol=0 to run max_iter iterations without this warning.",
+                kin(ConvergenceWarning),
+                stacklevel=stacklevel(),
+            )
+
+    # What the estimators differ in.
+
+    def _loss(self) -> _core.Loss:
+        return "squared_error"
+
+    def _find_classes(self, y: Any) -> Array | None:
+        return None
+
+    def _encode(self, y: Any, name: str, n_samples: int, X_name: str, classes: Array | None) -> Array:
+        return as_targets(y, name, n_samples, X_name)
+
+    def _shaped(self, weights: FloatArray, bias: float) -> tuple[FloatArray, Any]:
+        return weights, bias
+
+    # Prediction.
+
+    def _parameters(self) -> tuple[FloatArray, float]:
+        return np.asarray(self.coef_, dtype=np.float64).reshape(-1), float(np.reshape(self.intercept_, -1)[0])
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "coef_"):
+            name = type(self).__name__
+            raise kin(NotFittedError)(f"This {name} instance is not fitted yet. Call fit with training data first.")
+
+    def _check_width(self, X: Array, n_features: int, name: str = "X") -> None:
+        if X.shape[1] != n_features:
+            raise ValueError(
+                f"{name} has {X.shape[1]} features, but {type(self).__name__} is expecting {n_features} features as input."
+            )
+
+    def _checked(self, X: Any) -> Array:
+        """Return `X` as an array that this fitted estimator can predict for."""
+        self._check_fitted()
+        array = as_matrix(X)
+        check_feature_names(X, getattr(self, "feature_names_in_", None), type(self).__name__)
+        self._check_width(array, self.n_features_in_)
+        return array
+
+    def _forward(self, X: Any, activation: _core.Activation) -> FloatArray:
+        array = self._checked(X)
+        weights, bias = self._parameters()
+        return _core.forward(array, weights, bias, activation, check_threads(self.n_threads))
+
+
+class Regressor(Estimator):
+    """An estimator that predicts a number."""
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return the prediction ŷ for each row of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n)
+
+        Returns
+        -------
+        ndarray of shape (m,)
+        """
+        return self._forward(X, self._activation)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the coefficient of determination R² = 1 − Σ s (y − ŷ)² / Σ s (y − ȳ)².
+
+        For a constant `y`, where it is not defined: 1 if every prediction is right, else 0.
+        """
+        predicted = self.predict(X)
+        targets = as_targets(y, "y", len(predicted), "X").astype(np.float64, copy=False)
+        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(predicted), "X")
+        mean = np.average(targets, weights=weights)
+        residual = np.average((targets - predicted) ** 2, weights=weights)
+        total = np.average((targets - mean) ** 2, weights=weights)
+        if total == 0.0:
+            return 1.0 if residual == 0.0 else 0.0
+        return float(1.0 - residual / total)
+
+    def __sklearn_tags__(self) -> Any:
+        from steepest._sklearn import regressor_tags
+
+        return regressor_tags()
+
+
+@cache
+def _defaults(cls: type[Estimator]) -> Mapping[str, Any]:
+    parameters = inspect.signature(cls.__init__).parameters
+    return {name: parameter.default for name, parameter in parameters.items() if name != "self"}

@@ -1,0 +1,64 @@
+"""The exceptions and warnings of the package."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A method that needs a fitted estimator was called before ``fit``."""
+
+
+class DivergenceError(ArithmeticError):
+    """Gradient descent moved away from the minimum.
+
+    Attributes
+    ----------
+    iteration : int
+        The iteration at which it was noticed.
+    learning_rate : float
+        The rate that was used.
+    largest_stable_rate : float
+        2 / L, with L the largest eigenvalue of the Hessian's bound for the data: below it no step raises the cost.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        iteration: int = 0,
+        learning_rate: float = float("nan"),
+        largest_stable_rate: float = float("nan"),
+    ) -> None:
+        super().__init__(message)
+        self.iteration = iteration
+        self.learning_rate = learning_rate
+        self.largest_stable_rate = largest_stable_rate
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.iteration, self.learning_rate, self.largest_stable_rate)
+
+
+class ConvergenceWarning(UserWarning):
+    """A fit ended before the gradient was as small as ``tol`` asks."""
+
+
+class DataConversionWarning(UserWarning):
+    """Data came in a shape that had to be converted."""
+
+
+def kin(cls: type[Exception]) -> Any:
+    """Return `cls`; where scikit-learn is loaded, a subclass of it and of scikit-learn's class of the same name.
+
+    So ``except sklearn.exceptions.NotFittedError`` catches ours, without importing scikit-learn here.
+    """
+    theirs = getattr(sys.modules.get("sklearn.exceptions"), cls.__name__, None)
+    return cls if theirs is None else _both(cls, theirs)
+
+
+@cache
+def _both(ours: type[Exception], theirs: type[Exception]) -> type[Exception]:
+    # Pickled as ours: the reader may not have scikit-learn.
+    members = {"__module__": ours.__module__, "__doc__": ours.__doc__, "__reduce__": lambda self: (ours, self.args)}
+    return type(ours.__name__, (ours, theirs), members)

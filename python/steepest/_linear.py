@@ -1,0 +1,65 @@
+"""The linear model."""
+
+from __future__ import annotations
+
+from steepest._estimator import Regressor
+
+
+class LinearRegression(Regressor):
+    """The linear model ŷ = w·x + b, fitted by least squares.
+
+    Minimises the mean of squares C = (1/S) Σ sᵢ (yᵢ − ŷᵢ)², S = Σ sᵢ, without a factor ½.
+
+    Parameters
+    ----------
+    solver : {"auto", "gd"}, default="auto"
+        "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
+    learning_rate : float or "auto", default="auto"
+        The step size α. "auto" is 1 / L, with L the largest eigenvalue of the Hessian, by power iteration.
+    max_iter : int, default=1000
+        At most this many iterations.
+    tol : float, default=1e-6
+        Stop when the gradient norm is at most `tol` times its first value. 0 runs `max_iter` iterations.
+    early_stopping : bool, default=False
+        Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
+        minimum. Needs `X_val` and `y_val` in `fit`.
+    patience : int, default=10
+        See `early_stopping`.
+    warm_start : bool, default=False
+        Start from the last fit instead of 0.
+    n_threads : int, optional
+        The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
+        environment, else the cores available to the process. It changes no result by a bit.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n,)
+        The weights w.
+    intercept_ : float
+        The bias b.
+    n_iter_ : int
+        The number of iterations done.
+    converged_ : bool
+        Whether the gradient became as small as `tol` asks.
+    stop_reason_ : {"tolerance", "max_iter", "early_stopping"}
+        Why the fit ended.
+    learning_rate_ : float
+        The step size used.
+    history_ : History
+        Cost, validation cost, gradient norm and seconds at each iteration.
+    n_features_in_ : int
+        The number of features n seen by `fit`.
+    feature_names_in_ : ndarray of shape (n,)
+        The column names of `X`, if they are all strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest import LinearRegression
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = LinearRegression().fit(X, 2 * X[:, 0] + 1)
+    >>> model.predict([[4.0]]).round(3)
+    array([9.])
+    """
+
+    _activation = "identity"

@@ -1,0 +1,187 @@
+"""The sigmoid model as a classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steepest import _core
+from steepest._estimator import Estimator
+from steepest._validation import Array, FloatArray, as_vector, check_length, check_threads, ravel_column
+
+
+class LogisticRegression(Estimator):
+    """The sigmoid model P(class 1) = σ(w·x + b), σ(z) = 1 / (1 + e⁻ᶻ), as a classifier for any two labels.
+
+    Minimises the mean log loss C = (1/S) Σ sᵢ (log(1 + e^zᵢ) − yᵢ zᵢ), S = Σ sᵢ, zᵢ = w·xᵢ + b, where yᵢ is 1 for the
+    second of the two labels in sorted order and 0 for the first.
+
+    Parameters
+    ----------
+    solver : {"auto", "gd"}, default="auto"
+        "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
+    learning_rate : float or "auto", default="auto"
+        The step size α. "auto" is 1 / L, with L the largest eigenvalue of a bound of the Hessian, by power iteration.
+    max_iter : int, default=1000
+        At most this many iterations.
+    tol : float, default=1e-6
+        Stop when the gradient norm is at most `tol` times its first value. 0 runs `max_iter` iterations.
+    early_stopping : bool, default=False
+        Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
+        minimum. Needs `X_val` and `y_val` in `fit`.
+    patience : int, default=10
+        See `early_stopping`.
+    warm_start : bool, default=False
+        Start from the last fit instead of 0.
+    n_threads : int, optional
+        The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
+        environment, else the cores available to the process. It changes no result by a bit.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels, sorted.
+    coef_ : ndarray of shape (1, n)
+        The weights w.
+    intercept_ : ndarray of shape (1,)
+        The bias b.
+    n_iter_ : int
+        The number of iterations done.
+    converged_ : bool
+        Whether the gradient became as small as `tol` asks.
+    stop_reason_ : {"tolerance", "max_iter", "early_stopping"}
+        Why the fit ended.
+    learning_rate_ : float
+        The step size used.
+    history_ : History
+        Cost, validation cost, gradient norm and seconds at each iteration.
+    n_features_in_ : int
+        The number of features n seen by `fit`.
+    feature_names_in_ : ndarray of shape (n,)
+        The column names of `X`, if they are all strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest import LogisticRegression
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    >>> model = LogisticRegression().fit(X, ["no", "no", "yes", "no", "yes"])
+    >>> model.predict([[0.5], [3.5]])
+    array(['no', 'yes'], dtype='<U3')
+    """
+
+    _activation = "sigmoid"
+
+    classes_: Array
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Return z = w·x + b for each row of `X`: the log odds of `classes_[1]`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n)
+
+        Returns
+        -------
+        ndarray of shape (m,)
+        """
+        return self._forward(X, "identity")
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Return the probability of each class for each row of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n)
+
+        Returns
+        -------
+        ndarray of shape (m, 2)
+            Columns in the order of `classes_`; both are right to the last digits also near 0.
+        """
+        array = self._checked(X)
+        weights, bias = self._parameters()
+        return _core.class_probabilities(array, weights, bias, check_threads(self.n_threads))
+
+    def predict(self, X: Any) -> Array:
+        """Return the more likely class for each row of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n)
+
+        Returns
+        -------
+        ndarray of shape (m,)
+        """
+        positive = self.decision_function(X) > 0
+        return self.classes_[positive.view(np.int8)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the (weighted) share of rows whose class is predicted right."""
+        predicted = self.predict(X)
+        labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
+        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(predicted), "X")
+        return float(np.average(predicted == labels, weights=weights))
+
+    def _loss(self) -> _core.Loss:
+        return "log_loss"
+
+    def _find_classes(self, y: Any) -> Array:
+        labels = ravel_column(y, "y")
+        if labels.dtype.kind == "c":
+            raise ValueError(f"Complex data not supported: y has dtype {labels.dtype}, expected labels.")
+        if len(labels) == 0:
+            raise ValueError("y has 0 samples, expected labels of two classes.")
+        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+            index = int(np.flatnonzero(~np.isfinite(labels))[0])
+            raise ValueError(f"y contains {labels[index]} at index {index}; every label must be finite.")
+        classes = _two_labels(labels)
+        if classes is None:
+            classes = np.unique(labels)
+        if len(classes) == 1:
+            raise ValueError(f"y contains one class only, {classes[0]!r}; LogisticRegression needs two classes.")
+        if len(classes) > 2:
+            if labels.dtype.kind == "f" and (classes != np.floor(classes)).any():
+                raise ValueError(
+                    f"Unknown label type: continuous. y holds {len(classes)} different values such as {classes[0]}; "
+                    "LogisticRegression takes two labels. For rates between 0 and 1 use SigmoidRegression, else "
+                    "LinearRegression."
+                )
+            listed = ", ".join(map(repr, classes[:5].tolist())) + (", …" if len(classes) > 5 else "")
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is multiclass: y holds "
+                f"{len(classes)} classes, {listed}."
+            )
+        return classes
+
+    def _encode(self, y: Any, name: str, n_samples: int, X_name: str, classes: Array | None) -> Array:
+        assert classes is not None
+        labels = check_length(ravel_column(y, name), name, n_samples, X_name)
+        positive = np.asarray(labels == classes[1], dtype=np.bool_)
+        known = positive | np.asarray(labels == classes[0], dtype=np.bool_)
+        if not known.all():
+            index = int(np.argmin(known))
+            raise ValueError(
+                f"{name} contains {labels[index]!r} at index {index}, expected one of the classes {classes.tolist()}."
+            )
+        return positive
+
+    def _shaped(self, weights: FloatArray, bias: float) -> tuple[FloatArray, Any]:
+        return weights.reshape(1, -1), np.array([bias])
+
+    def __sklearn_tags__(self) -> Any:
+        from steepest._sklearn import binary_classifier_tags
+
+        return binary_classifier_tags()
+
+
+def _two_labels(labels: Array) -> Array | None:
+    """Return the sorted labels if they are numbers and at most two; spares sorting them all, and the memory for it."""
+    if labels.dtype.kind not in "fiub":
+        return None
+    low, high = labels.min(), labels.max()
+    if ((labels == low) | (labels == high)).all():
+        return np.array([low] if low == high else [low, high], dtype=labels.dtype)
+    return None

@@ -1,0 +1,102 @@
+"""The sigmoid model for targets between 0 and 1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from steepest import _core
+from steepest._estimator import Regressor, Solver
+
+LossName = Literal["squared_error", "log_loss"]
+
+
+class SigmoidRegression(Regressor):
+    """The sigmoid model ŷ = σ(w·x + b), σ(z) = 1 / (1 + e⁻ᶻ), for targets between 0 and 1: rates, shares, probabilities.
+
+    Minimises, with S = Σ sᵢ, the mean of squares C = (1/S) Σ sᵢ (yᵢ − ŷᵢ)², or the mean log loss
+    C = (1/S) Σ sᵢ (log(1 + e^zᵢ) − yᵢ zᵢ), zᵢ = w·xᵢ + b. The log loss is convex; the mean of squares is not, and
+    gradient descent then ends at a local minimum.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        The cost of one sample.
+    solver : {"auto", "gd"}, default="auto"
+        "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
+    learning_rate : float or "auto", default="auto"
+        The step size α. "auto" is 1 / L, with L the largest eigenvalue of a bound of the Hessian, by power iteration.
+    max_iter : int, default=1000
+        At most this many iterations.
+    tol : float, default=1e-6
+        Stop when the gradient norm is at most `tol` times its first value. 0 runs `max_iter` iterations.
+    early_stopping : bool, default=False
+        Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
+        minimum. Needs `X_val` and `y_val` in `fit`.
+    patience : int, default=10
+        See `early_stopping`.
+    warm_start : bool, default=False
+        Start from the last fit instead of 0.
+    n_threads : int, optional
+        The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
+        environment, else the cores available to the process. It changes no result by a bit.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n,)
+        The weights w.
+    intercept_ : float
+        The bias b.
+    n_iter_ : int
+        The number of iterations done.
+    converged_ : bool
+        Whether the gradient became as small as `tol` asks.
+    stop_reason_ : {"tolerance", "max_iter", "early_stopping"}
+        Why the fit ended.
+    learning_rate_ : float
+        The step size used.
+    history_ : History
+        Cost, validation cost, gradient norm and seconds at each iteration.
+    n_features_in_ : int
+        The number of features n seen by `fit`.
+    feature_names_in_ : ndarray of shape (n,)
+        The column names of `X`, if they are all strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest import SigmoidRegression
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = SigmoidRegression(loss="log_loss").fit(X, [0.1, 0.3, 0.6, 0.9])
+    >>> model.predict([[1.5]]).round(2)
+    array([0.45])
+    """
+
+    _activation = "sigmoid"
+
+    def __init__(
+        self,
+        *,
+        loss: LossName = "squared_error",
+        solver: Solver = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        early_stopping: bool = False,
+        patience: int = 10,
+        warm_start: bool = False,
+        n_threads: int | None = None,
+    ) -> None:
+        super().__init__(
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            tol=tol,
+            early_stopping=early_stopping,
+            patience=patience,
+            warm_start=warm_start,
+            n_threads=n_threads,
+        )
+        self.loss = loss
+
+    def _loss(self) -> _core.Loss:
+        return self.loss

@@ -1,0 +1,245 @@
+"""Turns what the caller hands in into arrays that the core can read, without copying any that already is one."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import sys
+import warnings
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from steepest._exceptions import DataConversionWarning, kin
+
+Array: TypeAlias = npt.NDArray[Any]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+_EXPECTED_DTYPE = "expected float64, float32, float16, an integer or bool"
+
+
+def as_matrix(X: Any, name: str = "X") -> Array:
+    """Return `X` as a two-dimensional numeric array; no copy if it is one.
+
+    Raises
+    ------
+    TypeError
+        If `X` is sparse, masked, or not numeric.
+    ValueError
+        If `X` is complex, has not two dimensions, or no rows or columns.
+    """
+    array = _as_numeric(X, name)
+    if array.ndim != 2:
+        remedy = (
+            "Reshape your data either using array.reshape(-1, 1) if your data has a single feature or "
+            "array.reshape(1, -1) if it contains a single sample."
+            if array.ndim < 2
+            else "Reshape it to one row a sample, array.reshape(len(array), -1)."
+        )
+        raise ValueError(f"{name} has {array.ndim} dimension(s), expected 2. {remedy}")
+    for count, what in zip(array.shape, ("sample", "feature"), strict=True):
+        if count == 0:
+            raise ValueError(f"{name} has 0 {what}(s) (shape={array.shape}) while a minimum of 1 is required.")
+    return array
+
+
+def as_vector(values: Any, name: str, n_samples: int, X_name: str) -> Array:
+    """Return `values` as a one-dimensional numeric array with one entry for each row of the matrix."""
+    array = _as_numeric(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} should be a 1d array, got an array of shape {array.shape} instead.")
+    return check_length(array, name, n_samples, X_name)
+
+
+def as_targets(y: Any, name: str, n_samples: int, X_name: str) -> Array:
+    """Return `y`, one-dimensional or a single column, as a one-dimensional numeric array."""
+    return as_vector(ravel_column(y, name), name, n_samples, X_name)
+
+
+def ravel_column(y: Any, name: str) -> Array:
+    """Return `y` as an array, a single column as a one-dimensional view of it."""
+    if y is None:
+        raise ValueError(f"{name} is None; this estimator requires y to be passed, but the target y is None.")
+    array = as_array(y, name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        warnings.warn(
+            f"A column-vector {name} was passed when a 1d array was expected: its shape is {array.shape}; "
+            f"pass {name}.ravel() to silence this.",
+            kin(DataConversionWarning),
+            stacklevel=stacklevel(),
+        )
+        return array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} should be a 1d array or a single column, got an array of shape {array.shape} instead.")
+    return array
+
+
+def check_length(array: Array, name: str, n_samples: int, X_name: str) -> Array:
+    """Return `array` if it has as many entries as the matrix has rows."""
+    if len(array) != n_samples:
+        raise ValueError(f"{name} has {len(array)} samples, {X_name} has {n_samples}; they must be equal.")
+    return array
+
+
+def as_weights(weights: Any, n_features: int, name: str = "weights") -> FloatArray:
+    """Return one finite weight a feature as a float64 array."""
+    array = _as_numeric(weights, name)
+    if array.ndim == 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.shape != (n_features,):
+        raise ValueError(f"{name} has shape {array.shape}, expected ({n_features},): one weight for each column of X.")
+    return np.asarray(array, dtype=np.float64)
+
+
+def as_scalar(value: Any, name: str) -> float:
+    """Return a single finite number as a float."""
+    array = _as_numeric(value, name)
+    if array.size != 1:
+        raise ValueError(f"{name} has shape {array.shape}, expected a single number.")
+    number = float(array.reshape(())[()])
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number}, expected a finite number.")
+    return number
+
+
+def check_real(value: Any, name: str, expected: str, *, low: float, inclusive: bool) -> float:
+    """Return a finite real option above `low`, or at it if `inclusive`."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}, expected {expected}.")
+    number = float(value)
+    if not math.isfinite(number) or number < low or (number == low and not inclusive):
+        raise ValueError(f"{name} is {value!r}, expected {expected}.")
+    return number
+
+
+def check_integer(value: Any, name: str, expected: str, *, low: int) -> int:
+    """Return an integer option not below `low`."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}, expected {expected}.")
+    if value < low:
+        raise ValueError(f"{name} is {value!r}, expected {expected}.")
+    return int(value)
+
+
+def check_bool(value: Any, name: str) -> bool:
+    """Return an option that is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}, expected True or False.")
+    return bool(value)
+
+
+def check_threads(n_threads: Any) -> int | None:
+    """Return a number of threads, or None for the default."""
+    return None if n_threads is None else check_integer(n_threads, "n_threads", "None or a positive integer", low=1)
+
+
+def feature_names(X: Any) -> Array | None:
+    """Return the column names of a data frame if all are strings, None if there are none.
+
+    Raises
+    ------
+    TypeError
+        If some names are strings and some are not.
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or isinstance(X, np.ndarray):
+        return None
+    names = np.asarray(columns, dtype=object)
+    kinds = sorted({type(name).__name__ for name in names})
+    if "str" not in kinds:
+        return None
+    if len(kinds) > 1:
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, but your input has "
+            f"{kinds} as feature name / column name types. Convert them all with X.columns = X.columns.astype(str)."
+        )
+    return names
+
+
+def check_feature_names(X: Any, fitted: Array | None, estimator: str, name: str = "X") -> None:
+    """Compare the column names of `X` with those seen at fit."""
+    names = feature_names(X)
+    if names is None and fitted is None:
+        return
+    if fitted is None:
+        warnings.warn(
+            f"{name} has feature names, but {estimator} was fitted without feature names", UserWarning, stacklevel()
+        )
+    elif names is None:
+        warnings.warn(
+            f"{name} does not have valid feature names, but {estimator} was fitted with feature names",
+            UserWarning,
+            stacklevel(),
+        )
+    elif len(names) != len(fitted) or (names != fitted).any():
+        raise ValueError(_names_differ(list(names), list(fitted)))
+
+
+def _names_differ(names: list[str], fitted: list[str]) -> str:
+    message = "The feature names should match those that were passed during fit.\n"
+    unexpected, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
+
+    def listed(title: str, items: list[str], limit: int = 5) -> str:
+        if not items:
+            return ""
+        shown = "".join(f"- {item}\n" for item in items[:limit])
+        return f"{title}\n{shown}" + ("- ...\n" if len(items) > limit else "")
+
+    message += listed("Feature names unseen at fit time:", unexpected)
+    message += listed("Feature names seen at fit time, yet now missing:", missing)
+    if not unexpected and not missing:
+        message += "Feature names must be in the same order as they were in fit.\n"
+    return message
+
+
+def as_array(data: Any, name: str) -> Array:
+    """Return `data` as an array of whatever dtype; no copy if it is one."""
+    if type(data) is np.ndarray:
+        return data
+    if hasattr(data, "tocsr") or hasattr(data, "todense"):
+        kind = type(data).__name__
+        raise TypeError(
+            f"{name} is sparse ({kind}); sparse data is not supported, pass a dense array: {name}.toarray()."
+        )
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise TypeError(f"{name} has masked values; fill them, {name}.filled(value), or leave out their rows.")
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be made an array: {error}") from None
+
+
+def _as_numeric(data: Any, name: str) -> Array:
+    array = as_array(data, name)
+    kind = array.dtype.kind
+    if kind == "O":
+        return _object_to_float(array, name)
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}, {_EXPECTED_DTYPE}.")
+    if kind not in "fiub" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} has dtype {array.dtype}, {_EXPECTED_DTYPE}.")
+    return array
+
+
+def _object_to_float(array: Array, name: str) -> FloatArray:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        for index, entry in np.ndenumerate(array):
+            try:
+                float(entry)
+            except (TypeError, ValueError) as error:
+                place = "row {}, column {}".format(*index) if len(index) == 2 else f"index {', '.join(map(str, index))}"
+                raise type(error)(
+                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a number: {error}"
+                ) from None
+        raise
+
+
+def stacklevel() -> int:
+    """Return the stack level of the first caller outside this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("steepest."):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -1,0 +1,210 @@
+//! The boundary to Python: arrays in, the core called away from Python, results out. No arithmetic here.
+
+mod arrays;
+mod errors;
+mod leave;
+
+use pyo3::prelude::*;
+
+/// The extension module behind `steepest`.
+#[pymodule]
+mod _core {
+    use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyUntypedArray};
+    use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
+    use pyo3::prelude::*;
+    use steepest::{Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Samples, StopReason};
+
+    use crate::arrays::{column, matrix, parameters};
+    use crate::leave::leave_python;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        if cfg!(debug_assertions) {
+            let message = c"steepest._core is a debug build, many times slower than a release build; \
+                            build it with `pip install .` or `maturin develop --release`";
+            PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), message, 1)?;
+        }
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// What a fit returns.
+    #[pyclass(frozen, get_all)]
+    struct FitResult {
+        weights: Py<PyArray1<f64>>,
+        bias: f64,
+        n_iter: usize,
+        stop_reason: &'static str,
+        learning_rate: f64,
+        cost: Py<PyArray1<f64>>,
+        validation_cost: Py<PyArray1<f64>>,
+        gradient_norm: Py<PyArray1<f64>>,
+        seconds: Py<PyArray1<f64>>,
+    }
+
+    impl FitResult {
+        fn new(py: Python<'_>, fit: Fit) -> Self {
+            let History { cost, validation_cost, gradient_norm, seconds } = fit.history;
+            let array = |values| PyArray1::from_vec(py, values).unbind();
+            Self {
+                weights: PyArray1::from_owned_array(py, fit.parameters.weights).unbind(),
+                bias: fit.parameters.bias,
+                n_iter: fit.n_iter,
+                stop_reason: match fit.stop_reason {
+                    StopReason::Tolerance => "tolerance",
+                    StopReason::MaxIter => "max_iter",
+                    StopReason::EarlyStopping => "early_stopping",
+                },
+                learning_rate: fit.learning_rate,
+                cost: array(cost),
+                validation_cost: array(validation_cost),
+                gradient_norm: array(gradient_norm),
+                seconds: array(seconds),
+            }
+        }
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (x, weights, bias, activation, n_threads))]
+    fn forward<'py>(
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+        weights: PyReadonlyArray1<'py, f64>,
+        bias: f64,
+        activation: &str,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let (x, at, activation) = (matrix("X", x)?, parameters(&weights, bias), parse_activation(activation)?);
+        let predictions = leave_python(py, n_threads, |context| steepest::forward(x, &at, activation, context))?;
+        Ok(PyArray1::from_owned_array(py, predictions))
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (x, weights, bias, n_threads))]
+    fn class_probabilities<'py>(
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+        weights: PyReadonlyArray1<'py, f64>,
+        bias: f64,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let (x, at) = (matrix("X", x)?, parameters(&weights, bias));
+        let probabilities = leave_python(py, n_threads, |context| steepest::class_probabilities(x, &at, context))?;
+        Ok(PyArray2::from_owned_array(py, probabilities))
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (x, y, sample_weight, weights, bias, activation, loss, n_threads))]
+    #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
+    fn cost<'py>(
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+        y: &Bound<'py, PyUntypedArray>,
+        sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        weights: PyReadonlyArray1<'py, f64>,
+        bias: f64,
+        activation: &str,
+        loss: &str,
+        n_threads: Option<usize>,
+    ) -> PyResult<f64> {
+        let model = model(activation, loss)?;
+        let (samples, at) = (samples(x, y, sample_weight)?, parameters(&weights, bias));
+        leave_python(py, n_threads, |context| steepest::cost(model, samples, &at, context))
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (x, y, sample_weight, weights, bias, activation, loss, n_threads))]
+    #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
+    fn gradient<'py>(
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+        y: &Bound<'py, PyUntypedArray>,
+        sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        weights: PyReadonlyArray1<'py, f64>,
+        bias: f64,
+        activation: &str,
+        loss: &str,
+        n_threads: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyArray1<f64>>, f64)> {
+        let model = model(activation, loss)?;
+        let (samples, at) = (samples(x, y, sample_weight)?, parameters(&weights, bias));
+        let gradient = leave_python(py, n_threads, |context| {
+            steepest::cost_gradient(model, samples, &at, context).map(|(_, gradient)| gradient)
+        })?;
+        Ok((PyArray1::from_owned_array(py, gradient.weights), gradient.bias))
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (
+        x, y, sample_weight, x_val, y_val, sample_weight_val, *,
+        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
+    fn fit<'py>(
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+        y: &Bound<'py, PyUntypedArray>,
+        sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        x_val: Option<&Bound<'py, PyUntypedArray>>,
+        y_val: Option<&Bound<'py, PyUntypedArray>>,
+        sample_weight_val: Option<&Bound<'py, PyUntypedArray>>,
+        activation: &str,
+        loss: &str,
+        learning_rate: Option<f64>,
+        max_iter: usize,
+        tol: f64,
+        patience: Option<std::num::NonZeroUsize>,
+        start_weights: Option<PyReadonlyArray1<'py, f64>>,
+        start_bias: f64,
+        n_threads: Option<usize>,
+    ) -> PyResult<FitResult> {
+        let model = model(activation, loss)?;
+        let training = samples(x, y, sample_weight)?;
+        let validation = match (x_val, y_val) {
+            (Some(x), Some(y)) => Some(samples(x, y, sample_weight_val)?),
+            (None, None) => None,
+            _ => return Err(PyValueError::new_err("X_val and y_val go together")),
+        };
+        let options = FitOptions {
+            learning_rate: learning_rate.map_or(LearningRate::Auto, LearningRate::Fixed),
+            max_iter,
+            tol,
+            patience,
+            start: start_weights.map(|weights| parameters(&weights, start_bias)),
+        };
+        let fit = leave_python(py, n_threads, |context| steepest::fit(model, training, validation, &options, context))?;
+        Ok(FitResult::new(py, fit))
+    }
+
+    fn samples<'a>(
+        x: &'a Bound<'_, PyUntypedArray>,
+        y: &'a Bound<'_, PyUntypedArray>,
+        sample_weight: Option<&'a Bound<'_, PyUntypedArray>>,
+    ) -> PyResult<Samples<'a>> {
+        let (x, y) = (matrix("X", x)?, column("y", y)?);
+        let samples = match sample_weight {
+            None => Samples::new(x, y),
+            Some(weights) => Samples::weighted(x, y, column("sample_weight", weights)?),
+        };
+        samples.map_err(crate::errors::to_python)
+    }
+
+    fn parse_activation(name: &str) -> PyResult<Activation> {
+        match name {
+            "identity" => Ok(Activation::Identity),
+            "sigmoid" => Ok(Activation::Sigmoid),
+            _ => Err(PyValueError::new_err(format!("activation is {name:?}, expected \"identity\" or \"sigmoid\""))),
+        }
+    }
+
+    fn model(activation: &str, loss: &str) -> PyResult<Model> {
+        let loss = match loss {
+            "squared_error" => Loss::SquaredError,
+            "log_loss" => Loss::LogLoss,
+            _ => {
+                let message = format!("loss is {loss:?}, expected \"squared_error\" or \"log_loss\"");
+                return Err(PyValueError::new_err(message));
+            }
+        };
+        Model::new(parse_activation(activation)?, loss).map_err(crate::errors::to_python)
+    }
+}

@@ -1,0 +1,161 @@
+//! The one error type of the crate. Every message names the argument, the fault and the value.
+
+use thiserror::Error as ThisError;
+
+/// What can go wrong between the data and the answer.
+#[derive(Clone, Debug, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// Identity activation with log loss.
+    #[error("loss \"log_loss\" needs activation \"sigmoid\": it is defined for predictions between 0 and 1")]
+    NoSuchModel,
+
+    /// A vector's length differs from the number of rows of X.
+    #[error("{argument} has {found} samples, X has {expected}")]
+    Length {
+        /// The name of the vector.
+        argument: &'static str,
+        /// Its length.
+        found: usize,
+        /// The number of rows of X.
+        expected: usize,
+    },
+
+    /// The number of features differs from what the parameters or the training data have.
+    #[error("{argument} has {found} features, expected {expected}")]
+    Features {
+        /// The name of the argument.
+        argument: &'static str,
+        /// How many it has.
+        found: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+
+    /// A column was expected.
+    #[error("{argument} has {found} columns, expected one")]
+    NotAColumn {
+        /// The name of the argument.
+        argument: &'static str,
+        /// Its number of columns.
+        found: usize,
+    },
+
+    /// A matrix without rows or without columns.
+    #[error("X is empty: its shape is ({n_rows}, {n_cols})")]
+    Empty {
+        /// Rows found.
+        n_rows: usize,
+        /// Columns found.
+        n_cols: usize,
+    },
+
+    /// NaN or infinity in a matrix.
+    #[error("{argument} contains {} at row {row}, column {column}; every value must be finite", spell(*value))]
+    NonFiniteMatrix {
+        /// The name of the matrix.
+        argument: &'static str,
+        /// The first row that holds one.
+        row: usize,
+        /// The first such column in that row.
+        column: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// NaN or infinity in a vector.
+    #[error("{argument} contains {} at index {index}; every value must be finite", spell(*value))]
+    NonFiniteVector {
+        /// The name of the vector.
+        argument: &'static str,
+        /// The first such index.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// A target outside `[0, 1]` for the sigmoid model.
+    #[error("{argument} contains {value} at index {index}; the sigmoid model needs targets between 0 and 1")]
+    TargetOutOfRange {
+        /// The name of the vector.
+        argument: &'static str,
+        /// The first such index.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// A negative sample weight.
+    #[error("{argument} contains {value} at index {index}; weights must not be negative")]
+    NegativeWeight {
+        /// The name of the vector.
+        argument: &'static str,
+        /// The first such index.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// All sample weights are zero, or their sum overflows.
+    #[error("{argument} sums to {sum}; the sum of the weights must be positive and finite")]
+    WeightSum {
+        /// The name of the vector.
+        argument: &'static str,
+        /// The sum.
+        sum: f64,
+    },
+
+    /// An option outside its range.
+    #[error("{option} is {value}, expected {expected}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+
+    /// The cost at the start overflows.
+    #[error(
+        "the cost at the start is {cost}: the values of X, y or the starting parameters are too large for \
+         double precision; rescale them"
+    )]
+    StartOverflow {
+        /// The cost found.
+        cost: f64,
+    },
+
+    /// Gradient descent moved away from the minimum.
+    #[error(
+        "gradient descent diverged at iteration {iteration}: the cost went from {first_cost:.6e} to {cost:.6e} \
+         with learning_rate={learning_rate:.6e}; the largest stable rate for this data is \
+         {largest_stable_rate:.6e}. Lower learning_rate, or scale the columns of X"
+    )]
+    Diverged {
+        /// The iteration at which it was noticed.
+        iteration: usize,
+        /// The cost at the start.
+        first_cost: f64,
+        /// The cost at that iteration.
+        cost: f64,
+        /// The rate that was used.
+        learning_rate: f64,
+        /// `2 / L`, `L` the largest eigenvalue of the Hessian's bound.
+        largest_stable_rate: f64,
+    },
+
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn spell(value: f64) -> &'static str {
+    if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "infinity"
+    } else {
+        "-infinity"
+    }
+}

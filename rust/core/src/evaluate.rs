@@ -1,0 +1,129 @@
+//! The pieces of a fit at given parameters: forward pass, cost, gradient.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::kernel::{self, link};
+use crate::matrix::Matrix;
+use crate::model::{Activation, Model, Parameters};
+use crate::objective::{Objective, RowObjective};
+use crate::pass::{Partition, run};
+use crate::samples::Samples;
+
+/// The prediction for each row of `x`, of shape `(m, n)`: `z = X w + b`, through the activation. Returns shape `(m,)`.
+///
+/// ```
+/// use ndarray::{Array1, array};
+/// use steepest::{Activation, Context, Parameters, forward};
+///
+/// let x = array![[0.0, 1.0], [2.0, 3.0]];
+/// let at = Parameters { weights: array![1.0, -1.0], bias: 1.0 };
+/// let context = Context::default();
+/// assert_eq!(forward((&x).into(), &at, Activation::Identity, &context)?, array![0.0, 0.0]);
+/// assert_eq!(forward((&x).into(), &at, Activation::Sigmoid, &context)?, array![0.5, 0.5]);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Empty`], [`Error::Features`] if the weights are not `n`, [`Error::NonFiniteMatrix`],
+/// [`Error::NonFiniteVector`] for the parameters, [`Error::Interrupted`].
+pub fn forward(
+    x: Matrix<'_>,
+    at: &Parameters,
+    activation: Activation,
+    context: &Context<'_>,
+) -> Result<Array1<f64>, Error> {
+    let write = |z: &[f64], out: &mut [f64]| match activation {
+        Activation::Identity => out.copy_from_slice(z),
+        Activation::Sigmoid => out.iter_mut().zip(z).for_each(|(out, &z)| *out = link::sigmoid(z)),
+    };
+    for_each_row::<1>(x, at, context, write).map(Array1::from_vec)
+}
+
+/// The probability of each of two classes for each row of `x`: `σ(−z)` and `σ(z)`, with `z = X w + b`. Returns shape
+/// `(m, 2)`. The first is not formed as `1 − σ(z)`, so both keep their digits near 0.
+///
+/// # Errors
+///
+/// As [`forward`].
+pub fn class_probabilities(x: Matrix<'_>, at: &Parameters, context: &Context<'_>) -> Result<Array2<f64>, Error> {
+    let write = |z: &[f64], out: &mut [f64]| {
+        for (out, &z) in out.as_chunks_mut::<2>().0.iter_mut().zip(z) {
+            *out = [link::sigmoid(-z), link::sigmoid(z)];
+        }
+    };
+    let probabilities = for_each_row::<2>(x, at, context, write)?;
+    Ok(Array2::from_shape_vec((x.n_rows(), 2), probabilities).expect("two values a row"))
+}
+
+/// One pass that writes `WIDTH` values for each row: `write` gets the predictors of some rows and their place.
+fn for_each_row<const WIDTH: usize>(
+    x: Matrix<'_>,
+    at: &Parameters,
+    context: &Context<'_>,
+    write: impl Fn(&[f64], &mut [f64]) + Sync,
+) -> Result<Vec<f64>, Error> {
+    x.check_not_empty()?;
+    at.check(x.n_cols())?;
+    let weights = &*at.contiguous_weights();
+    let partition = Partition::new(x.shape());
+    let mut values = vec![0.0; x.n_rows() * WIDTH];
+    let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate().collect();
+    let visit = |(panel, z): &mut (Vec<f64>, Vec<f64>), rows: Range<usize>, (chunk, out): &mut (usize, &mut [f64])| {
+        let first = *chunk * partition.chunk_rows;
+        let out = &mut out[(rows.start - first) * WIDTH..(rows.end - first) * WIDTH];
+        z.resize(rows.len(), 0.0);
+        kernel::predict(&x.panel(rows.clone(), panel), weights, at.bias, z);
+        if !z.iter().all(|z| z.is_finite()) {
+            x.check_finite(rows, "X")?;
+        }
+        write(z, out);
+        Ok(())
+    };
+    run(context, &partition, states, Default::default, visit)?;
+    Ok(values)
+}
+
+/// The cost `C` of `model` at the parameters `at`.
+///
+/// # Errors
+///
+/// Bad data or parameters, by name; [`Error::Interrupted`].
+pub fn cost(model: Model, samples: Samples<'_>, at: &Parameters, context: &Context<'_>) -> Result<f64, Error> {
+    at.check(samples.n_features())?;
+    RowObjective::new(model, samples, context)?.cost(at)
+}
+
+/// The cost `C` of `model` at the parameters `at`, and its gradient `(∂C/∂w, ∂C/∂b)`.
+///
+/// ```
+/// use ndarray::array;
+/// use steepest::{Context, Model, Parameters, Samples, cost_gradient};
+///
+/// let (x, y) = (array![[1.0, 2.0], [3.0, 4.0]], array![1.0, 2.0]);
+/// let at = Parameters::zeros(2);
+/// let (cost, gradient) = cost_gradient(Model::Linear, Samples::new(&x, &y)?, &at, &Context::default())?;
+/// assert_eq!(cost, 2.5); // (1² + 2²) / 2
+/// assert_eq!(gradient.weights, array![-7.0, -10.0]); // −(2/2) Σ y_i x_i
+/// assert_eq!(gradient.bias, -3.0); // −(2/2) Σ y_i
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Bad data or parameters, by name; [`Error::Interrupted`].
+pub fn cost_gradient(
+    model: Model,
+    samples: Samples<'_>,
+    at: &Parameters,
+    context: &Context<'_>,
+) -> Result<(f64, Parameters), Error> {
+    at.check(samples.n_features())?;
+    let mut gradient = Parameters::zeros(samples.n_features());
+    let cost = RowObjective::new(model, samples, context)?.cost_gradient(at, &mut gradient)?;
+    Ok((cost, gradient))
+}

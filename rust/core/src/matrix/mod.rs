@@ -1,0 +1,247 @@
+//! The caller's data as it is, and panels of it: blocks of rows as contiguous `f64`.
+//!
+//! This module and the SIMD kernels are the only places where unsafe code is allowed. A [`Matrix`] fixes its
+//! bounds when it is made; no value read from it ever sizes or indexes anything.
+
+#![allow(unsafe_code)]
+
+mod element;
+mod panel;
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+pub use element::{DType, Element};
+pub(crate) use panel::Panel;
+
+use crate::error::Error;
+
+/// A view of dense data of any layout and any [`DType`], never copied whole.
+///
+/// Made from an [`ArrayView2`] with one sample a row, or from an [`ArrayView1`], which becomes a single column:
+///
+/// ```
+/// use ndarray::array;
+/// use steepest::Matrix;
+///
+/// let x = array![[1u8, 2], [3, 4], [5, 6]];
+/// assert_eq!(Matrix::from(x.view()).shape(), (3, 2));
+/// assert_eq!(Matrix::from(x.t()).shape(), (2, 3));
+/// assert_eq!(Matrix::from(x.column(0)).shape(), (3, 1));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    data: *const u8,
+    n_rows: usize,
+    n_cols: usize,
+    /// Distances in bytes; any sign, any alignment.
+    row_stride: isize,
+    col_stride: isize,
+    dtype: DType,
+    byte_swapped: bool,
+    lifetime: PhantomData<&'a [u8]>,
+}
+
+// SAFETY: a Matrix is a shared view: it only ever reads, and every bit pattern is a valid value of what it reads.
+unsafe impl Send for Matrix<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Matrix<'_> {}
+
+impl<'a> Matrix<'a> {
+    /// A view of foreign memory, strides in bytes.
+    ///
+    /// # Safety
+    ///
+    /// For every `i < n_rows` and `j < n_cols`, the `dtype.size()` bytes at `data + i·row_stride + j·col_stride` must
+    /// lie inside one allocation that stays readable for `'a`. Alignment does not matter. Should another thread
+    /// write there meanwhile, sums come out arbitrary but nothing else happens.
+    #[must_use]
+    pub unsafe fn from_raw_parts(
+        data: *const u8,
+        (n_rows, n_cols): (usize, usize),
+        (row_stride, col_stride): (isize, isize),
+        dtype: DType,
+        byte_swapped: bool,
+    ) -> Self {
+        Self { data, n_rows, n_cols, row_stride, col_stride, dtype, byte_swapped, lifetime: PhantomData }
+    }
+
+    /// Rows and columns, `(m, n)`.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.n_rows, self.n_cols)
+    }
+
+    /// The number of rows `m`.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The number of columns `n`.
+    #[must_use]
+    pub fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
+    /// The rows of `rows` as a panel: the caller's own memory where each row is contiguous, aligned `f64` there, else
+    /// packed into `buffer`.
+    pub(crate) fn panel<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Panel<'p>
+    where
+        'a: 'p,
+    {
+        assert!(rows.start <= rows.end && rows.end <= self.n_rows);
+        let start = self.element(rows.start, 0);
+        let n_rows = rows.len();
+        if self.rows_are_plain_f64() {
+            // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
+            return unsafe {
+                Panel::new(start.cast(), n_rows, self.n_cols, self.row_stride / size_of::<f64>() as isize)
+            };
+        }
+        self.pack(rows, buffer);
+        // SAFETY: pack has just filled n_rows · n_cols values, borrowed for 'p.
+        unsafe { Panel::new(buffer.as_ptr(), n_rows, self.n_cols, self.n_cols as isize) }
+    }
+
+    /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].
+    pub(crate) fn column<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> &'p [f64]
+    where
+        'a: 'p,
+    {
+        assert!(self.n_cols == 1 && rows.start <= rows.end && rows.end <= self.n_rows);
+        if self.rows_are_plain_f64() && self.row_stride == size_of::<f64>() as isize {
+            let start = self.element(rows.start, 0);
+            // SAFETY: aligned f64 in native byte order, one after the other, in bounds.
+            return unsafe { std::slice::from_raw_parts(start.cast(), rows.len()) };
+        }
+        self.pack(rows, buffer);
+        buffer
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::NonFiniteMatrix`] with the first value among `rows`, by row and then by column, that is not finite.
+    pub(crate) fn check_finite(&self, rows: Range<usize>, argument: &'static str) -> Result<(), Error> {
+        let mut buffer = Vec::new();
+        for row in rows {
+            let values = self.panel(row..row + 1, &mut buffer).row(0);
+            if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+                return Err(Error::NonFiniteMatrix { argument, row, column, value: values[column] });
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::Empty`].
+    pub(crate) fn check_not_empty(&self) -> Result<(), Error> {
+        if self.n_rows == 0 || self.n_cols == 0 {
+            return Err(Error::Empty { n_rows: self.n_rows, n_cols: self.n_cols });
+        }
+        Ok(())
+    }
+
+    fn element(&self, row: usize, col: usize) -> *const u8 {
+        self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
+    }
+
+    fn rows_are_plain_f64(&self) -> bool {
+        let size = size_of::<f64>() as isize;
+        self.dtype == DType::F64
+            && !self.byte_swapped
+            && self.data.cast::<f64>().is_aligned()
+            && self.row_stride % size == 0
+            && (self.n_cols == 1 || self.col_stride == size)
+    }
+
+    fn pack(&self, rows: Range<usize>, buffer: &mut Vec<f64>) {
+        buffer.clear();
+        buffer.resize(rows.len() * self.n_cols, 0.0);
+        match self.dtype {
+            DType::F64 => self.pack_as::<f64>(rows, buffer),
+            DType::F32 => self.pack_as::<f32>(rows, buffer),
+            DType::F16 => self.pack_as::<half::f16>(rows, buffer),
+            DType::I64 => self.pack_as::<i64>(rows, buffer),
+            DType::I32 => self.pack_as::<i32>(rows, buffer),
+            DType::I16 => self.pack_as::<i16>(rows, buffer),
+            DType::I8 => self.pack_as::<i8>(rows, buffer),
+            DType::U64 => self.pack_as::<u64>(rows, buffer),
+            DType::U32 => self.pack_as::<u32>(rows, buffer),
+            DType::U16 => self.pack_as::<u16>(rows, buffer),
+            DType::U8 => self.pack_as::<u8>(rows, buffer),
+            DType::Bool => self.pack_as::<element::RawBool>(rows, buffer),
+        }
+    }
+
+    fn pack_as<T: element::Raw>(&self, rows: Range<usize>, out: &mut [f64]) {
+        if self.byte_swapped {
+            self.pack_with::<T>(rows, out, |value| value.swap_bytes().widen());
+        } else {
+            self.pack_with::<T>(rows, out, |value| value.widen());
+        }
+    }
+
+    #[inline(always)]
+    fn pack_with<T: element::Raw>(&self, rows: Range<usize>, out: &mut [f64], widen: impl Fn(T) -> f64) {
+        let n_cols = self.n_cols;
+        let first = rows.start;
+        let read = |address: *const u8, offset: isize| {
+            // SAFETY: callers pass the address of an element in bounds, by the contract of from_raw_parts.
+            widen(unsafe { address.wrapping_offset(offset).cast::<T>().read_unaligned() })
+        };
+        if self.col_stride == size_of::<T>() as isize {
+            for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
+                let address = self.element(row, 0);
+                for (col, value) in values.iter_mut().enumerate() {
+                    *value = read(address, (col * size_of::<T>()) as isize);
+                }
+            }
+        } else if self.col_stride.abs() < self.row_stride.abs() {
+            for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
+                let address = self.element(row, 0);
+                for (col, value) in values.iter_mut().enumerate() {
+                    *value = read(address, col as isize * self.col_stride);
+                }
+            }
+        } else {
+            // Column by column: the reads are as near each other as the layout allows.
+            for col in 0..n_cols {
+                let address = self.element(first, col);
+                for (row, value) in out[col..].iter_mut().step_by(n_cols).enumerate() {
+                    *value = read(address, row as isize * self.row_stride);
+                }
+            }
+        }
+    }
+}
+
+impl<'a, T: Element> From<ArrayView2<'a, T>> for Matrix<'a> {
+    fn from(view: ArrayView2<'a, T>) -> Self {
+        let size = size_of::<T>() as isize;
+        let strides = (view.strides()[0] * size, view.strides()[1] * size);
+        // SAFETY: an ArrayView2 of T promises exactly this for 'a.
+        unsafe { Self::from_raw_parts(view.as_ptr().cast(), view.dim(), strides, T::DTYPE, false) }
+    }
+}
+
+impl<'a, T: Element> From<&'a Array2<T>> for Matrix<'a> {
+    fn from(array: &'a Array2<T>) -> Self {
+        Self::from(array.view())
+    }
+}
+
+impl<'a, T: Element> From<&'a Array1<T>> for Matrix<'a> {
+    fn from(array: &'a Array1<T>) -> Self {
+        Self::from(array.view())
+    }
+}
+
+impl<'a, T: Element> From<ArrayView1<'a, T>> for Matrix<'a> {
+    fn from(view: ArrayView1<'a, T>) -> Self {
+        Self::from(view.insert_axis(ndarray::Axis(1)))
+    }
+}

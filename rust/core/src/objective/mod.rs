@@ -1,0 +1,41 @@
+//! What a solver may ask of the data. Where the rows live is not its business.
+
+mod rows;
+
+pub(crate) use rows::RowObjective;
+
+use crate::error::Error;
+use crate::model::Parameters;
+
+/// A function of the parameters, to be minimised.
+pub(crate) trait Objective {
+    /// The number of features `n`; parameters have `n` weights and a bias.
+    fn n_features(&self) -> usize;
+
+    /// The cost at `at`.
+    ///
+    /// # Errors
+    ///
+    /// Non-finite data, or [`Error::Interrupted`].
+    fn cost(&self, at: &Parameters) -> Result<f64, Error>;
+
+    /// The cost at `at`; its gradient is written to `gradient`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objective::cost`].
+    fn cost_gradient(&self, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error>;
+
+    /// With `B` an upper bound of the Hessian everywhere: writes `B d` to `product` and returns `dᵀ B d`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objective::cost`].
+    fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<f64, Error>;
+
+    /// Whether the cost is a quadratic function of the parameters.
+    fn is_quadratic(&self) -> bool;
+
+    /// A cost below which everything is rounding error.
+    fn rounding_level(&self) -> f64;
+}

@@ -1,0 +1,224 @@
+//! A pass: over all rows once, in parallel, panel by panel.
+//!
+//! The rows are split into chunks and each chunk into panels, by the data's shape alone. Any thread may work on any
+//! chunk, but a chunk's panels go into the chunk's own sums in order, and the chunks' sums are merged in a fixed
+//! tree. So the result is the same, to the bit, for any number of threads.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::threads::run_on;
+
+/// A panel fills at most this much, so that it is still in the nearest caches when it is used the second time.
+const PANEL_BYTES: usize = 32 << 10;
+const MIN_PANEL_ROWS: usize = 8;
+const MAX_PANEL_ROWS: usize = 512;
+
+/// A chunk has at least this many elements, so that handing it to a thread costs little beside the work.
+const MIN_CHUNK_ELEMENTS: usize = 32 << 10;
+const MAX_CHUNKS: usize = 128;
+/// The sums of all chunks together fill at most this much, or one chunk is left.
+const MAX_SUMS_BYTES: usize = 4 << 20;
+
+/// How rows are split, decided by the shape of the data alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Partition {
+    n_rows: usize,
+    pub(crate) panel_rows: usize,
+    pub(crate) chunk_rows: usize,
+}
+
+impl Partition {
+    pub(crate) fn new((n_rows, n_cols): (usize, usize)) -> Self {
+        let panel_rows = (PANEL_BYTES / size_of::<f64>() / n_cols.max(1)).clamp(MIN_PANEL_ROWS, MAX_PANEL_ROWS);
+        let panel_rows = panel_rows - panel_rows % MIN_PANEL_ROWS;
+        let max_chunks = (MAX_SUMS_BYTES / size_of::<f64>() / (n_cols + 2)).clamp(1, MAX_CHUNKS);
+        let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
+    }
+
+    pub(crate) fn n_chunks(&self) -> usize {
+        self.n_rows.div_ceil(self.chunk_rows)
+    }
+
+    /// The rows of every panel, in order.
+    pub(crate) fn all_panels(&self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.n_chunks()).flat_map(|chunk| self.panels(chunk))
+    }
+
+    fn panels(&self, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Self { n_rows, panel_rows, chunk_rows } = *self;
+        let end = (chunk + 1).saturating_mul(chunk_rows).min(n_rows);
+        (chunk * chunk_rows..end).step_by(panel_rows).map(move |start| start..(start + panel_rows).min(end))
+    }
+}
+
+/// Visits every panel once. `states` has one state a chunk, handed to `visit` with each of its panels in order;
+/// `workspace` makes what a thread needs for itself.
+///
+/// # Errors
+///
+/// The first error of `visit`, by row, whatever the number of threads; or [`Error::Interrupted`].
+pub(crate) fn run<S: Send, W>(
+    context: &Context<'_>,
+    partition: &Partition,
+    states: Vec<S>,
+    workspace: impl Fn() -> W + Sync,
+    visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
+) -> Result<Vec<S>, Error> {
+    let n_chunks = partition.n_chunks();
+    assert_eq!(states.len(), n_chunks);
+    let next = AtomicUsize::new(0);
+    let interrupted = AtomicBool::new(false);
+    // Chunks after the first one known to fail need no work.
+    let end = AtomicUsize::new(n_chunks);
+    let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((state, Ok(())))).collect();
+
+    run_on(context, context.n_threads().min(n_chunks), |ask| {
+        let mut workspace = workspace();
+        loop {
+            let chunk = next.fetch_add(1, Ordering::Relaxed);
+            if chunk >= end.load(Ordering::Relaxed) {
+                return;
+            }
+            let mut slot = slots[chunk].lock().unwrap_or_else(PoisonError::into_inner);
+            let (state, outcome) = &mut *slot;
+            for rows in partition.panels(chunk) {
+                if ask() {
+                    interrupted.store(true, Ordering::Relaxed);
+                }
+                if interrupted.load(Ordering::Relaxed) {
+                    return;
+                }
+                if let Err(error) = visit(&mut workspace, rows, state) {
+                    *outcome = Err(error);
+                    end.fetch_min(chunk, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+    });
+    if interrupted.into_inner() {
+        return Err(Error::Interrupted);
+    }
+    slots
+        .into_iter()
+        .map(|slot| {
+            let (state, outcome) = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+            outcome.map(|()| state)
+        })
+        .collect()
+}
+
+/// Merges neighbours, then neighbours of those, until one is left: a tree of fixed shape whose sums grow alike, which
+/// also keeps the rounding error low.
+pub(crate) fn merge_tree<S>(mut sums: Vec<S>, merge: impl Fn(&mut S, &S)) -> Option<S> {
+    let mut step = 1;
+    while step < sums.len() {
+        let mut left = 0;
+        while left + step < sums.len() {
+            let (head, tail) = sums.split_at_mut(left + step);
+            merge(&mut head[left], &tail[0]);
+            left += 2 * step;
+        }
+        step *= 2;
+    }
+    sums.truncate(1);
+    sums.pop()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn threads(n: usize) -> Context<'static> {
+        Context::new(NonZeroUsize::new(n))
+    }
+
+    #[test]
+    fn panels_cover_each_row_once_and_in_order() {
+        for shape in [(1, 1), (7, 3), (512, 1), (513, 1), (100_000, 1), (99_999, 32), (1_000, 5_000), (3, 1 << 20)] {
+            let partition = Partition::new(shape);
+            let rows: Vec<_> = partition.all_panels().collect();
+            assert!(rows.iter().all(|r| !r.is_empty() && r.len() <= partition.panel_rows));
+            assert_eq!(rows[0].start, 0);
+            assert!(rows.windows(2).all(|w| w[0].end == w[1].start));
+            assert_eq!(rows.last().unwrap().end, shape.0);
+            assert!(partition.n_chunks() <= MAX_CHUNKS);
+        }
+    }
+
+    #[test]
+    fn every_chunk_is_visited_by_any_number_of_threads() {
+        let partition = Partition::new((200_000, 8));
+        assert!(partition.n_chunks() > 8);
+        for n in [1, 2, 3, 8] {
+            let visit = |(): &mut (), rows: Range<usize>, sum: &mut usize| {
+                *sum += rows.sum::<usize>();
+                Ok(())
+            };
+            let sums = run(&threads(n), &partition, vec![0; partition.n_chunks()], || (), visit).unwrap();
+            assert_eq!(sums.iter().sum::<usize>(), 200_000 * 199_999 / 2);
+        }
+    }
+
+    #[test]
+    fn the_first_error_by_row_wins() {
+        let partition = Partition::new((200_000, 8));
+        let bad = [partition.chunk_rows * 3 + 5, partition.chunk_rows * 7];
+        for n in [1, 2, 3, 8] {
+            let visit = |(): &mut (), rows: Range<usize>, (): &mut ()| match bad.iter().find(|row| rows.contains(row)) {
+                Some(&row) => Err(Error::NonFiniteVector { argument: "y", index: row, value: f64::NAN }),
+                None => Ok(()),
+            };
+            let result = run(&threads(n), &partition, vec![(); partition.n_chunks()], || (), visit);
+            assert!(matches!(result, Err(Error::NonFiniteVector { index, .. }) if index == bad[0]), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_pass() {
+        let partition = Partition::new((200_000, 8));
+        let wanted = || true;
+        let visit = |(): &mut (), _: Range<usize>, (): &mut ()| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            Ok(())
+        };
+        for n in [1, 2] {
+            let context = threads(n).with_interrupt(&wanted);
+            let result = run(&context, &partition, vec![(); partition.n_chunks()], || (), visit);
+            assert!(matches!(result, Err(Error::Interrupted)));
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let partition = Partition::new((200_000, 8));
+        for n in [1, 2, 3] {
+            let poisoned = |(): &mut (), rows: Range<usize>, (): &mut ()| {
+                assert!(!rows.contains(&150_000), "poison");
+                Ok(())
+            };
+            let states = vec![(); partition.n_chunks()];
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(&threads(n), &partition, states, || (), poisoned)));
+            assert!(outcome.is_err());
+            let states = vec![(); partition.n_chunks()];
+            assert!(run(&threads(n), &partition, states, || (), |(), _, ()| Ok(())).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_tree_merges_neighbours_in_order() {
+        for n in 0..20 {
+            let leaves: Vec<_> = (0..n).map(|i| format!("{i} ")).collect();
+            let merged = merge_tree(leaves.clone(), |a, b| a.push_str(b));
+            assert_eq!(merged, (n > 0).then(|| leaves.concat()));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Features, targets and weights that belong together, checked once when they enter.
+
+use std::ops::Range;
+
+use crate::error::Error;
+use crate::matrix::{Matrix, Panel};
+use crate::model::{Activation, Model};
+use crate::pass::Partition;
+
+/// The names under which the parts of a data set appear in messages.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    x: &'static str,
+    y: &'static str,
+    sample_weight: &'static str,
+}
+
+const TRAINING: Names = Names { x: "X", y: "y", sample_weight: "sample_weight" };
+const VALIDATION: Names = Names { x: "X_val", y: "y_val", sample_weight: "sample_weight_val" };
+
+/// A data set: features `X` of shape `(m, n)`, targets `y` and, if rows count unequally, sample weights `s`, each of
+/// length `m`.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    x: Matrix<'a>,
+    y: Matrix<'a>,
+    sample_weight: Option<Matrix<'a>>,
+    names: Names,
+}
+
+impl<'a> Samples<'a> {
+    /// Every row counts once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], or [`Error::Length`] or [`Error::NotAColumn`] if `y` is not one column of `m` targets.
+    pub fn new(x: impl Into<Matrix<'a>>, y: impl Into<Matrix<'a>>) -> Result<Self, Error> {
+        Self::build(x.into(), y.into(), None, TRAINING)
+    }
+
+    /// Row `i` counts `s_i ≥ 0` times: a weight of 2 is the same as having the row twice, 0 as not having it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Samples::new`], for `sample_weight` too.
+    pub fn weighted(
+        x: impl Into<Matrix<'a>>,
+        y: impl Into<Matrix<'a>>,
+        sample_weight: impl Into<Matrix<'a>>,
+    ) -> Result<Self, Error> {
+        Self::build(x.into(), y.into(), Some(sample_weight.into()), TRAINING)
+    }
+
+    fn build(x: Matrix<'a>, y: Matrix<'a>, sample_weight: Option<Matrix<'a>>, names: Names) -> Result<Self, Error> {
+        x.check_not_empty()?;
+        let columns = [(names.y, Some(y)), (names.sample_weight, sample_weight)];
+        for (argument, column) in columns.into_iter().filter_map(|(name, column)| Some((name, column?))) {
+            if column.n_cols() != 1 {
+                return Err(Error::NotAColumn { argument, found: column.n_cols() });
+            }
+            if column.n_rows() != x.n_rows() {
+                return Err(Error::Length { argument, found: column.n_rows(), expected: x.n_rows() });
+            }
+        }
+        Ok(Self { x, y, sample_weight, names })
+    }
+
+    /// The same data; messages call its parts `X_val`, `y_val` and `sample_weight_val`.
+    #[must_use]
+    pub fn for_validation(self) -> Self {
+        Self { names: VALIDATION, ..self }
+    }
+
+    /// The number of features `n`.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.x.n_cols()
+    }
+
+    /// The number of samples `m`.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.x.n_rows()
+    }
+
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::new(self.x.shape())
+    }
+
+    pub(crate) fn x<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Panel<'p>
+    where
+        'a: 'p,
+    {
+        self.x.panel(rows, buffer)
+    }
+
+    pub(crate) fn y<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> &'p [f64]
+    where
+        'a: 'p,
+    {
+        self.y.column(rows, buffer)
+    }
+
+    pub(crate) fn sample_weight<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Option<&'p [f64]>
+    where
+        'a: 'p,
+    {
+        self.sample_weight.map(|weights| weights.column(rows, buffer))
+    }
+
+    /// Why a predictor of these rows came out not finite, if the data are to blame and not the parameters.
+    pub(crate) fn check_finite(&self, rows: Range<usize>) -> Result<(), Error> {
+        self.x.check_finite(rows, self.names.x)
+    }
+
+    /// One look at `y` and `sample_weight`, which are small beside `X`: both finite, the targets in the model's range,
+    /// the weights not negative.
+    pub(crate) fn summarise(&self, model: Model) -> Result<Summary, Error> {
+        let Names { y: y_name, sample_weight: weight_name, .. } = self.names;
+        let partition = self.partition();
+        let bounded = model.activation() == Activation::Sigmoid;
+        let (mut y_buffer, mut weight_buffer) = (Vec::new(), Vec::new());
+        let (mut weight_sum, mut square_sum) = (0.0, 0.0);
+        for rows in partition.all_panels() {
+            let start = rows.start;
+            let y = self.y(rows.clone(), &mut y_buffer);
+            let weights = self.sample_weight(rows, &mut weight_buffer);
+            let fault = |value: f64, index: usize| {
+                if !value.is_finite() {
+                    return Some(Error::NonFiniteVector { argument: y_name, index, value });
+                }
+                let outside = bounded && !(0.0..=1.0).contains(&value);
+                outside.then_some(Error::TargetOutOfRange { argument: y_name, index, value })
+            };
+            check_each(y, start, fault)?;
+            if let Some(weights) = weights {
+                check_each(weights, start, |value, index| {
+                    if !value.is_finite() {
+                        return Some(Error::NonFiniteVector { argument: weight_name, index, value });
+                    }
+                    (value < 0.0).then_some(Error::NegativeWeight { argument: weight_name, index, value })
+                })?;
+                weight_sum += weights.iter().sum::<f64>();
+                square_sum += y.iter().zip(weights).map(|(y, s)| s * y * y).sum::<f64>();
+            } else {
+                weight_sum += y.len() as f64;
+                square_sum += y.iter().map(|y| y * y).sum::<f64>();
+            }
+        }
+        if !(weight_sum > 0.0 && weight_sum.is_finite()) {
+            return Err(Error::WeightSum { argument: weight_name, sum: weight_sum });
+        }
+        Ok(Summary { weight_sum, mean_square_target: square_sum / weight_sum })
+    }
+}
+
+/// What one look at the targets and the weights tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Summary {
+    /// `S = Σ s_i`.
+    pub(crate) weight_sum: f64,
+    /// `(1/S) Σ s_i y_i²`.
+    pub(crate) mean_square_target: f64,
+}
+
+fn check_each(values: &[f64], start: usize, fault: impl Fn(f64, usize) -> Option<Error>) -> Result<(), Error> {
+    values.iter().enumerate().find_map(|(i, &value)| fault(value, start + i)).map_or(Ok(()), Err)
+}

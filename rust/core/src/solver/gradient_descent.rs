@@ -1,0 +1,84 @@
+//! Textbook gradient descent with a fixed rate: `w ← w − α ∂C/∂w`, `b ← b − α ∂C/∂b`.
+
+use std::ops::ControlFlow;
+
+use super::{Accuracy, Observer, Solution, Step, StopReason, largest_eigenvalue};
+use crate::error::Error;
+use crate::model::Parameters;
+use crate::objective::Objective;
+
+/// What gradient descent needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GradientDescent {
+    pub(crate) learning_rate: f64,
+    pub(crate) max_iter: usize,
+    pub(crate) tol: f64,
+}
+
+/// A cost that is not quadratic may rise for a while with a rate that still gets there. Above its start for this many
+/// iterations on end, it does not.
+const PATIENCE_ABOVE_START: usize = 20;
+
+pub(crate) fn gradient_descent(
+    objective: &impl Objective,
+    start: Parameters,
+    options: GradientDescent,
+    observer: &mut Observer<'_>,
+) -> Result<Solution, Error> {
+    let GradientDescent { learning_rate, max_iter, tol } = options;
+    let mut parameters = start;
+    let mut gradient = Parameters::zeros(parameters.n_features());
+    let mut first_cost = f64::NAN;
+    let mut first_norm = f64::NAN;
+    let mut above_start = 0;
+    let mut iteration = 0;
+    loop {
+        let cost = objective.cost_gradient(&parameters, &mut gradient)?;
+        let gradient_norm = gradient.norm();
+        let finite = cost.is_finite() && gradient_norm.is_finite();
+        if iteration == 0 {
+            if !finite {
+                return Err(Error::StartOverflow { cost });
+            }
+            (first_cost, first_norm) = (cost, gradient_norm);
+        }
+        let diverged = |cost| diverged(objective, learning_rate, iteration, first_cost, cost);
+        above_start = if cost > first_cost * (1.0 + 1e-9) + objective.rounding_level() { above_start + 1 } else { 0 };
+        // The distance of a quadratic cost to its minimum is a sum of powers c_i q_i^k, convex in k: once it is above
+        // the start it rises for ever.
+        let hopeless = objective.is_quadratic() && above_start > 0 || above_start >= PATIENCE_ABOVE_START;
+        if !finite || hopeless {
+            return Err(diverged(cost)?);
+        }
+        let wish = observer(&Step { iteration, parameters: &parameters, cost, gradient_norm })?;
+        let stop_reason = if gradient_norm <= tol * first_norm {
+            Some(StopReason::Tolerance)
+        } else if let ControlFlow::Break(reason) = wish {
+            Some(reason)
+        } else if iteration == max_iter {
+            Some(StopReason::MaxIter)
+        } else {
+            None
+        };
+        if let Some(stop_reason) = stop_reason {
+            // For a rate below 2/L no step raises the cost, so this end is no end.
+            if above_start > 0 && stop_reason != StopReason::EarlyStopping {
+                return Err(diverged(cost)?);
+            }
+            return Ok(Solution { parameters, n_iter: iteration, stop_reason });
+        }
+        parameters.add_scaled(-learning_rate, &gradient);
+        iteration += 1;
+    }
+}
+
+fn diverged(
+    objective: &impl Objective,
+    learning_rate: f64,
+    iteration: usize,
+    first_cost: f64,
+    cost: f64,
+) -> Result<Error, Error> {
+    let largest_stable_rate = 2.0 / largest_eigenvalue(objective, Accuracy::SHOWN)?;
+    Ok(Error::Diverged { iteration, first_cost, cost, learning_rate, largest_stable_rate })
+}

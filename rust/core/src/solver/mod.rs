@@ -1,0 +1,47 @@
+//! Ways to the minimum of an [`Objective`](crate::Objective). Each reports every step to an observer.
+
+mod gradient_descent;
+mod power_iteration;
+
+pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
+pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
+
+use std::ops::ControlFlow;
+
+use crate::error::Error;
+use crate::model::Parameters;
+
+/// Why a fit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The gradient norm fell to `tol` times its first value.
+    Tolerance,
+    /// `max_iter` iterations were done.
+    MaxIter,
+    /// The validation cost had not improved for `patience` iterations.
+    EarlyStopping,
+}
+
+/// One iteration, as an observer sees it. Iteration 0 is the start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step<'a> {
+    /// The number of updates so far.
+    pub(crate) iteration: usize,
+    /// The parameters after that many updates.
+    pub(crate) parameters: &'a Parameters,
+    /// The cost there.
+    pub(crate) cost: f64,
+    /// The Euclidean norm of the gradient there.
+    pub(crate) gradient_norm: f64,
+}
+
+/// Sees each step, and may end the fit.
+pub(crate) type Observer<'a> = dyn FnMut(&Step<'_>) -> Result<ControlFlow<StopReason>, Error> + 'a;
+
+/// Where a solver ended, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Solution {
+    pub(crate) parameters: Parameters,
+    pub(crate) n_iter: usize,
+    pub(crate) stop_reason: StopReason,
+}

@@ -1,0 +1,89 @@
+//! How many threads, and the pools they come from.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::process;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::context::Context;
+
+/// The environment variables that set the number of threads, the first that holds a positive integer wins.
+pub const THREAD_VARIABLES: [&str; 3] = ["STEEPEST_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
+
+/// The number of threads to use when the caller names none: the first of [`THREAD_VARIABLES`] that is set, else the
+/// number of cores available to this process, its affinity and its cgroup considered.
+#[must_use]
+pub fn default_threads() -> NonZeroUsize {
+    THREAD_VARIABLES
+        .iter()
+        .find_map(|name| std::env::var(name).ok()?.trim().parse().ok())
+        .or_else(|| available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Runs `work` on this thread and on `n_threads − 1` threads of a pool, at the same time, until all have returned.
+/// Only on this thread does `work` get an `interrupted` that asks the caller; elsewhere it says false.
+///
+/// # Panics
+///
+/// If `work` panics on any thread; the pool stays usable.
+pub(crate) fn run_on(context: &Context<'_>, n_threads: usize, work: impl Fn(&dyn Fn() -> bool) + Sync) {
+    let helpers = n_threads.saturating_sub(1);
+    let Some(pool) = (helpers > 0).then(|| pool(helpers)).flatten() else {
+        return work(&|| context.interrupted());
+    };
+    let work = &work;
+    pool.in_place_scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(move |_| work(&|| false));
+        }
+        work(&|| context.interrupted());
+    });
+}
+
+type Pools = Mutex<HashMap<usize, Arc<ThreadPool>>>;
+
+/// A pool's threads do not survive `fork`, and a lock may be held by one of them at that moment. So a child never
+/// touches what its parent had: the registry carries the process id, and another process makes its own.
+struct Registry {
+    process: u32,
+    pools: Pools,
+}
+
+static REGISTRY: AtomicPtr<Registry> = AtomicPtr::new(ptr::null_mut());
+
+/// A pool with this many threads, or none if the system starts no more threads.
+fn pool(n_threads: usize) -> Option<Arc<ThreadPool>> {
+    let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = pools.get(&n_threads) {
+        return Some(Arc::clone(pool));
+    }
+    let builder = ThreadPoolBuilder::new().num_threads(n_threads).thread_name(|i| format!("steepest-{i}"));
+    let pool = Arc::new(builder.build().ok()?);
+    pools.insert(n_threads, Arc::clone(&pool));
+    Some(pool)
+}
+
+#[allow(unsafe_code)]
+fn registry() -> &'static Registry {
+    let process = process::id();
+    let current = REGISTRY.load(Ordering::Acquire);
+    // SAFETY: what REGISTRY points to is leaked, so it lives for ever, and is never changed but through its lock.
+    if let Some(registry) = unsafe { current.as_ref() }
+        && registry.process == process
+    {
+        return registry;
+    }
+    let fresh = Box::into_raw(Box::new(Registry { process, pools: Pools::default() }));
+    match REGISTRY.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: fresh is ours and leaked.
+        Ok(_) => unsafe { &*fresh },
+        // SAFETY: another thread of this process was faster; its registry is leaked as well.
+        Err(winner) => unsafe { &*winner },
+    }
+}

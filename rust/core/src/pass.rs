@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::threads::run_on;
 
 /// A panel fills at most this much, so that it is still in the nearest caches when it is used the second time.
-const PANEL_BYTES: usize = 32 << 10;
+const PANEL_BYTES: usize = 4 << 10;
 const MIN_PANEL_ROWS: usize = 8;
 const MAX_PANEL_ROWS: usize = 512;
 

@@ -3,10 +3,12 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from steepest._names import Activation, Loss
+
+__all__ = ["FitResult", "__version__", "class_probabilities", "cost", "fit", "forward", "gradient"]
+
 __version__: str
 
-Activation: TypeAlias = Literal["identity", "sigmoid"]
-Loss: TypeAlias = Literal["squared_error", "log_loss"]
 _Array: TypeAlias = npt.NDArray[Any]
 _FloatArray: TypeAlias = npt.NDArray[np.float64]
 

@@ -99,7 +99,9 @@ class Estimator:
 
     def __repr__(self) -> str:
         defaults = _defaults(type(self))
-        shown = (f"{name}={value!r}" for name, value in self.get_params().items() if repr(value) != repr(defaults[name]))
+        shown = (
+            f"{name}={value!r}" for name, value in self.get_params().items() if repr(value) != repr(defaults[name])
+        )
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -330,7 +332,7 @@ class Regressor(Estimator):
         For a constant `y`, where it is not defined: 1 if every prediction is right, else 0.
         """
         predicted = self.predict(X)
-        targets = as_targets(y, "y", len(predicted), "X").astype(np.float64, copy=False)
+        targets = self._encode(y, "y", len(predicted), "X", None).astype(np.float64, copy=False)
         weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(predicted), "X")
         mean = np.average(targets, weights=weights)
         residual = np.average((targets - predicted) ** 2, weights=weights)

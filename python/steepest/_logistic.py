@@ -139,9 +139,14 @@ class LogisticRegression(Estimator):
             raise ValueError(f"y contains {labels[index]} at index {index}; every label must be finite.")
         classes = _two_labels(labels)
         if classes is None:
-            classes = np.unique(labels)
+            try:
+                classes = np.unique(labels)
+            except TypeError as error:
+                raise TypeError(f"y holds labels that cannot be sorted: {error}.") from None
         if len(classes) == 1:
-            raise ValueError(f"y contains one class only, {classes[0]!r}; LogisticRegression needs two classes.")
+            raise ValueError(
+                f"y contains one class only, {classes.tolist()[0]!r}; LogisticRegression needs two classes."
+            )
         if len(classes) > 2:
             if labels.dtype.kind == "f" and (classes != np.floor(classes)).any():
                 raise ValueError(
@@ -164,7 +169,7 @@ class LogisticRegression(Estimator):
         if not known.all():
             index = int(np.argmin(known))
             raise ValueError(
-                f"{name} contains {labels[index]!r} at index {index}, expected one of the classes {classes.tolist()}."
+                f"{name} contains {labels[index : index + 1].tolist()[0]!r} at index {index}, expected one of the classes {classes.tolist()}."
             )
         return positive
 

@@ -68,7 +68,7 @@ class SigmoidRegression(Regressor):
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> model = SigmoidRegression(loss="log_loss").fit(X, [0.1, 0.3, 0.6, 0.9])
     >>> model.predict([[1.5]]).round(2)
-    array([0.45])
+    array([0.46])
     """
 
     _activation = "sigmoid"

@@ -71,7 +71,9 @@ def ravel_column(y: Any, name: str) -> Array:
         )
         return array[:, 0]
     if array.ndim != 1:
-        raise ValueError(f"{name} should be a 1d array or a single column, got an array of shape {array.shape} instead.")
+        raise ValueError(
+            f"{name} should be a 1d array or a single column, got an array of shape {array.shape} instead."
+        )
     return array
 
 

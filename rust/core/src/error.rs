@@ -97,7 +97,7 @@ pub enum Error {
     },
 
     /// All sample weights are zero, or their sum overflows.
-    #[error("{argument} sums to {sum}; the sum of the weights must be positive and finite")]
+    #[error("{argument} sums to {sum}; the sum of the weights must not be zero, and must be finite")]
     WeightSum {
         /// The name of the vector.
         argument: &'static str,

@@ -15,9 +15,12 @@ pub(crate) struct GradientDescent {
     pub(crate) tol: f64,
 }
 
-/// A cost that is not quadratic may rise for a while with a rate that still gets there. Above its start for this many
-/// iterations on end, it does not.
-const PATIENCE_ABOVE_START: usize = 20;
+/// How many iterations on end the cost may lie above its start. A quadratic cost that is above it once rises for ever:
+/// its distance to the minimum is a sum of powers `c_i q_i^k`, convex in `k`; the few steps left are for those who
+/// want to see just them. Other costs may rise for a while with a rate that still gets there.
+fn patience_above_start(objective: &impl Objective) -> usize {
+    if objective.is_quadratic() { 5 } else { 20 }
+}
 
 pub(crate) fn gradient_descent(
     objective: &impl Objective,
@@ -44,10 +47,7 @@ pub(crate) fn gradient_descent(
         }
         let diverged = |cost| diverged(objective, learning_rate, iteration, first_cost, cost);
         above_start = if cost > first_cost * (1.0 + 1e-9) + objective.rounding_level() { above_start + 1 } else { 0 };
-        // The distance of a quadratic cost to its minimum is a sum of powers c_i q_i^k, convex in k: once it is above
-        // the start it rises for ever.
-        let hopeless = objective.is_quadratic() && above_start > 0 || above_start >= PATIENCE_ABOVE_START;
-        if !finite || hopeless {
+        if !finite || above_start >= patience_above_start(objective) {
             return Err(diverged(cost)?);
         }
         let wish = observer(&Step { iteration, parameters: &parameters, cost, gradient_norm })?;
@@ -61,8 +61,8 @@ pub(crate) fn gradient_descent(
             None
         };
         if let Some(stop_reason) = stop_reason {
-            // For a rate below 2/L no step raises the cost, so this end is no end.
-            if above_start > 0 && stop_reason != StopReason::EarlyStopping {
+            // A flat place above the start is where a step too long has landed, not a minimum.
+            if above_start > 0 && stop_reason == StopReason::Tolerance {
                 return Err(diverged(cost)?);
             }
             return Ok(Solution { parameters, n_iter: iteration, stop_reason });

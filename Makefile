@@ -1,0 +1,47 @@
+# Each command sets up what it needs on a machine that has Python and Rust: `make demo`, `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name 'Cargo.toml')
+
+.PHONY: demo test lint bench wheel clean tools
+
+demo: $(VENV)/.installed-plot
+	$(BIN)/python examples/demo.py demo-output
+
+test: $(VENV)/.installed-test
+	cargo test --locked
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-lint
+	cargo fmt --all --check
+	PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/stubtest steepest._core
+
+bench: $(VENV)/.installed-plot
+	$(BIN)/python benchmarks/one_iteration.py
+
+wheel: $(VENV)/bin/python
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) target dist demo-output
+
+tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, as $(PYTHON) (or: make PYTHON=python3.12 …): get it from python.org or your system's packages, with its venv module" >&2; exit 1; }
+	@command -v cargo >/dev/null || { \
+		echo "Rust 1.88 or newer is needed (cargo was not found): get it with rustup, https://rustup.rs" >&2; exit 1; }
+
+$(VENV)/bin/python: | tools
+	$(PYTHON) -m venv $(VENV)
+
+# Python files are used where they lie; the extension is built again when Rust changed.
+$(VENV)/.installed-%: $(CARGO_INPUTS) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,215 @@
+"""Bad input: a clear error that names the argument and the fault; a fitted estimator stays as it was."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import steepest
+from steepest import LinearRegression, LogisticRegression, SigmoidRegression
+
+ESTIMATORS = [LinearRegression, SigmoidRegression, LogisticRegression]
+every_estimator = pytest.mark.parametrize("cls", ESTIMATORS)
+X = np.random.default_rng(1).normal(size=(40, 3))
+Y = (X[:, 0] + 0.5 * X[:, 1] > 0.1).astype(float)
+
+
+def with_value(value, row, column, order="C"):
+    data = np.array(X, order=order)
+    data[row, column] = value
+    return data
+
+
+def refuses(cls, error, match, *args, params=None, **kwargs):
+    """Fit well, then badly: the bad fit must raise and leave no trace."""
+    model = cls(max_iter=3, tol=0).fit(X, Y)
+    model.set_params(**(params or {}))
+    before = copy.deepcopy(vars(model))
+    with pytest.raises(error, match=match):
+        model.fit(*args, **kwargs)
+    after = vars(model)
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if not isinstance(value, steepest.History):
+            np.testing.assert_array_equal(after[name], value)
+
+
+@every_estimator
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "-infinity")])
+def test_non_finite_features_are_named_by_row_and_column(cls, order, value, word):
+    match = f"X contains {word} at row 17, column 2"
+    refuses(cls, ValueError, match, with_value(value, 17, 2, order), Y)
+    model = cls(max_iter=2, tol=0).fit(X, Y)
+    with pytest.raises(ValueError, match=match):
+        model.predict(with_value(value, 17, 2, order))
+
+
+def test_the_first_non_finite_value_is_named_for_any_number_of_threads():
+    big = np.zeros((50_000, 8), dtype=np.float32)
+    big[[49_000, 31_234, 40_000], [0, 5, 1]] = np.nan
+    for n_threads in (1, 2, 5):
+        with pytest.raises(ValueError, match="X contains NaN at row 31234, column 5"):
+            steepest.forward(big, np.zeros(8), n_threads=n_threads)
+
+
+@every_estimator
+def test_non_finite_targets_weights_and_validation_data_are_named(cls):
+    bad = np.where(np.arange(40) == 7, np.nan, Y)
+    refuses(cls, ValueError, r"y contains (NaN|nan) at index 7", X, bad)
+    refuses(cls, ValueError, "sample_weight contains NaN at index 7", X, Y, bad)
+    refuses(cls, ValueError, "X_val contains NaN at row 1, column 0", X, Y, X_val=with_value(np.nan, 1, 0), y_val=Y)
+    refuses(cls, ValueError, r"sample_weight_val contains NaN", X, Y, X_val=X, y_val=Y, sample_weight_val=bad)
+
+
+@every_estimator
+def test_lengths_that_differ_are_both_named(cls):
+    refuses(cls, ValueError, "y has 39 samples, X has 40", X, Y[:-1])
+    refuses(cls, ValueError, "sample_weight has 41 samples, X has 40", X, Y, np.ones(41))
+    refuses(cls, ValueError, "y_val has 3 samples, X_val has 40", X, Y, X_val=X, y_val=Y[:3])
+
+
+@every_estimator
+def test_shapes_come_with_the_remedy(cls):
+    refuses(cls, ValueError, r"X has 1 dimension.*reshape\(-1, 1\)", X[:, 0], Y)
+    refuses(cls, ValueError, r"X has 3 dimension.*reshape\(len\(array\), -1\)", X[None], Y)
+    refuses(cls, ValueError, "X has 0 dimension", 3.0, Y)
+    refuses(cls, ValueError, r"y should be a 1d array.*\(40, 3\)", X, X)
+    refuses(cls, ValueError, "X has 0 sample", X[:0], Y[:0])
+    refuses(cls, ValueError, "X has 0 feature", X[:, :0], Y)
+    refuses(cls, ValueError, "X cannot be made an array", [[1.0, 2.0], [3.0]], Y)
+    refuses(cls, ValueError, "y is None", X, None)
+
+
+@every_estimator
+def test_dtypes_that_are_not_numbers_are_refused(cls):
+    refuses(cls, ValueError, "Complex data not supported: X has dtype complex128", X + 1j, Y)
+    refuses(cls, TypeError, "X has dtype <U3, expected float64", np.full((40, 3), "abc"), Y)
+    refuses(cls, TypeError, "X has dtype datetime64", np.zeros((40, 3), dtype="M8[s]"), Y)
+    refuses(cls, TypeError, "X has dtype float128|longdouble", X.astype(np.longdouble), Y)
+    objects = X.astype(object)
+    objects[4, 1] = "many"
+    refuses(cls, ValueError, "X has dtype object and holds 'many' at row 4, column 1", objects, Y)
+    objects[4, 1] = [1, 2]
+    refuses(cls, TypeError, "at row 4, column 1, which is not a number", objects, Y)
+    objects[4, 1] = pd.NA
+    refuses(cls, TypeError, "X has dtype object and holds <NA> at row 4, column 1", pd.DataFrame(objects), Y)
+    refuses(cls, TypeError, r"X is sparse.*X\.toarray\(\)", sparse.csr_matrix(X), Y)
+    refuses(cls, TypeError, "X has masked values", np.ma.masked_less(X, 0), Y)
+
+
+def test_targets_outside_zero_and_one_are_refused_by_the_sigmoid():
+    refuses(SigmoidRegression, ValueError, r"y contains 1\.5 at index 3", X, np.where(np.arange(40) == 3, 1.5, Y))
+    refuses(SigmoidRegression, ValueError, "y contains -1 at index 0", X, np.where(np.arange(40) == 0, -1, Y))
+    refuses(SigmoidRegression, ValueError, "y_val contains 2 at index 39", X, Y, X_val=X, y_val=[*Y[:-1], 2])
+    with pytest.raises(ValueError, match="y contains 2 at index 1"):
+        steepest.cost(X[:2], [0, 2], np.zeros(3), 0, "sigmoid", "squared_error")
+
+
+def test_a_classifier_takes_two_classes():
+    refuses(LogisticRegression, ValueError, "one class only", X, np.zeros(40))
+    refuses(LogisticRegression, ValueError, "one class only, 'a'", X, ["a"] * 40)
+    refuses(LogisticRegression, ValueError, r"Only binary.*3 classes, 0, 1, 2", X, np.arange(40) % 3)
+    refuses(
+        LogisticRegression, ValueError, r"3 classes, 'x', 'y', 'z'", X, np.array(["x", "y", "z"])[np.arange(40) % 3]
+    )
+    refuses(LogisticRegression, ValueError, "Unknown label type: continuous", X, X[:, 0])
+    refuses(
+        LogisticRegression, ValueError, "y_val contains .*7.* at index 2", X, Y, X_val=X, y_val=[0, 1, 7] + [1] * 37
+    )
+
+
+@every_estimator
+def test_sample_weights_are_checked(cls):
+    refuses(cls, ValueError, "sample_weight contains -1 at index 5", X, Y, np.where(np.arange(40) == 5, -1.0, 1.0))
+    refuses(cls, ValueError, "sample_weight sums to 0", X, Y, np.zeros(40))
+    refuses(cls, ValueError, "sample_weight should be a 1d array", X, Y, np.ones((40, 2)))
+    refuses(cls, ValueError, "X_val and y_val are not", X, Y, sample_weight_val=np.ones(40))
+
+
+@every_estimator
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ({"learning_rate": -0.1}, ValueError),
+        ({"learning_rate": 0}, ValueError),
+        ({"learning_rate": np.nan}, ValueError),
+        ({"learning_rate": np.inf}, ValueError),
+        ({"learning_rate": "fast"}, TypeError),
+        ({"learning_rate": None}, TypeError),
+        ({"max_iter": 0}, ValueError),
+        ({"max_iter": 2.5}, TypeError),
+        ({"tol": -1e-3}, ValueError),
+        ({"tol": "small"}, TypeError),
+        ({"patience": 0}, ValueError),
+        ({"early_stopping": "yes"}, TypeError),
+        ({"warm_start": 1}, TypeError),
+        ({"n_threads": 0}, ValueError),
+        ({"n_threads": 1.0}, TypeError),
+        ({"solver": "newton-raphson"}, ValueError),
+    ],
+)
+def test_parameters_are_named_with_their_value(cls, params, error):
+    ((name, value),) = params.items()
+    refuses(cls, error, f"{name} is {value!r}, expected", X, Y, params=params)
+
+
+def test_an_unknown_loss_is_named():
+    refuses(SigmoidRegression, ValueError, 'loss is "hinge"', X, Y, params={"loss": "hinge"})
+
+
+@every_estimator
+def test_validation_data_must_be_complete(cls):
+    refuses(cls, ValueError, "X_val is given but y_val is not", X, Y, X_val=X)
+    refuses(cls, ValueError, "y_val is given but X_val is not", X, Y, y_val=Y)
+    refuses(cls, ValueError, "early_stopping=True needs validation", X, Y, params={"early_stopping": True})
+    refuses(cls, ValueError, f"X_val has 2 features, but {cls.__name__} is expecting 3", X, Y, X_val=X[:, :2], y_val=Y)
+
+
+@every_estimator
+def test_start_values_are_checked(cls):
+    refuses(cls, ValueError, r"coef_init has shape \(2,\), expected \(3,\)", X, Y, coef_init=[1, 2])
+    refuses(cls, ValueError, "contains NaN at index 1", X, Y, coef_init=[0, np.nan, 0])
+    refuses(cls, ValueError, "intercept_init is inf", X, Y, intercept_init=np.inf)
+    refuses(cls, ValueError, "warm_start=True.*3 features.*2", X[:, :2], Y, params={"warm_start": True})
+
+
+@every_estimator
+def test_prediction_needs_a_fit_and_the_same_features(cls):
+    for method in ("predict", "decision_function", "predict_proba", "score"):
+        if hasattr(cls, method):
+            arguments = (X, Y) if method == "score" else (X,)
+            with pytest.raises(steepest.NotFittedError, match=f"This {cls.__name__} instance is not fitted yet"):
+                getattr(cls(), method)(*arguments)
+    assert issubclass(steepest.NotFittedError, ValueError)
+    assert issubclass(steepest.NotFittedError, AttributeError)
+    model = cls(max_iter=2, tol=0).fit(X, Y)
+    with pytest.raises(ValueError, match=f"X has 2 features, but {cls.__name__} is expecting 3 features as input"):
+        model.predict(X[:, :2])
+
+
+@every_estimator
+def test_values_that_overflow_are_diagnosed(cls):
+    huge = 1e200 * (X if cls is LinearRegression else np.sign(X) * 1e100)
+    refuses(cls, ValueError, "too large for double precision; rescale", huge, Y)
+
+
+def test_column_names_must_match():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = LinearRegression(max_iter=2, tol=0).fit(frame, Y)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(frame[["b", "a", "c"]])
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- d\n.*now missing:\n- c"):
+        model.predict(frame.rename(columns={"c": "d"}))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        model.predict(X)
+    refuses(LinearRegression, TypeError, "Feature names are only supported", frame.rename(columns={"c": 3}), Y)
+    model.fit(X, Y)
+    assert not hasattr(model, "feature_names_in_")
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        model.predict(frame)

@@ -1,0 +1,33 @@
+"""Importing the package is cheap and loads nothing that was not asked for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+HEAVY = ["matplotlib", "tqdm", "scipy", "pandas", "polars", "sklearn"]
+
+
+def run(code):
+    outcome = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return json.loads(outcome.stdout)
+
+
+def test_import_and_fit_load_no_optional_package():
+    code = f"""
+import json, sys, steepest
+steepest.LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]).predict([[1.0]])
+print(json.dumps([name for name in {HEAVY} if name in sys.modules]))
+"""
+    assert run(code) == []
+
+
+def test_import_adds_at_most_20_milliseconds_to_numpy():
+    code = """
+import json, time, numpy
+began = time.perf_counter()
+import steepest
+print(json.dumps(time.perf_counter() - began))
+"""
+    assert min(run(code) for _ in range(5)) <= 0.020

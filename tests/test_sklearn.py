@@ -1,0 +1,95 @@
+"""scikit-learn's own checks, and our estimators inside its tools."""
+
+from __future__ import annotations
+
+import collections
+import warnings
+
+import numpy as np
+import pytest
+from sklearn import exceptions
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from steepest import LinearRegression, LogisticRegression, NotFittedError, SigmoidRegression
+
+# The checks set max_iter to 5, which gradient descent answers with a warning, and feed data frames without names.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::steepest.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
+]
+
+
+class SigmoidOfAnyTargets(SigmoidRegression):
+    """The checks make up targets of any size, which SigmoidRegression refuses; this brings them into [0, 1]."""
+
+    def _encode(self, y, name, n_samples, X_name, classes):
+        targets = super()._encode(y, name, n_samples, X_name, classes)
+        low, high = np.min(targets), np.max(targets)
+        return targets if low == high or not np.isfinite(high - low) else (targets - low) / (high - low)
+
+
+ESTIMATORS = [LinearRegression(), SigmoidOfAnyTargets(), SigmoidOfAnyTargets(loss="log_loss"), LogisticRegression()]
+RAN: collections.Counter[str] = collections.Counter()
+
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message=".*does not inherit from `sklearn.base.BaseEstimator`")
+    every_check = parametrize_with_checks(ESTIMATORS)
+    THERE = [sum(1 for _ in estimator_checks_generator(estimator)) for estimator in ESTIMATORS]
+
+
+@every_check
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+    RAN[repr(estimator)] += 1
+
+
+def test_nearly_every_check_ran():
+    # One is skipped: array API input, which scikit-learn checks only where SCIPY_ARRAY_API is set.
+    for estimator, there in zip(ESTIMATORS, THERE, strict=True):
+        assert there >= 55
+        assert RAN[repr(estimator)] >= there - 1
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(120, 3)) * [1, 100, 0.01] + [0, 50, 3]
+    z = (X - X.mean(axis=0)) / X.std(axis=0) @ [1.0, -2.0, 0.5]
+    return X, z, (z + rng.logistic(size=120) > 0).astype(int)
+
+
+def test_pipeline_cross_validation_and_grid_search(data):
+    X, z, labels = data
+    for estimator, y in [
+        (LinearRegression(), z),
+        (SigmoidRegression(), 1 / (1 + np.exp(-z))),
+        (LogisticRegression(), labels),
+    ]:
+        pipeline = make_pipeline(StandardScaler(), estimator)
+        assert cross_val_score(pipeline, X, y).min() > 0.6
+        name = type(estimator).__name__.lower()
+        grid = {f"{name}__max_iter": [1, 200], f"{name}__learning_rate": ["auto", 0.2]}
+        search = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+        assert search.best_params_[f"{name}__max_iter"] == 200
+        weighted = pipeline.fit(X, y, **{f"{name}__sample_weight": np.ones(120)})
+        assert weighted.score(X, y) > 0.6
+
+
+def test_kinds_and_clones():
+    assert is_regressor(LinearRegression())
+    assert is_regressor(SigmoidRegression())
+    assert is_classifier(LogisticRegression())
+    model = SigmoidRegression(loss="log_loss", max_iter=3)
+    assert clone(model).get_params() == model.get_params()
+
+
+def test_our_exceptions_are_caught_as_scikit_learns(data):
+    with pytest.raises(exceptions.NotFittedError) as caught:
+        LinearRegression().predict(data[0])
+    assert isinstance(caught.value, NotFittedError)
+    with pytest.warns(exceptions.ConvergenceWarning):
+        LinearRegression(max_iter=1).fit(data[0], data[1])

@@ -1,7 +1,7 @@
 """Time one iteration of gradient descent beside the two products that NumPy needs for it.
 
-The linear model on 1,000,000 × 32 float64 by default. Each round times every contender once, in turn, with a short pause
-before each, since NumPy's own threads spin for a while after their work; the figures are medians over the rounds.
+The linear model on 1,000,000 × 32 float64 by default. Each round times every contender once, in turn, with a short
+pause before each, since NumPy's own threads spin for a while after their work; the figures are medians over the rounds.
 
     python benchmarks/one_iteration.py [--samples M] [--features N] [--rounds R] [--threads T]
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from steepest import _core
 from steepest._exceptions import ConvergenceWarning, NotFittedError, kin
 from steepest._history import History
+from steepest._names import Activation, Loss, Solver
 from steepest._validation import (
     Array,
     FloatArray,
@@ -32,13 +32,12 @@ from steepest._validation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Solver = Literal["auto", "gd"]
-
 
 class Estimator:
     """Base of the estimators; what a parameter means is said by each of them."""
 
-    _activation: ClassVar[_core.Activation]
+    _activation: ClassVar[Activation]
+    _defaults: ClassVar[Mapping[str, Any]]
 
     coef_: FloatArray
     intercept_: Any
@@ -71,6 +70,10 @@ class Estimator:
         self.warm_start = warm_start
         self.n_threads = n_threads
 
+    def __init_subclass__(cls) -> None:
+        parameters = inspect.signature(cls.__init__).parameters
+        cls._defaults = {name: parameter.default for name, parameter in parameters.items() if name != "self"}
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's parameters, by name.
 
@@ -79,7 +82,7 @@ class Estimator:
         deep : bool, default=True
             Accepted for scikit-learn's protocol; no parameter holds another estimator.
         """
-        return {name: getattr(self, name) for name in _defaults(type(self))}
+        return {name: getattr(self, name) for name in self._defaults}
 
     def set_params(self, **params: Any) -> Self:
         """Set constructor parameters by name and return the estimator.
@@ -89,19 +92,18 @@ class Estimator:
         ValueError
             If a name is not a parameter; nothing is set then.
         """
-        names = _defaults(type(self))
         for name in params:
-            if name not in names:
-                raise ValueError(f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {sorted(names)}.")
+            if name not in self._defaults:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {sorted(self._defaults)}."
+                )
         for name, value in params.items():
             setattr(self, name, value)
         return self
 
     def __repr__(self) -> str:
-        defaults = _defaults(type(self))
-        shown = (
-            f"{name}={value!r}" for name, value in self.get_params().items() if repr(value) != repr(defaults[name])
-        )
+        differs = (item for item in self.get_params().items() if repr(item[1]) != repr(self._defaults[item[0]]))
+        shown = (f"{name}={value!r}" for name, value in differs)
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -200,11 +202,10 @@ class Estimator:
         """Check the constructor's parameters and return them as the core takes them."""
         if self.solver not in ("auto", "gd"):
             raise ValueError(f"solver is {self.solver!r}, expected 'auto' or 'gd'.")
-        rate = self.learning_rate
-        if rate == "auto":
-            rate = None
-        else:
-            rate = check_real(rate, "learning_rate", "'auto' or a positive number", low=0.0, inclusive=False)
+        rate = None
+        if self.learning_rate != "auto":
+            expected = "'auto' or a positive number"
+            rate = check_real(self.learning_rate, "learning_rate", expected, low=0.0, inclusive=False)
         early_stopping = check_bool(self.early_stopping, "early_stopping")
         check_bool(self.warm_start, "warm_start")
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
@@ -260,15 +261,15 @@ class Estimator:
             norm = self.history_.gradient_norm
             warnings.warn(
                 f"{type(self).__name__} stopped at max_iter={self.max_iter} with the gradient norm at "
-                f"{norm[-1] / norm[0]:.2g} of its first value, tol={self.tol:g} asks for less. Raise max_iter, scale the "
-                "columns of X alike, or set tol=0 to run max_iter iterations without this warning.",
+                f"{norm[-1] / norm[0]:.2g} of its first value, tol={self.tol:g} asks for less. Raise max_iter, scale "
+                "the columns of X alike, or set tol=0 to run max_iter iterations without this warning.",
                 kin(ConvergenceWarning),
                 stacklevel=stacklevel(),
             )
 
     # What the estimators differ in.
 
-    def _loss(self) -> _core.Loss:
+    def _loss(self) -> Loss:
         return "squared_error"
 
     def _find_classes(self, y: Any) -> Array | None:
@@ -293,7 +294,8 @@ class Estimator:
     def _check_width(self, X: Array, n_features: int, name: str = "X") -> None:
         if X.shape[1] != n_features:
             raise ValueError(
-                f"{name} has {X.shape[1]} features, but {type(self).__name__} is expecting {n_features} features as input."
+                f"{name} has {X.shape[1]} features, but {type(self).__name__} is expecting {n_features} features "
+                "as input."
             )
 
     def _checked(self, X: Any) -> Array:
@@ -304,7 +306,7 @@ class Estimator:
         self._check_width(array, self.n_features_in_)
         return array
 
-    def _forward(self, X: Any, activation: _core.Activation) -> FloatArray:
+    def _forward(self, X: Any, activation: Activation) -> FloatArray:
         array = self._checked(X)
         weights, bias = self._parameters()
         return _core.forward(array, weights, bias, activation, check_threads(self.n_threads))
@@ -345,9 +347,3 @@ class Regressor(Estimator):
         from steepest._sklearn import regressor_tags
 
         return regressor_tags()
-
-
-@cache
-def _defaults(cls: type[Estimator]) -> Mapping[str, Any]:
-    parameters = inspect.signature(cls.__init__).parameters
-    return {name: parameter.default for name, parameter in parameters.items() if name != "self"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import Any
 
 
@@ -54,11 +53,13 @@ def kin(cls: type[Exception]) -> Any:
     So ``except sklearn.exceptions.NotFittedError`` catches ours, without importing scikit-learn here.
     """
     theirs = getattr(sys.modules.get("sklearn.exceptions"), cls.__name__, None)
-    return cls if theirs is None else _both(cls, theirs)
+    if theirs is None:
+        return cls
+    if cls.__name__ not in _KIN:
+        # Pickled as ours: the reader may not have scikit-learn.
+        members = {"__module__": cls.__module__, "__doc__": cls.__doc__, "__reduce__": lambda self: (cls, self.args)}
+        _KIN[cls.__name__] = type(cls.__name__, (cls, theirs), members)
+    return _KIN[cls.__name__]
 
 
-@cache
-def _both(ours: type[Exception], theirs: type[Exception]) -> type[Exception]:
-    # Pickled as ours: the reader may not have scikit-learn.
-    members = {"__module__": ours.__module__, "__doc__": ours.__doc__, "__reduce__": lambda self: (ours, self.args)}
-    return type(ours.__name__, (ours, theirs), members)
+_KIN: dict[str, type[Exception]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from steepest import _core
+from steepest._names import Activation, Loss
 from steepest._validation import (
     Array,
     FloatArray,
@@ -21,7 +22,7 @@ def forward(
     X: Any,
     weights: Any,
     bias: Any = 0.0,
-    activation: _core.Activation = "identity",
+    activation: Activation = "identity",
     *,
     n_threads: int | None = None,
 ) -> FloatArray:
@@ -60,8 +61,8 @@ def cost(
     y: Any,
     weights: Any,
     bias: Any = 0.0,
-    activation: _core.Activation = "identity",
-    loss: _core.Loss = "squared_error",
+    activation: Activation = "identity",
+    loss: Loss = "squared_error",
     sample_weight: Any = None,
     *,
     n_threads: int | None = None,
@@ -102,8 +103,8 @@ def gradient(
     y: Any,
     weights: Any,
     bias: Any = 0.0,
-    activation: _core.Activation = "identity",
-    loss: _core.Loss = "squared_error",
+    activation: Activation = "identity",
+    loss: Loss = "squared_error",
     sample_weight: Any = None,
     *,
     n_threads: int | None = None,

@@ -8,6 +8,7 @@ import numpy as np
 
 from steepest import _core
 from steepest._estimator import Estimator
+from steepest._names import Loss
 from steepest._validation import Array, FloatArray, as_vector, check_length, check_threads, ravel_column
 
 
@@ -125,7 +126,7 @@ class LogisticRegression(Estimator):
         weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(predicted), "X")
         return float(np.average(predicted == labels, weights=weights))
 
-    def _loss(self) -> _core.Loss:
+    def _loss(self) -> Loss:
         return "log_loss"
 
     def _find_classes(self, y: Any) -> Array:
@@ -168,9 +169,8 @@ class LogisticRegression(Estimator):
         known = positive | np.asarray(labels == classes[0], dtype=np.bool_)
         if not known.all():
             index = int(np.argmin(known))
-            raise ValueError(
-                f"{name} contains {labels[index : index + 1].tolist()[0]!r} at index {index}, expected one of the classes {classes.tolist()}."
-            )
+            found, expected = labels[index : index + 1].tolist()[0], classes.tolist()
+            raise ValueError(f"{name} contains {found!r} at index {index}, expected one of the classes {expected}.")
         return positive
 
     def _shaped(self, weights: FloatArray, bias: float) -> tuple[FloatArray, Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from steepest import _core
-from steepest._estimator import Regressor, Solver
-
-LossName = Literal["squared_error", "log_loss"]
+from steepest._estimator import Regressor
+from steepest._names import Loss, Solver
 
 
 class SigmoidRegression(Regressor):
-    """The sigmoid model ŷ = σ(w·x + b), σ(z) = 1 / (1 + e⁻ᶻ), for targets between 0 and 1: rates, shares, probabilities.
+    """The sigmoid model ŷ = σ(w·x + b), σ(z) = 1 / (1 + e⁻ᶻ), for targets between 0 and 1 such as rates.
 
     Minimises, with S = Σ sᵢ, the mean of squares C = (1/S) Σ sᵢ (yᵢ − ŷᵢ)², or the mean log loss
     C = (1/S) Σ sᵢ (log(1 + e^zᵢ) − yᵢ zᵢ), zᵢ = w·xᵢ + b. The log loss is convex; the mean of squares is not, and
@@ -76,7 +74,7 @@ class SigmoidRegression(Regressor):
     def __init__(
         self,
         *,
-        loss: LossName = "squared_error",
+        loss: Loss = "squared_error",
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
@@ -98,5 +96,5 @@ class SigmoidRegression(Regressor):
         )
         self.loss = loss
 
-    def _loss(self) -> _core.Loss:
+    def _loss(self) -> Loss:
         return self.loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ def original_units(slope: float, intercept: float, training: np.ndarray) -> tupl
     """Return slope and intercept for x, given those for one standardised x."""
     slope_x = slope / training.std()
     return slope_x, intercept - slope_x * training.mean()
+
+
+def say(text: str) -> None:
+    """Print a paragraph, wrapped."""
+    print(textwrap.fill(" ".join(text.split()), width=100))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot
 
-from common import Fits, original_units, print_table, read_csv, run, save, standardise
+from common import Fits, original_units, print_table, read_csv, run, save, say, standardise
 from steepest import LinearRegression
 
 # NIST StRD, Norris: the certified estimates and residual sum of squares.
@@ -26,10 +26,10 @@ def main(folder: Path) -> Fits:
     slope, intercept = original_units(model.coef_[0], model.intercept_, x)
 
     print("(a) A line through a calibration of ozone monitors (NIST Norris, 36 points)")
-    print(
-        f"Gradient descent with learning rate {model.learning_rate_:g} took {model.n_iter_} iterations on standardised"
+    say(
+        f"""Gradient descent with learning rate {model.learning_rate_:g} took {model.n_iter_} iterations on
+        standardised x. Back in the units of the data, beside the values certified by NIST:"""
     )
-    print("x. Back in the units of the data, beside the values certified by NIST:")
     print_table(
         ["", "steepest", "NIST", "digits agreed"],
         [

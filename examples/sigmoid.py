@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot
 
-from common import Fits, original_units, print_table, read_csv, run, save, standardise
+from common import Fits, original_units, print_table, read_csv, run, save, say, standardise
 from steepest import LogisticRegression, forward
 
 LAUNCH = 31.0  # °F, the forecast for Challenger's launch
@@ -26,23 +26,24 @@ def main(folder: Path) -> Fits:
     shown = np.array([LAUNCH, 53.0, 65.0, 75.0])
     probability = sigmoid(shown, slope, intercept)
     print("(b) The sigmoid through the 23 shuttle flights before Challenger")
-    print(
-        f"{distress.sum()} flights came back with distressed O-rings. Gradient descent took {model.n_iter_} iterations;"
+    say(
+        f"""{distress.sum()} flights came back with distressed O-rings. Gradient descent took {model.n_iter_}
+        iterations; with the temperature t in °F, beside the estimates of maximum likelihood:"""
     )
-    print("with the temperature t in °F, beside the estimates of maximum likelihood:")
     print_table(
         ["", "steepest", "reference"],
         [["weight of t", f"{slope:.4f}", "-0.2322"], ["bias", f"{intercept:.4f}", "15.0429"]],
     )
-    print("The colder, the more probable is distress:")
+    say("The colder, the more probable is distress:")
     print_table(
         ["temperature", *(f"{t:.0f} °F" for t in shown)],
         [["probability of distress", *(f"{p:.4f}" for p in probability)]],
     )
-    print(
-        f"Challenger was launched at about {LAUNCH:.0f} °F. No earlier flight was colder than {temperature.min()} °F: the"
+    say(
+        f"""Challenger was launched at about {LAUNCH:.0f} °F. No earlier flight was colder than
+        {temperature.min()} °F: the model extrapolates there, so take the number as a warning and not as a
+        measurement."""
     )
-    print("model extrapolates there, so take the number as a warning and not as a measurement.")
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     axes.axvspan(28, temperature.min(), color="0.93", label="colder than any earlier flight")

@@ -262,7 +262,8 @@ class Estimator:
             warnings.warn(
                 f"{type(self).__name__} stopped at max_iter={self.max_iter} with the gradient norm at "
                 f"{norm[-1] / norm[0]:.2g} of its first value, tol={self.tol:g} asks for less. Raise max_iter, scale "
-                "the columns of X alike, or set tol=0 to run max_iter iterations without this warning.",
+                "the columns of X alike, leave learning_rate at 'auto', or set tol=0 to run max_iter iterations "
+                "without this warning.",
                 kin(ConvergenceWarning),
                 stacklevel=stacklevel(),
             )

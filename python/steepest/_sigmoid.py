@@ -45,9 +45,10 @@ class SigmoidRegression(Regressor):
     intercept_ : float
         The bias b.
     n_iter_ : int
-        The number of iterations done.
+        The number of iterations done. After early stopping the parameters are those of an earlier one,
+        `history_.best_iteration`.
     converged_ : bool
-        Whether the gradient became as small as `tol` asks.
+        Whether the gradient became as small as `tol` asks; early stopping ends before.
     stop_reason_ : {"tolerance", "max_iter", "early_stopping"}
         Why the fit ended.
     learning_rate_ : float

@@ -12,10 +12,10 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::threads::run_on;
 
-/// A panel fills at most this much, so that it is still in the nearest caches when it is used the second time.
-const PANEL_BYTES: usize = 4 << 10;
-const MIN_PANEL_ROWS: usize = 8;
-const MAX_PANEL_ROWS: usize = 512;
+/// A packed panel fills about this much, so that it is still in the nearest caches when it is used.
+const PANEL_BYTES: usize = 16 << 10;
+const MIN_PANEL_ROWS: usize = 16;
+const MAX_PANEL_ROWS: usize = 4096;
 
 /// A chunk has at least this many elements, so that handing it to a thread costs little beside the work.
 const MIN_CHUNK_ELEMENTS: usize = 32 << 10;

@@ -33,36 +33,87 @@ impl CostGradient {
     }
 }
 
-/// Adds the panel's weighted cost and gradient to `sums`.
+/// The linear model's part of a sample, common to all models: `z = x · w + b`.
+#[derive(Clone, Copy)]
+pub(crate) struct Predictor<'p> {
+    pub(crate) weights: &'p [f64],
+    pub(crate) bias: f64,
+}
+
+/// Adds the panel's weighted cost and gradient to `sums`. `scratch` is resized as needed.
 ///
-/// `z` holds the linear predictor of each row and is overwritten by the slope `s_i ∂c_i/∂z_i`. The panel is read
-/// from memory by whoever computed `z`; here it comes from cache.
+/// Returns whether every row's linear predictor was finite.
 pub(crate) fn cost_gradient<L: Link>(
     link: L,
     panel: &Panel<'_>,
     targets: Targets<'_>,
-    z: &mut [f64],
+    at: Predictor<'_>,
+    scratch: &mut Vec<f64>,
     sums: &mut CostGradient,
-) {
-    sums.cost += rows(targets, z, |z, y| {
-        let (cost, slope) = link.cost_slope(*z, y);
-        *z = slope;
-        cost
-    });
-    if let Some(weights) = targets.sample_weight {
-        z.iter_mut().zip(weights).for_each(|(slope, weight)| *slope *= weight);
-    }
-    sums.gradient.bias += z.iter().sum::<f64>();
-    accumulate(panel, z, sums.gradient.weights.as_slice_mut().expect("sums are contiguous"));
+) -> bool {
+    let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
+    for_each_strip(panel, targets, at, scratch, |strip, targets, z| {
+        sums.cost += weighted_sum(targets, z, |z, y| {
+            let (cost, slope) = link.cost_slope(*z, y);
+            *z = slope;
+            cost
+        });
+        if let Some(weights) = targets.sample_weight {
+            z.iter_mut().zip(weights).for_each(|(slope, weight)| *slope *= weight);
+        }
+        sums.gradient.bias += z.iter().sum::<f64>();
+        accumulate(strip, z, gradient);
+    })
 }
 
-/// The panel's weighted cost, from the linear predictor `z` of each row.
-pub(crate) fn cost<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64]) -> f64 {
-    rows(targets, z, |z, y| link.cost_slope(*z, y).0)
+/// Adds the panel's weighted cost to `sum`. `scratch` is resized as needed.
+///
+/// Returns whether every row's linear predictor was finite.
+pub(crate) fn cost<L: Link>(
+    link: L,
+    panel: &Panel<'_>,
+    targets: Targets<'_>,
+    at: Predictor<'_>,
+    scratch: &mut Vec<f64>,
+    sum: &mut f64,
+) -> bool {
+    for_each_strip(panel, targets, at, scratch, |_, targets, z| {
+        *sum += weighted_sum(targets, z, |z, y| link.cost_slope(*z, y).0);
+    })
+}
+
+/// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
+/// time, beside everything else that is there.
+const STRIP_BYTES: usize = 4 << 10;
+const MIN_STRIP_ROWS: usize = 8;
+
+/// Visits a few rows at a time with their targets and their linear predictors, which may be overwritten.
+fn for_each_strip(
+    panel: &Panel<'_>,
+    targets: Targets<'_>,
+    at: Predictor<'_>,
+    scratch: &mut Vec<f64>,
+    mut visit: impl FnMut(&Panel<'_>, Targets<'_>, &mut [f64]),
+) -> bool {
+    let n_rows = panel.n_rows();
+    let strip_rows = (STRIP_BYTES / size_of::<f64>() / panel.n_cols().max(1)).max(MIN_STRIP_ROWS);
+    let strip_rows = strip_rows - strip_rows % MIN_STRIP_ROWS;
+    scratch.resize(strip_rows, 0.0);
+    let mut finite = true;
+    for start in (0..n_rows).step_by(strip_rows) {
+        let rows = start..(start + strip_rows).min(n_rows);
+        let strip = panel.rows(rows.clone());
+        let z = &mut scratch[..rows.len()];
+        predict(&strip, at.weights, at.bias, z);
+        finite &= z.iter().all(|z| z.is_finite());
+        let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
+        visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z);
+    }
+    finite
 }
 
 #[inline(always)]
-fn rows(targets: Targets<'_>, z: &mut [f64], mut cost: impl FnMut(&mut f64, f64) -> f64) -> f64 {
+fn weighted_sum(targets: Targets<'_>, z: &mut [f64], mut cost: impl FnMut(&mut f64, f64) -> f64) -> f64 {
     let samples = z.iter_mut().zip(targets.y);
     match targets.sample_weight {
         None => samples.map(|(z, &y)| cost(z, y)).sum(),

@@ -1,6 +1,7 @@
 //! A block of rows, each contiguous in memory as `f64`.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// A block of rows as contiguous row-major `f64`; rows may lie apart, by `row_stride` elements.
 #[derive(Clone, Copy)]
@@ -20,8 +21,19 @@ impl<'p> Panel<'p> {
         Self { data, n_rows, n_cols, row_stride, lifetime: PhantomData }
     }
 
+    pub(crate) fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
     pub(crate) fn n_rows(&self) -> usize {
         self.n_rows
+    }
+
+    /// The rows of `range`, as a panel of their own.
+    pub(crate) fn rows(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.n_rows);
+        let data = self.data.wrapping_offset(range.start as isize * self.row_stride);
+        Self { data, n_rows: range.len(), ..*self }
     }
 
     /// Row `i`, of length `n_cols`. Slices of single rows, never of the whole block: what lies between two rows

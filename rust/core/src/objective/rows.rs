@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Targets};
+use crate::kernel::{self, CostGradient, Predictor, Targets};
 use crate::matrix::Panel;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -28,7 +28,7 @@ struct Workspace {
     x: Vec<f64>,
     y: Vec<f64>,
     sample_weight: Vec<f64>,
-    z: Vec<f64>,
+    scratch: Vec<f64>,
 }
 
 impl<'a> RowObjective<'a> {
@@ -42,15 +42,16 @@ impl<'a> RowObjective<'a> {
         Ok(Self { model, samples, summary, partition: samples.partition(), context })
     }
 
-    /// Visits each panel with its targets and its linear predictor at `at`.
+    /// Visits each panel with its targets; `visit` says whether every linear predictor was finite.
     fn pass<S: Send>(
         &self,
         at: &Parameters,
         states: impl Fn() -> S,
-        visit: impl Fn(&Panel<'_>, Targets<'_>, &mut [f64], &mut S) + Sync,
+        visit: impl Fn(&Panel<'_>, Targets<'_>, Predictor<'_>, &mut Vec<f64>, &mut S) -> bool + Sync,
     ) -> Result<Vec<S>, Error> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
+        let predictor = Predictor { weights, bias: at.bias };
         let samples = &self.samples;
         let states = (0..self.partition.n_chunks()).map(|_| states()).collect();
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
@@ -59,21 +60,21 @@ impl<'a> RowObjective<'a> {
                 y: samples.y(rows.clone(), &mut workspace.y),
                 sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight),
             };
-            workspace.z.resize(rows.len(), 0.0);
-            let z = &mut workspace.z[..];
-            kernel::predict(&panel, weights, at.bias, z);
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
-            if !z.iter().all(|z| z.is_finite()) {
+            if !visit(&panel, targets, predictor, &mut workspace.scratch, state) {
                 samples.check_finite(rows)?;
             }
-            visit(&panel, targets, z, state);
             Ok(())
         };
         run(self.context, &self.partition, states, Workspace::default, one_panel)
     }
 
     fn cost_of(&self, link: impl Link, at: &Parameters) -> Result<f64, Error> {
-        let sums = self.pass(at, || 0.0, |_, targets, z, sum| *sum += kernel::cost(link, targets, z))?;
+        let sums = self.pass(
+            at,
+            || 0.0,
+            |panel, targets, at, scratch, sum| kernel::cost(link, panel, targets, at, scratch, sum),
+        )?;
         Ok(merge_tree(sums, |a, b| *a += b).unwrap_or(0.0) / self.summary.weight_sum)
     }
 
@@ -82,7 +83,7 @@ impl<'a> RowObjective<'a> {
         let sums = self.pass(
             at,
             || CostGradient::zeros(n_features),
-            |panel, targets, z, sums| kernel::cost_gradient(link, panel, targets, z, sums),
+            |panel, targets, at, scratch, sums| kernel::cost_gradient(link, panel, targets, at, scratch, sums),
         )?;
         let total = merge_tree(sums, CostGradient::merge).unwrap_or_else(|| CostGradient::zeros(n_features));
         *gradient = total.gradient;

@@ -126,7 +126,7 @@ def test_a_classifier_takes_two_classes():
 @every_estimator
 def test_sample_weights_are_checked(cls):
     refuses(cls, ValueError, "sample_weight contains -1 at index 5", X, Y, np.where(np.arange(40) == 5, -1.0, 1.0))
-    refuses(cls, ValueError, "sample_weight sums to 0", X, Y, np.zeros(40))
+    refuses(cls, ValueError, "sample_weight is zero everywhere", X, Y, np.zeros(40))
     refuses(cls, ValueError, "sample_weight should be a 1d array", X, Y, np.ones((40, 2)))
     refuses(cls, ValueError, "X_val and y_val are not", X, Y, sample_weight_val=np.ones(40))
 

@@ -96,13 +96,11 @@ pub enum Error {
         value: f64,
     },
 
-    /// All sample weights are zero, or their sum overflows.
-    #[error("{argument} sums to {sum}; the sum of the weights must not be zero, and must be finite")]
-    WeightSum {
+    /// All sample weights are zero.
+    #[error("{argument} is zero everywhere; at least one weight must be positive")]
+    ZeroWeights {
         /// The name of the vector.
         argument: &'static str,
-        /// The sum.
-        sum: f64,
     },
 
     /// An option outside its range.
@@ -116,15 +114,12 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// The cost at the start overflows.
+    /// Finite data and parameters whose predictor, cost or curvature is not.
     #[error(
-        "the cost at the start is {cost}: the values of X, y or the starting parameters are too large for \
-         double precision; rescale them"
+        "the values of X and y or the parameters are too large for double precision; rescale them: X w + b, the cost or \
+         its curvature overflows"
     )]
-    StartOverflow {
-        /// The cost found.
-        cost: f64,
-    },
+    Overflow,
 
     /// Gradient descent moved away from the minimum.
     #[error(

@@ -30,7 +30,7 @@ use crate::samples::Samples;
 /// # Errors
 ///
 /// [`Error::Empty`], [`Error::Features`] if the weights are not `n`, [`Error::NonFiniteMatrix`],
-/// [`Error::NonFiniteVector`] for the parameters, [`Error::Interrupted`].
+/// [`Error::NonFiniteVector`] for the parameters, [`Error::Overflow`] if `z` is not finite, [`Error::Interrupted`].
 pub fn forward(
     x: Matrix<'_>,
     at: &Parameters,
@@ -80,6 +80,7 @@ fn for_each_row<const WIDTH: usize>(
         kernel::predict(&x.panel(rows.clone(), panel), weights, at.bias, z);
         if !z.iter().all(|z| z.is_finite()) {
             x.check_finite(rows, "X")?;
+            return Err(Error::Overflow);
         }
         write(z, out);
         Ok(())

@@ -95,7 +95,10 @@ pub fn fit(
         history.gradient_norm.push(step.gradient_norm);
         let mut wish = ControlFlow::Continue(());
         if let Some(validation) = &validation {
-            let cost = validation.cost(step.parameters)?;
+            let cost = match validation.cost(step.parameters) {
+                Err(Error::Overflow) => f64::INFINITY,
+                cost => cost?,
+            };
             history.validation_cost.push(cost);
             if let Some(patience) = options.patience
                 && !Best::improve(&mut best, step, cost)
@@ -132,10 +135,7 @@ impl Best {
 }
 
 fn automatic_rate(objective: &impl Objective) -> Result<f64, Error> {
-    let largest = largest_eigenvalue(objective, Accuracy::STEP)?;
-    // The bound is at least the bias's share of the curvature, so it is 0 only if it underflows.
-    let rate = 1.0 / largest;
-    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(Error::StartOverflow { cost: largest }) }
+    Ok(1.0 / largest_eigenvalue(objective, Accuracy::STEP)?)
 }
 
 impl FitOptions {

@@ -126,6 +126,16 @@ impl Parameters {
         self.bias += factor * direction.bias;
     }
 
+    /// The inner product.
+    ///
+    /// # Panics
+    ///
+    /// If the two have different numbers of features.
+    #[must_use]
+    pub fn dot(&self, other: &Self) -> f64 {
+        self.weights.dot(&other.weights) + self.bias * other.bias
+    }
+
     /// `self *= factor`.
     pub fn scale(&mut self, factor: f64) {
         self.weights *= factor;

@@ -101,11 +101,24 @@ impl<'a> Samples<'a> {
         self.y.column(rows, buffer)
     }
 
-    pub(crate) fn sample_weight<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Option<&'p [f64]>
+    /// The weights of some rows, divided by `unit`.
+    pub(crate) fn sample_weight<'p>(
+        &self,
+        rows: Range<usize>,
+        buffer: &'p mut [Vec<f64>; 2],
+        unit: f64,
+    ) -> Option<&'p [f64]>
     where
         'a: 'p,
     {
-        self.sample_weight.map(|weights| weights.column(rows, buffer))
+        let [packed, scaled] = buffer;
+        let weights = self.sample_weight?.column(rows, packed);
+        if unit == 1.0 {
+            return Some(weights);
+        }
+        scaled.clear();
+        scaled.extend(weights.iter().map(|weight| weight / unit));
+        Some(scaled)
     }
 
     /// Why a predictor of these rows came out not finite, if the data are to blame and not the parameters.
@@ -116,15 +129,16 @@ impl<'a> Samples<'a> {
     /// One look at `y` and `sample_weight`, which are small beside `X`: both finite, the targets in the model's range,
     /// the weights not negative.
     pub(crate) fn summarise(&self, model: Model) -> Result<Summary, Error> {
-        let Names { y: y_name, sample_weight: weight_name, .. } = self.names;
+        let y_name = self.names.y;
         let partition = self.partition();
         let bounded = model.activation() == Activation::Sigmoid;
-        let (mut y_buffer, mut weight_buffer) = (Vec::new(), Vec::new());
+        let (mut y_buffer, mut weight_buffer) = (Vec::new(), <[Vec<f64>; 2]>::default());
+        let weight_unit = self.weight_unit()?;
         let (mut weight_sum, mut square_sum) = (0.0, 0.0);
         for rows in partition.all_panels() {
             let start = rows.start;
             let y = self.y(rows.clone(), &mut y_buffer);
-            let weights = self.sample_weight(rows, &mut weight_buffer);
+            let weights = self.sample_weight(rows, &mut weight_buffer, weight_unit);
             let fault = |value: f64, index: usize| {
                 if !value.is_finite() {
                     return Some(Error::NonFiniteVector { argument: y_name, index, value });
@@ -134,12 +148,6 @@ impl<'a> Samples<'a> {
             };
             check_each(y, start, fault)?;
             if let Some(weights) = weights {
-                check_each(weights, start, |value, index| {
-                    if !value.is_finite() {
-                        return Some(Error::NonFiniteVector { argument: weight_name, index, value });
-                    }
-                    (value < 0.0).then_some(Error::NegativeWeight { argument: weight_name, index, value })
-                })?;
                 weight_sum += weights.iter().sum::<f64>();
                 square_sum += y.iter().zip(weights).map(|(y, s)| s * y * y).sum::<f64>();
             } else {
@@ -147,18 +155,50 @@ impl<'a> Samples<'a> {
                 square_sum += y.iter().map(|y| y * y).sum::<f64>();
             }
         }
-        if !(weight_sum > 0.0 && weight_sum.is_finite()) {
-            return Err(Error::WeightSum { argument: weight_name, sum: weight_sum });
-        }
-        Ok(Summary { weight_sum, mean_square_target: square_sum / weight_sum })
+        Ok(Summary { weight_sum, weight_unit, mean_square_target: square_sum / weight_sum })
     }
+
+    /// The largest power of two not above the largest weight. Weights are divided by it, which rounds nothing, so that
+    /// only their ratios matter and no sum of them overflows or underflows.
+    fn weight_unit(&self) -> Result<f64, Error> {
+        let Some(weights) = self.sample_weight else { return Ok(1.0) };
+        let argument = self.names.sample_weight;
+        let mut buffer = Vec::new();
+        let mut largest: f64 = 0.0;
+        for rows in self.partition().all_panels() {
+            let start = rows.start;
+            let panel = weights.column(rows, &mut buffer);
+            check_each(panel, start, |value, index| {
+                if !value.is_finite() {
+                    return Some(Error::NonFiniteVector { argument, index, value });
+                }
+                (value < 0.0).then_some(Error::NegativeWeight { argument, index, value })
+            })?;
+            largest = panel.iter().fold(largest, |acc, &weight| acc.max(weight));
+        }
+        if largest == 0.0 {
+            return Err(Error::ZeroWeights { argument });
+        }
+        Ok(power_of_two_below(largest))
+    }
+}
+
+/// The largest power of two that is not above a positive number.
+fn power_of_two_below(value: f64) -> f64 {
+    const MANTISSA: u64 = (1 << (f64::MANTISSA_DIGITS - 1)) - 1;
+    if value.is_subnormal() {
+        return f64::from_bits(1 << value.to_bits().ilog2());
+    }
+    f64::from_bits(value.to_bits() & !MANTISSA)
 }
 
 /// What one look at the targets and the weights tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
-    /// `S = Σ s_i`.
+    /// `S = Σ s_i`, in units of `weight_unit`.
     pub(crate) weight_sum: f64,
+    /// What the weights are divided by.
+    pub(crate) weight_unit: f64,
     /// `(1/S) Σ s_i y_i²`.
     pub(crate) mean_square_target: f64,
 }

@@ -1,6 +1,6 @@
 //! What happens to one sample between its linear predictor and its cost.
 //!
-//! With `e = exp(−|z|)`, which never overflows, every quantity below is a sum of terms of one sign, so nothing
+//! With `e = exp(−|z|)`, which never overflows, the sigmoid and the log loss are sums of terms of one sign, so nothing
 //! cancels and each is right to a few units in the last place for every finite `z`.
 
 /// `σ(z) = 1 / (1 + exp(−z))`.

@@ -59,7 +59,7 @@ pub(crate) fn cost_gradient<L: Link>(
             cost
         });
         if let Some(weights) = targets.sample_weight {
-            z.iter_mut().zip(weights).for_each(|(slope, weight)| *slope *= weight);
+            z.iter_mut().zip(weights).for_each(|(slope, &weight)| *slope = times(weight, *slope));
         }
         sums.gradient.bias += z.iter().sum::<f64>();
         accumulate(strip, z, gradient);
@@ -117,13 +117,12 @@ fn weighted_sum(targets: Targets<'_>, z: &mut [f64], mut cost: impl FnMut(&mut f
     let samples = z.iter_mut().zip(targets.y);
     match targets.sample_weight {
         None => samples.map(|(z, &y)| cost(z, y)).sum(),
-        // A row of weight 0 counts for nothing, also where its cost overflows.
-        Some(weights) => samples
-            .zip(weights)
-            .map(|((z, &y), &weight)| {
-                let cost = cost(z, y);
-                if weight == 0.0 { 0.0 } else { weight * cost }
-            })
-            .sum(),
+        Some(weights) => samples.zip(weights).map(|((z, &y), &weight)| times(weight, cost(z, y))).sum(),
     }
+}
+
+/// A row of weight 0 counts for nothing, also where its cost overflows.
+#[inline(always)]
+fn times(weight: f64, value: f64) -> f64 {
+    if weight == 0.0 { 0.0 } else { weight * value }
 }

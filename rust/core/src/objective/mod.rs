@@ -16,7 +16,7 @@ pub(crate) trait Objective {
     ///
     /// # Errors
     ///
-    /// Non-finite data, or [`Error::Interrupted`].
+    /// Non-finite data; [`Error::Overflow`] if a linear predictor is not finite; [`Error::Interrupted`].
     fn cost(&self, at: &Parameters) -> Result<f64, Error>;
 
     /// The cost at `at`; its gradient is written to `gradient`.
@@ -26,12 +26,12 @@ pub(crate) trait Objective {
     /// As [`Objective::cost`].
     fn cost_gradient(&self, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error>;
 
-    /// With `B` an upper bound of the Hessian everywhere: writes `B d` to `product` and returns `dᵀ B d`.
+    /// With `B` an upper bound of the Hessian everywhere: writes `B d` to `product`.
     ///
     /// # Errors
     ///
     /// As [`Objective::cost`].
-    fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<f64, Error>;
+    fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<(), Error>;
 
     /// Whether the cost is a quadratic function of the parameters.
     fn is_quadratic(&self) -> bool;

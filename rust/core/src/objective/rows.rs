@@ -27,7 +27,7 @@ pub(crate) struct RowObjective<'a> {
 struct Workspace {
     x: Vec<f64>,
     y: Vec<f64>,
-    sample_weight: Vec<f64>,
+    sample_weight: [Vec<f64>; 2],
     scratch: Vec<f64>,
 }
 
@@ -52,17 +52,18 @@ impl<'a> RowObjective<'a> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
         let predictor = Predictor { weights, bias: at.bias };
-        let samples = &self.samples;
+        let (samples, weight_unit) = (&self.samples, self.summary.weight_unit);
         let states = (0..self.partition.n_chunks()).map(|_| states()).collect();
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
             let panel = samples.x(rows.clone(), &mut workspace.x);
             let targets = Targets {
                 y: samples.y(rows.clone(), &mut workspace.y),
-                sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight),
+                sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight, weight_unit),
             };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
             if !visit(&panel, targets, predictor, &mut workspace.scratch, state) {
                 samples.check_finite(rows)?;
+                return Err(Error::Overflow);
             }
             Ok(())
         };
@@ -113,12 +114,11 @@ impl Objective for RowObjective<'_> {
         }
     }
 
-    fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<f64, Error> {
-        let square = self.cost_gradient_of(Square, direction, product)?;
-        let bound = self.model.curvature_bound();
+    fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<(), Error> {
+        self.cost_gradient_of(Square, direction, product)?;
         // The gradient of a square has the factor 2.
-        product.scale(0.5 * bound);
-        Ok(square * bound)
+        product.scale(0.5 * self.model.curvature_bound());
+        Ok(())
     }
 
     fn is_quadratic(&self) -> bool {

@@ -36,12 +36,15 @@ pub(crate) fn gradient_descent(
     let mut above_start = 0;
     let mut iteration = 0;
     loop {
-        let cost = objective.cost_gradient(&parameters, &mut gradient)?;
+        let cost = match objective.cost_gradient(&parameters, &mut gradient) {
+            Err(Error::Overflow) => f64::INFINITY,
+            cost => cost?,
+        };
         let gradient_norm = gradient.norm();
         let finite = cost.is_finite() && gradient_norm.is_finite();
         if iteration == 0 {
             if !finite {
-                return Err(Error::StartOverflow { cost });
+                return Err(Error::Overflow);
             }
             (first_cost, first_norm) = (cost, gradient_norm);
         }

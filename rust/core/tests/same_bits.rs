@@ -1,0 +1,216 @@
+//! Neither layout nor storage type nor the number of threads changes any result by a bit.
+
+mod common;
+
+use std::fmt::Debug;
+
+use common::{CostGradient, Data, MODELS, all_bits, bits, threads};
+use half::f16;
+use ndarray::{Array1, Array2, ArrayView2, s};
+use steepest::{Activation, Element, FitOptions, LearningRate, Matrix, Model, Parameters, Samples, fit, forward};
+
+/// More than one panel, and a tail in each direction.
+const SHAPE: (usize, usize) = (203, 13);
+
+fn evaluate(model: Model, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>, at: &Parameters) -> CostGradient {
+    let samples = Samples::weighted(x, y, s).unwrap();
+    steepest::cost_gradient(model, samples, at, &threads(1)).unwrap()
+}
+
+/// Hands `check` the values of `a` in each layout. What lies between them is other values of `a`.
+fn each_layout<T: Copy>(a: &Array2<T>, mut check: impl FnMut(&str, ArrayView2<'_, T>)) {
+    let (m, n) = a.dim();
+    let filled = |shape| Array2::from_shape_fn(shape, |(i, j)| a[[(i * 5 + j) % m, (j * 3 + i) % n]]);
+    check("C", a.view());
+    let fortran = a.t().as_standard_layout().into_owned().reversed_axes();
+    check("F", fortran.view());
+    for (name, shape, window) in [
+        ("strided", (2 * m, 3 * n), s![..;2, ..;3]),
+        ("strided rows", (3 * m, n), s![1..;3, ..]),
+        ("reversed", (m, n), s![..;-1, ..;-1]),
+        ("reversed rows", (m, n), s![..;-1, ..;1]),
+        ("reversed columns", (m, n), s![.., ..;-1]),
+        ("column slice", (m, n + 5), s![.., 2..n + 2]),
+        ("every third, backwards", (3 * m, 2 * n), s![..;-3, ..;-2]),
+    ] {
+        let mut host = filled(shape);
+        host.slice_mut(window).assign(a);
+        check(name, host.slice(window));
+        let mut host = filled((shape.1, shape.0)).reversed_axes();
+        host.slice_mut(window).assign(a);
+        check(&format!("{name} of F"), host.slice(window));
+    }
+}
+
+/// Elements in memory that no array could describe.
+struct Foreign {
+    memory: Vec<u8>,
+    start: usize,
+    shape: (usize, usize),
+    strides: (isize, isize),
+    swapped: bool,
+}
+
+impl Foreign {
+    /// `gaps` foreign bytes follow each row and each element; `start` of them come first.
+    fn new<T: Copy>(
+        a: &Array2<T>,
+        bytes: impl Fn(T) -> Vec<u8>,
+        gaps: (usize, usize),
+        start: usize,
+        swapped: bool,
+    ) -> Self {
+        let step = size_of::<T>() + gaps.1;
+        let mut memory = vec![0xA5; start];
+        for row in a.rows() {
+            for &value in row {
+                let mut element = bytes(value);
+                if swapped {
+                    element.reverse();
+                }
+                memory.extend(element);
+                memory.extend(vec![0xA5; gaps.1]);
+            }
+            memory.extend(vec![0xA5; gaps.0]);
+        }
+        let strides = ((a.ncols() * step + gaps.0) as isize, step as isize);
+        Self { memory, start, shape: a.dim(), strides, swapped }
+    }
+
+    fn matrix<T: Element>(&self) -> Matrix<'_> {
+        let data = self.memory[self.start..].as_ptr();
+        // SAFETY: new laid the elements out in `memory` at exactly these strides.
+        unsafe { Matrix::from_raw_parts(data, self.shape, self.strides, T::DTYPE, self.swapped) }
+    }
+}
+
+/// `bytes` gives an element's bytes in native order.
+fn check_storage<T: Element + Debug>(
+    value: impl Fn(usize) -> T,
+    widen: impl Fn(T) -> f64,
+    bytes: impl Fn(T) -> Vec<u8>,
+    [zero, one]: [T; 2],
+    extremes: &[T],
+) {
+    let (m, n) = SHAPE;
+    let x = Array2::from_shape_fn(SHAPE, |(i, j)| value(i * 31 + j * 7));
+    let y = Array2::from_shape_fn((m, 1), |(i, _)| if i % 3 == 0 { one } else { zero });
+    let s = Array2::from_shape_fn((m, 1), |(i, _)| if i % 7 == 0 { zero } else { one });
+    let (wide_y, wide_s) = (y.column(0).mapv(&widen), s.column(0).mapv(&widen));
+    let plain = Data { x: x.mapv(&widen), y: wide_y, s: wide_s, ..Data::new((1, n), 3) };
+
+    for model in MODELS {
+        let expected = all_bits(&plain.cost_gradient(model, true, 1));
+        let same = |what: &str, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>| {
+            let found = all_bits(&evaluate(model, x, y, s, &plain.at));
+            assert_eq!(found, expected, "{:?}, {model:?}, {what}", T::DTYPE);
+        };
+        each_layout(&x, |what, x| same(what, x.into(), (&y).into(), (&s).into()));
+        each_layout(&y, |what, y| same(&format!("y {what}"), (&x).into(), y.into(), (&s).into()));
+        each_layout(&s, |what, s| same(&format!("weights {what}"), (&x).into(), (&y).into(), s.into()));
+        for swapped in [false, true] {
+            for start in [0, 1, 3] {
+                for gaps in [(0, 0), (3, 0), (0, 3), (8, 0)] {
+                    let [x, y, s] = [&x, &y, &s].map(|a| Foreign::new(a, &bytes, gaps, start, swapped));
+                    let what = format!("swapped: {swapped}, from byte {start}, gaps {gaps:?}");
+                    same(&what, x.matrix::<T>(), y.matrix::<T>(), s.matrix::<T>());
+                }
+            }
+        }
+    }
+
+    let column = Array1::from(extremes.to_vec());
+    let at = Parameters { weights: Array1::ones(1), bias: 0.0 };
+    let found = forward((&column).into(), &at, Activation::Identity, &threads(1)).unwrap();
+    assert_eq!(found, column.mapv(&widen), "{:?}", T::DTYPE);
+}
+
+macro_rules! check_numbers {
+    ($($type:ty),*) => {$({
+        let small = |i: usize| if <$type>::MIN == 0 as $type { (i % 101) as $type } else { (i as i8 % 50) as $type };
+        let extremes = [<$type>::MIN, <$type>::MAX, 0 as $type, 1 as $type, <$type>::MAX / 3 as $type];
+        check_storage::<$type>(small, |v| v as f64, |v| v.to_ne_bytes().to_vec(), [0 as $type, 1 as $type], &extremes);
+    })*};
+}
+
+#[test]
+fn integers_are_read_as_they_are() {
+    check_numbers!(i8, i16, i32, i64, u8, u16, u32, u64);
+}
+
+#[test]
+fn floats_are_read_as_they_are() {
+    let value = |i: usize| (i as f64 * 0.37).sin() / 3.0;
+    let extremes = [f64::MIN, f64::MAX, f64::MIN_POSITIVE, 5e-324, -0.0];
+    check_storage(value, |v| v, |v| v.to_ne_bytes().to_vec(), [0.0, 1.0], &extremes);
+    let extremes = [f32::MIN, f32::MAX, f32::MIN_POSITIVE, 1e-45, 0.1];
+    check_storage(|i| value(i) as f32, f64::from, |v| v.to_ne_bytes().to_vec(), [0.0, 1.0], &extremes);
+    let finite: Vec<_> = (0..=u16::MAX).map(f16::from_bits).filter(|half| half.is_finite()).collect();
+    let [zero, one] = [0.0, 1.0].map(f16::from_f64);
+    check_storage(|i| f16::from_f64(value(i)), f16::to_f64, |v| v.to_ne_bytes().to_vec(), [zero, one], &finite);
+}
+
+#[test]
+fn booleans_are_read_as_they_are() {
+    check_storage(|i| i % 5 < 2, f64::from, |v| vec![u8::from(v)], [false, true], &[true, false]);
+}
+
+#[test]
+fn repeated_rows_need_no_memory() {
+    let data = Data::new((1, 5), 8);
+    let shape = (1000, 5);
+    let view = data.x.broadcast(shape).unwrap();
+    let (y, s) = (Array1::from_elem(1000, data.y[0]), Array1::<f64>::ones(1000));
+    let copy = view.to_owned();
+    let [found, expected] =
+        [view, copy.view()].map(|x| all_bits(&evaluate(Model::Linear, x.into(), (&y).into(), (&s).into(), &data.at)));
+    assert_eq!(found, expected);
+}
+
+/// Some twenty chunks of rows.
+fn large() -> Data {
+    Data::new((40_003, 16), 5)
+}
+
+const THREADS: [usize; 4] = [2, 3, 5, 8];
+
+#[test]
+fn threads_change_no_bit_of_a_pass() {
+    let data = large();
+    let fortran = Data { x: data.x.t().as_standard_layout().into_owned().reversed_axes(), ..data.clone() };
+    for model in MODELS {
+        for weighted in [false, true] {
+            let expected = all_bits(&data.cost_gradient(model, weighted, 1));
+            for n in THREADS {
+                assert_eq!(all_bits(&data.cost_gradient(model, weighted, n)), expected, "{model:?}, {n} threads");
+                assert_eq!(all_bits(&fortran.cost_gradient(model, weighted, n)), expected, "{model:?}, F, {n} threads");
+            }
+        }
+        let predict = |n| forward((&data.x).into(), &data.at, model.activation(), &threads(n)).unwrap();
+        let expected = bits(&predict(1));
+        for n in THREADS {
+            assert_eq!(bits(&predict(n)), expected, "{model:?}, {n} threads");
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit_of_a_fit() {
+    let (data, validation) = (large(), Data::new((20_001, 16), 6));
+    for (model, learning_rate) in
+        MODELS.into_iter().flat_map(|model| [(model, LearningRate::Auto), (model, LearningRate::Fixed(0.1))])
+    {
+        let options = FitOptions { learning_rate, max_iter: 15, tol: 0.0, ..FitOptions::default() };
+        let outcome = |n| {
+            let validation = Some(validation.samples(true));
+            let fit = fit(model, data.samples(true), validation, &options, &threads(n)).unwrap();
+            let history = &fit.history;
+            let end = fit.parameters.weights.iter().chain([&fit.parameters.bias, &fit.learning_rate]);
+            bits(end.chain(&history.cost).chain(&history.validation_cost).chain(&history.gradient_norm))
+        };
+        let expected = outcome(1);
+        for n in THREADS {
+            assert_eq!(outcome(n), expected, "{model:?}, {learning_rate:?}, {n} threads");
+        }
+    }
+}

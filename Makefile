@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-lint
 bench: $(VENV)/.installed-plot
 	$(BIN)/python benchmarks/one_iteration.py
 
-wheel: $(VENV)/bin/python
+wheel: $(VENV)/.created
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:
@@ -35,13 +35,16 @@ clean:
 tools:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or newer is needed, as $(PYTHON) (or: make PYTHON=python3.12 …): get it from python.org or your system's packages, with its venv module" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks its venv module: install your system's package for it, such as python3-venv" >&2; exit 1; }
 	@command -v cargo >/dev/null || { \
 		echo "Rust 1.88 or newer is needed (cargo was not found): get it with rustup, https://rustup.rs" >&2; exit 1; }
 
-$(VENV)/bin/python: | tools
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.created: | tools
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
 
 # Python files are used where they lie; the extension is built again when Rust changed.
-$(VENV)/.installed-%: $(CARGO_INPUTS) | $(VENV)/bin/python
+$(VENV)/.installed-%: $(CARGO_INPUTS) | $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@

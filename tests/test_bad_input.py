@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pandas as pd
@@ -151,15 +152,20 @@ def test_sample_weights_are_checked(cls):
         ({"n_threads": 0}, ValueError),
         ({"n_threads": 1.0}, TypeError),
         ({"solver": "newton-raphson"}, ValueError),
+        ({"solver": 3}, ValueError),
+        ({"max_iter": 10**30}, ValueError),
+        ({"n_threads": 2**63}, ValueError),
+        ({"learning_rate": 10**400}, ValueError),
+        ({"learning_rate": (0.1, 0.2)}, TypeError),
     ],
 )
 def test_parameters_are_named_with_their_value(cls, params, error):
     ((name, value),) = params.items()
-    refuses(cls, error, f"{name} is {value!r}, expected", X, Y, params=params)
+    refuses(cls, error, re.escape(f"{name} is {value!r}, expected"), X, Y, params=params)
 
 
 def test_an_unknown_loss_is_named():
-    refuses(SigmoidRegression, ValueError, 'loss is "hinge"', X, Y, params={"loss": "hinge"})
+    refuses(SigmoidRegression, ValueError, "loss is 'hinge'", X, Y, params={"loss": "hinge"})
 
 
 @every_estimator
@@ -173,7 +179,7 @@ def test_validation_data_must_be_complete(cls):
 @every_estimator
 def test_start_values_are_checked(cls):
     refuses(cls, ValueError, r"coef_init has shape \(2,\), expected \(3,\)", X, Y, coef_init=[1, 2])
-    refuses(cls, ValueError, "contains NaN at index 1", X, Y, coef_init=[0, np.nan, 0])
+    refuses(cls, ValueError, "coef_init contains nan at index 1", X, Y, coef_init=[0, np.nan, 0])
     refuses(cls, ValueError, "intercept_init is inf", X, Y, intercept_init=np.inf)
     refuses(cls, ValueError, "warm_start=True.*3 features.*2", X[:, :2], Y, params={"warm_start": True})
 
@@ -213,3 +219,40 @@ def test_column_names_must_match():
     assert not hasattr(model, "feature_names_in_")
     with pytest.warns(UserWarning, match="was fitted without feature names"):
         model.predict(frame)
+
+
+@every_estimator
+def test_score_checks_its_data_like_fit(cls):
+    model = cls(max_iter=3, tol=0).fit(X, Y)
+    with pytest.raises(ValueError, match=r"sample_weight contains -1\.0 at index 3; weights must not be negative"):
+        model.score(X, Y, np.where(np.arange(40) == 3, -1.0, 1.0))
+    with pytest.raises(ValueError, match="sample_weight is zero everywhere"):
+        model.score(X, Y, np.zeros(40))
+    with pytest.raises(ValueError, match="sample_weight contains nan at index 0"):
+        model.score(X, Y, np.full(40, np.nan))
+    with pytest.raises(ValueError, match="y has 39 samples"):
+        model.score(X, Y[1:])
+    if cls is not LogisticRegression:
+        with pytest.raises(ValueError, match="y contains nan at index 0"):
+            model.score(X, np.full(40, np.nan))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_missing_labels_are_named_by_index(missing):
+    labels = np.array(["a", "b"] * 20, dtype=object)
+    labels[5] = missing
+    refuses(LogisticRegression, ValueError, "y contains a missing value, .* at index 5", X, labels)
+    refuses(LogisticRegression, ValueError, "at index 5", X, pd.Series(labels))
+
+
+def test_things_that_are_no_arrays_are_named():
+    for thing in ({1, 2}, {"a": 1}, (x for x in [1.0])):
+        refuses(LinearRegression, TypeError, "X is .*, expected an array of numbers", thing, Y)
+    refuses(LinearRegression, ValueError, "X has dtype object and holds 1000.* at row 0, column 0", [[10**400]] * 40, Y)
+    with pytest.raises(ValueError, match="activation is 5, expected 'identity' or 'sigmoid'"):
+        steepest.forward(X, np.zeros(3), activation=5)
+
+
+@every_estimator
+def test_a_warning_made_an_error_leaves_the_estimator(cls):
+    refuses(cls, steepest.ConvergenceWarning, "max_iter=3", X, Y, params={"tol": 1e-9})

@@ -180,7 +180,7 @@ def test_any_two_labels_are_classes(binary):
 def test_labels_that_cannot_be_sorted_are_refused(binary):
     X, y = binary
     with pytest.raises(TypeError, match="y holds labels that cannot be sorted"):
-        LogisticRegression().fit(X, np.where(y == 1, "yes", None))
+        LogisticRegression().fit(X, np.where(y == 1, "yes", np.array(5, dtype=object)))
 
 
 def test_score_is_the_coefficient_of_determination(rng):
@@ -228,3 +228,39 @@ def test_a_fit_on_ready_data_warns_of_nothing(binary):
 def test_all_public_names_are_there():
     for name in steepest.__all__:
         assert getattr(steepest, name) is not None
+
+
+def test_early_stopping_does_not_hide_divergence(rng):
+    X = 3 * rng.normal(size=(100, 3))
+    y = X @ [1.0, 2.0, 3.0]
+    stop = {"early_stopping": True, "patience": 4}
+    with pytest.raises(DivergenceError):
+        LinearRegression(learning_rate=10.0, **stop).fit(X, y, X_val=X, y_val=y)
+    with pytest.raises(DivergenceError):
+        LogisticRegression(learning_rate=1000.0, **stop).fit(X, y + rng.logistic(size=100) > 0, X_val=X, y_val=y > 0)
+    with pytest.warns(ConvergenceWarning, match="the cost risen from .*learning_rate=10 is too large"):
+        LinearRegression(learning_rate=10.0, max_iter=4, tol=0).fit(X, y)
+
+
+def test_converged_speaks_of_the_parameters_returned(binary, rng):
+    X, y = binary
+    model = LogisticRegression(early_stopping=True, patience=100_000, max_iter=5000)
+    model.fit(X, y, X_val=X, y_val=rng.permutation(y))
+    assert model.history_.best_iteration < model.n_iter_
+    assert (model.stop_reason_, model.converged_) == ("early_stopping", False)
+
+
+@every_estimator
+def test_a_fit_that_goes_on_from_the_minimum_ends_there(cls, binary):
+    X, y = binary
+    model = cls(warm_start=True, max_iter=5000)
+    for _ in range(5):
+        model.fit(X, y)
+        assert model.converged_
+
+
+def test_a_column_of_targets_warns_once(binary):
+    X, y = binary
+    with pytest.warns(steepest.DataConversionWarning) as caught:
+        LogisticRegression().fit(X, y[:, None])
+    assert len(caught) == 1

@@ -112,12 +112,14 @@ import numpy as np, steepest
 def high_water():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 
-order, dtype, name = sys.argv[1:]
+order, dtype, name, labels = sys.argv[1:]
 Model = getattr(steepest, name)
 X = np.zeros((1_000_000, 32), dtype=dtype, order=order)
 X[::7] = 1
 y = np.zeros(1_000_000)
 y[::14] = 1
+if labels == "strings":
+    y = np.where(y == 1, "malignant", "benign")
 Model(max_iter=2, tol=0).fit(X[:1000], y[:1000])  # loads what is loaded once: threads, code
 before = high_water()
 Model(max_iter=3, tol=0).fit(X, y)
@@ -128,8 +130,10 @@ print(high_water() - before)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", ["LinearRegression", "LogisticRegression"])
-def test_fit_takes_at_most_16_mib_beside_X(order, dtype, name):
-    command = [sys.executable, "-c", PEAK, order, dtype, name]
+@pytest.mark.parametrize(
+    ("name", "labels"), [("LinearRegression", ""), ("LogisticRegression", ""), ("LogisticRegression", "strings")]
+)
+def test_fit_takes_at_most_16_mib_beside_X(order, dtype, name, labels):
+    command = [sys.executable, "-c", PEAK, order, dtype, name, labels]
     mib = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert mib <= 16.0

@@ -130,9 +130,9 @@ def test_row_order_duplicates_and_weight_scale_do_not_matter(rng, activation, lo
 def test_identity_with_log_loss_is_refused():
     with pytest.raises(ValueError, match=r"log_loss.*needs activation .*sigmoid"):
         steepest.cost([[1.0]], [1.0], [0.0], 0.0, "identity", "log_loss")
-    with pytest.raises(ValueError, match=r'activation is "relu"'):
+    with pytest.raises(ValueError, match="activation is 'relu'"):
         steepest.forward([[1.0]], [0.0], 0.0, "relu")
-    with pytest.raises(ValueError, match=r'loss is "hinge"'):
+    with pytest.raises(ValueError, match="loss is 'hinge'"):
         steepest.gradient([[1.0]], [1.0], [0.0], 0.0, "sigmoid", "hinge")
 
 
@@ -144,3 +144,19 @@ def test_the_automatic_rate_is_one_over_the_largest_eigenvalue(rng, model):
     augmented = np.column_stack([X, np.ones(200)])
     bound = (2.0 if isinstance(model, steepest.LinearRegression) else 0.25) * augmented.T @ augmented / 200
     assert model.learning_rate_ == pytest.approx(1 / np.linalg.eigvalsh(bound)[-1], rel=0.01)
+
+
+def test_weights_of_any_layout_are_read_right():
+    packed = np.zeros(3, dtype=[("tag", "i1"), ("weight", "f8")])
+    packed["weight"] = [1.0, 2.0, 3.0]
+    odd = np.zeros(25, dtype=np.uint8)[1:].view(np.float64)
+    odd[:] = [1.0, 2.0, 3.0]
+    swapped = np.array([1.0, 2.0, 3.0], dtype=">f8")
+    for weights in (packed["weight"], odd, swapped, np.array([3.0, 2.0, 1.0])[::-1], [1, 2, 3]):
+        assert steepest.forward(np.eye(3), weights).tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("mean", [0.412, 0.42, 0.432, 0.6342])
+def test_the_automatic_rate_is_stable_wherever_the_data_lie(mean):
+    X = np.tile([mean - 0.76, mean + 0.76], 10)[:, None]
+    assert steepest.LinearRegression().fit(X, 2 * X[:, 0] + 1).coef_ == pytest.approx([2.0], abs=1e-4)

@@ -52,6 +52,8 @@ def test_nearly_every_check_ran():
     # One is skipped: array API input, which scikit-learn checks only where SCIPY_ARRAY_API is set.
     for estimator, there in zip(ESTIMATORS, THERE, strict=True):
         assert there >= 55
+        if not RAN[repr(estimator)]:
+            pytest.skip("the checks themselves were not selected")
         assert RAN[repr(estimator)] >= there - 1
 
 

@@ -135,3 +135,14 @@ print(sum(name.startswith("steepest-") for name in names()))
     assert run(code, **dict.fromkeys(names, "")).returncode == 0
     outcome = run(code, **{**dict.fromkeys(names, ""), variable: "4", **lower})
     assert outcome.stdout.strip() == "3", outcome.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_one_pool_serves_data_of_every_size():
+    outcome = run("""
+for m in range(2_000, 130_000, 8_000):
+    steepest.forward(np.ones((m, 16)), np.ones(16), n_threads=5)
+steepest.forward(np.ones((m, 16)), np.ones(16), n_threads=10**6)
+print(sum(open(f"/proc/self/task/{t}/comm").read().startswith("steepest-") for t in os.listdir("/proc/self/task")))
+""")
+    assert int(outcome.stdout) <= 4 + 127, outcome.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 
@@ -20,12 +20,16 @@ from steepest._validation import (
     as_targets,
     as_vector,
     as_weights,
+    average_weights,
     check_bool,
+    check_choice,
     check_feature_names,
+    check_finite,
     check_integer,
     check_real,
     check_threads,
     feature_names,
+    ravel_column,
     stacklevel,
 )
 
@@ -161,8 +165,9 @@ class Estimator:
         X_array = as_matrix(X)
         names = feature_names(X)
         n_samples, n_features = X_array.shape
-        classes = self._find_classes(y)
-        targets = self._encode(y, "y", n_samples, "X", classes)
+        labels = ravel_column(y, "y")
+        classes = self._find_classes(labels)
+        targets = self._encode(labels, "y", n_samples, "X", classes)
         weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", n_samples, "X")
 
         if (X_val is None) != (y_val is None):
@@ -200,10 +205,9 @@ class Estimator:
 
     def _options(self) -> Mapping[str, Any]:
         """Check the constructor's parameters and return them as the core takes them."""
-        if self.solver not in ("auto", "gd"):
-            raise ValueError(f"solver is {self.solver!r}, expected 'auto' or 'gd'.")
+        check_choice(self.solver, "solver", get_args(Solver))
         rate = None
-        if self.learning_rate != "auto":
+        if not (isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             expected = "'auto' or a positive number"
             rate = check_real(self.learning_rate, "learning_rate", expected, low=0.0, inclusive=False)
         early_stopping = check_bool(self.early_stopping, "early_stopping")
@@ -239,41 +243,59 @@ class Estimator:
         return weights, 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
 
     def _take(self, result: _core.FitResult, n_features: int, names: Array | None, classes: Array | None) -> None:
-        self.coef_, self.intercept_ = self._shaped(result.weights, result.bias)
-        self.n_iter_ = result.n_iter
-        self.stop_reason_ = result.stop_reason
-        self.converged_ = result.stop_reason == "tolerance"
-        self.learning_rate_ = result.learning_rate
-        self.history_ = History(
+        """Say what is to be said of the fit, then keep it, all at once."""
+        history = History(
             cost=result.cost,
             validation_cost=result.validation_cost,
             gradient_norm=result.gradient_norm,
             seconds=result.seconds,
         )
-        self.n_features_in_ = n_features
+        self._warn(result, history)
+        coef, intercept = self._shaped(result.weights, result.bias)
+        fitted = {
+            "coef_": coef,
+            "intercept_": intercept,
+            "n_iter_": result.n_iter,
+            "stop_reason_": result.stop_reason,
+            "converged_": result.stop_reason == "tolerance",
+            "learning_rate_": result.learning_rate,
+            "history_": history,
+            "n_features_in_": n_features,
+        }
+        if classes is not None:
+            fitted["classes_"] = classes
         if names is not None:
-            self.feature_names_in_ = names
+            fitted["feature_names_in_"] = names
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        if classes is not None:
-            self.classes_ = classes
-        if self.stop_reason_ == "max_iter" and self.tol > 0:
-            norm = self.history_.gradient_norm
-            warnings.warn(
-                f"{type(self).__name__} stopped at max_iter={self.max_iter} with the gradient norm at "
-                f"{norm[-1] / norm[0]:.2g} of its first value, tol={self.tol:g} asks for less. Raise max_iter, scale "
-                "the columns of X alike, leave learning_rate at 'auto', or set tol=0 to run max_iter iterations "
-                "without this warning.",
-                kin(ConvergenceWarning),
-                stacklevel=stacklevel(),
+        vars(self).update(fitted)
+
+    def _warn(self, result: _core.FitResult, history: History) -> None:
+        if result.stop_reason != "max_iter":
+            return
+        name, cost, norm = type(self).__name__, history.cost, history.gradient_norm
+        if cost[-1] > cost[0] and result.n_iter > 1:
+            message = (
+                f"{name} stopped at max_iter={self.max_iter} with the cost risen from {cost[0]:.4g} to {cost[-1]:.4g}: "
+                f"learning_rate={result.learning_rate:.4g} is too large for this data. Lower it, leave it at 'auto', "
+                "or scale the columns of X alike."
             )
+        elif self.tol > 0:
+            message = (
+                f"{name} stopped at max_iter={self.max_iter} with the gradient norm at {norm[-1] / norm[0]:.2g} of its "
+                f"first value, tol={self.tol:g} asks for less. Raise max_iter, scale the columns of X alike, leave "
+                "learning_rate at 'auto', or set tol=0 to run max_iter iterations without this warning."
+            )
+        else:
+            return
+        warnings.warn(message, kin(ConvergenceWarning), stacklevel=stacklevel())
 
     # What the estimators differ in.
 
     def _loss(self) -> Loss:
         return "squared_error"
 
-    def _find_classes(self, y: Any) -> Array | None:
+    def _find_classes(self, labels: Array) -> Array | None:
         return None
 
     def _encode(self, y: Any, name: str, n_samples: int, X_name: str, classes: Array | None) -> Array:
@@ -335,8 +357,8 @@ class Regressor(Estimator):
         For a constant `y`, where it is not defined: 1 if every prediction is right, else 0.
         """
         predicted = self.predict(X)
-        targets = self._encode(y, "y", len(predicted), "X", None).astype(np.float64, copy=False)
-        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(predicted), "X")
+        targets = check_finite(self._encode(y, "y", len(predicted), "X", None), "y").astype(np.float64, copy=False)
+        weights = average_weights(sample_weight, len(predicted))
         mean = np.average(targets, weights=weights)
         residual = np.average((targets - predicted) ** 2, weights=weights)
         total = np.average((targets - mean) ** 2, weights=weights)

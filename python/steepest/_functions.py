@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from steepest import _core
 from steepest._names import Activation, Loss
@@ -14,6 +14,7 @@ from steepest._validation import (
     as_targets,
     as_vector,
     as_weights,
+    check_choice,
     check_threads,
 )
 
@@ -50,6 +51,7 @@ def forward(
     ValueError, TypeError
         For data that are not finite, not numeric or of the wrong shape.
     """
+    check_choice(activation, "activation", get_args(Activation))
     array = as_matrix(X)
     return _core.forward(
         array, as_weights(weights, array.shape[1]), as_scalar(bias, "bias"), activation, check_threads(n_threads)
@@ -95,6 +97,7 @@ def cost(
     ValueError, TypeError
         For data that are not finite, not numeric or of the wrong shape.
     """
+    _check_model(activation, loss)
     return _core.cost(*_checked(X, y, sample_weight, weights, bias), activation, loss, check_threads(n_threads))
 
 
@@ -129,7 +132,13 @@ def gradient(
     ValueError, TypeError
         For data that are not finite, not numeric or of the wrong shape.
     """
+    _check_model(activation, loss)
     return _core.gradient(*_checked(X, y, sample_weight, weights, bias), activation, loss, check_threads(n_threads))
+
+
+def _check_model(activation: Any, loss: Any) -> None:
+    check_choice(activation, "activation", get_args(Activation))
+    check_choice(loss, "loss", get_args(Loss))
 
 
 def _checked(

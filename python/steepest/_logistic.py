@@ -9,7 +9,15 @@ import numpy as np
 from steepest import _core
 from steepest._estimator import Estimator
 from steepest._names import Loss
-from steepest._validation import Array, FloatArray, as_vector, check_length, check_threads, ravel_column
+from steepest._validation import (
+    Array,
+    FloatArray,
+    average_weights,
+    check_finite,
+    check_length,
+    check_threads,
+    ravel_column,
+)
 
 
 class LogisticRegression(Estimator):
@@ -27,7 +35,8 @@ class LogisticRegression(Estimator):
     max_iter : int, default=1000
         At most this many iterations.
     tol : float, default=1e-6
-        Stop when the gradient norm is at most `tol` times its first value. 0 runs `max_iter` iterations.
+        Stop when the gradient norm is at most `tol` times its first value, or a step is smaller than rounding error.
+        0 runs `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
         minimum. Needs `X_val` and `y_val` in `fit`.
@@ -124,27 +133,28 @@ class LogisticRegression(Estimator):
         """Return the accuracy: the (weighted) share of rows whose class is predicted right."""
         predicted = self.predict(X)
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
-        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(predicted), "X")
+        weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))
 
     def _loss(self) -> Loss:
         return "log_loss"
 
-    def _find_classes(self, y: Any) -> Array:
-        labels = ravel_column(y, "y")
-        if labels.dtype.kind == "c":
+    def _find_classes(self, labels: Array) -> Array:
+        kind = labels.dtype.kind
+        if kind == "c":
             raise ValueError(f"Complex data not supported: y has dtype {labels.dtype}, expected labels.")
+        if kind == "V":
+            raise TypeError(f"y has dtype {labels.dtype}, expected one label a row.")
         if len(labels) == 0:
             raise ValueError("y has 0 samples, expected labels of two classes.")
-        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-            index = int(np.flatnonzero(~np.isfinite(labels))[0])
-            raise ValueError(f"y contains {labels[index]} at index {index}; every label must be finite.")
-        classes = _two_labels(labels)
-        if classes is None:
-            try:
-                classes = np.unique(labels)
-            except TypeError as error:
-                raise TypeError(f"y holds labels that cannot be sorted: {error}.") from None
+        if kind == "f":
+            check_finite(labels, "y")
+        if kind in "OmM" and (index := _first_missing(labels)) is not None:
+            raise ValueError(f"y contains a missing value, {labels[index]!r}, at index {index}.")
+        try:
+            classes = _distinct(labels)
+        except TypeError as error:
+            raise TypeError(f"y holds labels that cannot be sorted: {error}.") from None
         if len(classes) == 1:
             raise ValueError(
                 f"y contains one class only, {classes.tolist()[0]!r}; LogisticRegression needs two classes."
@@ -183,11 +193,21 @@ class LogisticRegression(Estimator):
         return binary_classifier_tags()
 
 
-def _two_labels(labels: Array) -> Array | None:
-    """Return the sorted labels if they are numbers and at most two; spares sorting them all, and the memory for it."""
-    if labels.dtype.kind not in "fiub":
-        return None
-    low, high = labels.min(), labels.max()
-    if ((labels == low) | (labels == high)).all():
-        return np.array([low] if low == high else [low, high], dtype=labels.dtype)
-    return None
+def _distinct(labels: Array) -> Array:
+    """Return the sorted distinct labels; without sorting them all, and the memory for it, where they are two."""
+    others = labels != labels[0]
+    if not others.any():
+        return labels[:1].copy()
+    pair = labels[[0, int(np.argmax(others))]]
+    known = ~others
+    known |= labels == pair[1]
+    return np.unique(pair if known.all() else labels)
+
+
+def _first_missing(labels: Array) -> int | None:
+    if labels.dtype.kind in "mM":
+        missing = np.isnat(labels)
+        return int(np.argmax(missing)) if missing.any() else None
+    # NaN differs from itself; pandas' NA answers neither yes nor no, and is known by its type's name.
+    entries = enumerate(labels)
+    return next((i for i, x in entries if x is None or type(x).__name__ in ("NAType", "NaTType") or x != x), None)

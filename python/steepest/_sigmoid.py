@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from steepest._estimator import Regressor
 from steepest._names import Loss, Solver
+from steepest._validation import check_choice
 
 
 class SigmoidRegression(Regressor):
@@ -26,7 +27,8 @@ class SigmoidRegression(Regressor):
     max_iter : int, default=1000
         At most this many iterations.
     tol : float, default=1e-6
-        Stop when the gradient norm is at most `tol` times its first value. 0 runs `max_iter` iterations.
+        Stop when the gradient norm is at most `tol` times its first value, or a step is smaller than rounding error.
+        0 runs `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
         minimum. Needs `X_val` and `y_val` in `fit`.
@@ -98,4 +100,5 @@ class SigmoidRegression(Regressor):
         self.loss = loss
 
     def _loss(self) -> Loss:
+        check_choice(self.loss, "loss", get_args(Loss))
         return self.loss

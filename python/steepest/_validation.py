@@ -57,6 +57,28 @@ def as_targets(y: Any, name: str, n_samples: int, X_name: str) -> Array:
     return as_vector(ravel_column(y, name), name, n_samples, X_name)
 
 
+def check_finite(array: Array, name: str) -> Array:
+    """Return a vector if every entry is finite."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = int(np.argmin(finite))
+        raise ValueError(f"{name} contains {array[index]} at index {index}; every value must be finite.")
+    return array
+
+
+def average_weights(sample_weight: Any, n_samples: int) -> Array | None:
+    """Return the weights of an average over the rows, checked as the core checks those of a fit."""
+    if sample_weight is None:
+        return None
+    weights = check_finite(as_vector(sample_weight, "sample_weight", n_samples, "X"), "sample_weight")
+    if weights.min() < 0:
+        index = int(np.argmax(weights < 0))
+        raise ValueError(f"sample_weight contains {weights[index]} at index {index}; weights must not be negative.")
+    if not weights.any():
+        raise ValueError("sample_weight is zero everywhere; at least one weight must be positive.")
+    return weights
+
+
 def ravel_column(y: Any, name: str) -> Array:
     """Return `y` as an array, a single column as a one-dimensional view of it."""
     if y is None:
@@ -91,7 +113,7 @@ def as_weights(weights: Any, n_features: int, name: str = "weights") -> FloatArr
         array = array[0]
     if array.shape != (n_features,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({n_features},): one weight for each column of X.")
-    return np.asarray(array, dtype=np.float64)
+    return check_finite(np.asarray(array, dtype=np.float64), name)
 
 
 def as_scalar(value: Any, name: str) -> float:
@@ -109,19 +131,29 @@ def check_real(value: Any, name: str, expected: str, *, low: float, inclusive: b
     """Return a finite real option above `low`, or at it if `inclusive`."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is {value!r}, expected {expected}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or number < low or (number == low and not inclusive):
         raise ValueError(f"{name} is {value!r}, expected {expected}.")
     return number
 
 
 def check_integer(value: Any, name: str, expected: str, *, low: int) -> int:
-    """Return an integer option not below `low`."""
+    """Return an integer option from `low` to 2⁶³ − 1."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is {value!r}, expected {expected}.")
-    if value < low:
-        raise ValueError(f"{name} is {value!r}, expected {expected}.")
-    return int(value)
+    number = int(value)
+    if not low <= number < 2**63:
+        raise ValueError(f"{name} is {value!r}, expected {expected}{' below 2**63' if number > low else ''}.")
+    return number
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Accept an option that is one of some strings."""
+    if not (isinstance(value, str) and value in choices):
+        raise ValueError(f"{name} is {value!r}, expected {' or '.join(map(repr, choices))}.")
 
 
 def check_bool(value: Any, name: str) -> bool:
@@ -225,16 +257,19 @@ def _as_numeric(data: Any, name: str) -> Array:
 
 
 def _object_to_float(array: Array, name: str) -> FloatArray:
+    if array.ndim == 0:
+        raise TypeError(f"{name} is {array[()]!r}, expected an array of numbers.")
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         for index, entry in np.ndenumerate(array):
             try:
                 float(entry)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 place = "row {}, column {}".format(*index) if len(index) == 2 else f"index {', '.join(map(str, index))}"
-                raise type(error)(
-                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a number: {error}"
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(
+                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a number that fits: {error}"
                 ) from None
         raise
 

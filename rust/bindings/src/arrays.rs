@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use numpy::{PyArrayDescrMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use steepest::{DType, Matrix, Parameters};
@@ -26,8 +26,8 @@ pub(crate) fn column<'a>(argument: &str, array: &'a Bound<'_, PyUntypedArray>) -
 }
 
 /// Copies the weights.
-pub(crate) fn parameters(weights: &PyReadonlyArray1<'_, f64>, bias: f64) -> Parameters {
-    Parameters { weights: weights.as_array().iter().copied().collect(), bias }
+pub(crate) fn parameters(weights: &Bound<'_, PyUntypedArray>, bias: f64) -> PyResult<Parameters> {
+    Ok(Parameters { weights: column("weights", weights)?.to_vec().into(), bias })
 }
 
 fn wrong_ndim(argument: &str, expected: usize, found: usize) -> PyErr {

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 /// The extension module behind `steepest`.
 #[pymodule]
 mod _core {
-    use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyUntypedArray};
+    use numpy::{PyArray1, PyArray2, PyUntypedArray};
     use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
     use pyo3::prelude::*;
     use steepest::{Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Samples, StopReason};
@@ -68,12 +68,12 @@ mod _core {
     fn forward<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
-        weights: PyReadonlyArray1<'py, f64>,
+        weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let (x, at, activation) = (matrix("X", x)?, parameters(&weights, bias), parse_activation(activation)?);
+        let (x, at, activation) = (matrix("X", x)?, parameters(weights, bias)?, parse_activation(activation)?);
         let predictions = leave_python(py, n_threads, |context| steepest::forward(x, &at, activation, context))?;
         Ok(PyArray1::from_owned_array(py, predictions))
     }
@@ -83,11 +83,11 @@ mod _core {
     fn class_probabilities<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
-        weights: PyReadonlyArray1<'py, f64>,
+        weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let (x, at) = (matrix("X", x)?, parameters(&weights, bias));
+        let (x, at) = (matrix("X", x)?, parameters(weights, bias)?);
         let probabilities = leave_python(py, n_threads, |context| steepest::class_probabilities(x, &at, context))?;
         Ok(PyArray2::from_owned_array(py, probabilities))
     }
@@ -100,14 +100,14 @@ mod _core {
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
-        weights: PyReadonlyArray1<'py, f64>,
+        weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
         loss: &str,
         n_threads: Option<usize>,
     ) -> PyResult<f64> {
         let model = model(activation, loss)?;
-        let (samples, at) = (samples(x, y, sample_weight)?, parameters(&weights, bias));
+        let (samples, at) = (samples(x, y, sample_weight)?, parameters(weights, bias)?);
         leave_python(py, n_threads, |context| steepest::cost(model, samples, &at, context))
     }
 
@@ -119,14 +119,14 @@ mod _core {
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
-        weights: PyReadonlyArray1<'py, f64>,
+        weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
         loss: &str,
         n_threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyArray1<f64>>, f64)> {
         let model = model(activation, loss)?;
-        let (samples, at) = (samples(x, y, sample_weight)?, parameters(&weights, bias));
+        let (samples, at) = (samples(x, y, sample_weight)?, parameters(weights, bias)?);
         let gradient = leave_python(py, n_threads, |context| {
             steepest::cost_gradient(model, samples, &at, context).map(|(_, gradient)| gradient)
         })?;
@@ -153,7 +153,7 @@ mod _core {
         max_iter: usize,
         tol: f64,
         patience: Option<std::num::NonZeroUsize>,
-        start_weights: Option<PyReadonlyArray1<'py, f64>>,
+        start_weights: Option<&Bound<'py, PyUntypedArray>>,
         start_bias: f64,
         n_threads: Option<usize>,
     ) -> PyResult<FitResult> {
@@ -169,7 +169,7 @@ mod _core {
             max_iter,
             tol,
             patience,
-            start: start_weights.map(|weights| parameters(&weights, start_bias)),
+            start: start_weights.map(|weights| parameters(weights, start_bias)).transpose()?,
         };
         let fit = leave_python(py, n_threads, |context| steepest::fit(model, training, validation, &options, context))?;
         Ok(FitResult::new(py, fit))

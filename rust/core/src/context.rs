@@ -5,7 +5,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use crate::threads::default_threads;
+use crate::threads::{MAX_THREADS, default_threads};
 
 /// The number of threads, and the caller's wish to stop. Neither changes any result by a bit.
 pub struct Context<'a> {
@@ -22,10 +22,10 @@ struct Interrupt<'a> {
 const INTERVAL: Duration = Duration::from_millis(50);
 
 impl<'a> Context<'a> {
-    /// `None` takes [`default_threads`].
+    /// `None` takes [`default_threads`]. More than [`MAX_THREADS`] are never of use.
     #[must_use]
     pub fn new(n_threads: Option<NonZeroUsize>) -> Self {
-        Self { n_threads: n_threads.unwrap_or_else(default_threads), interrupt: None }
+        Self { n_threads: n_threads.unwrap_or_else(default_threads).min(MAX_THREADS), interrupt: None }
     }
 
     /// Asks `wanted` about twenty times a second, on the calling thread only; work ends with

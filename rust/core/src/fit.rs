@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective};
 use crate::samples::Samples;
-use crate::solver::{Accuracy, GradientDescent, Step, StopReason, gradient_descent, largest_eigenvalue};
+use crate::solver::{Accuracy, GradientDescent, Solution, Step, StopReason, gradient_descent, largest_eigenvalue};
 
 /// The step size `α` of gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,8 +112,18 @@ pub fn fit(
     };
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
     let solution = gradient_descent(&objective, start, steps, &mut observer)?;
-    let parameters = best.map_or(solution.parameters, |best| best.parameters);
-    Ok(Fit { parameters, n_iter: solution.n_iter, stop_reason: solution.stop_reason, learning_rate, history })
+    let Solution { parameters, n_iter, mut stop_reason } = solution;
+    let parameters = match best {
+        None => parameters,
+        Some(best) => {
+            // Where the gradient is small is not where the parameters are taken from.
+            if stop_reason == StopReason::Tolerance && best.iteration != n_iter {
+                stop_reason = StopReason::EarlyStopping;
+            }
+            best.parameters
+        }
+    };
+    Ok(Fit { parameters, n_iter, stop_reason, learning_rate, history })
 }
 
 /// The step with the smallest validation cost so far.

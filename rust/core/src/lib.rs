@@ -58,4 +58,4 @@ pub use matrix::{DType, Element, Matrix};
 pub use model::{Activation, Loss, Model, Parameters};
 pub use samples::Samples;
 pub use solver::StopReason;
-pub use threads::{THREAD_VARIABLES, default_threads};
+pub use threads::{MAX_THREADS, THREAD_VARIABLES, default_threads};

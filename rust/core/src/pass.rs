@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::threads::run_on;
+use crate::threads::{MAX_THREADS, run_on};
 
 /// A packed panel fills about this much, so that it is still in the nearest caches when it is used.
 const PANEL_BYTES: usize = 16 << 10;
@@ -19,7 +19,7 @@ const MAX_PANEL_ROWS: usize = 4096;
 
 /// A chunk has at least this many elements, so that handing it to a thread costs little beside the work.
 const MIN_CHUNK_ELEMENTS: usize = 32 << 10;
-const MAX_CHUNKS: usize = 128;
+const MAX_CHUNKS: usize = MAX_THREADS.get();
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;
 

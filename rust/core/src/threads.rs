@@ -15,6 +15,9 @@ use crate::context::Context;
 /// The environment variables that set the number of threads, the first that holds a positive integer wins.
 pub const THREAD_VARIABLES: [&str; 3] = ["STEEPEST_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
 
+/// The most threads that a pass is split over.
+pub const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(128).unwrap();
+
 /// The number of threads to use when the caller names none: the first of [`THREAD_VARIABLES`] that is set, else the
 /// number of cores available to this process, its affinity and its cgroup considered.
 #[must_use]
@@ -26,15 +29,16 @@ pub fn default_threads() -> NonZeroUsize {
         .unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Runs `work` on this thread and on `n_threads − 1` threads of a pool, at the same time, until all have returned.
+/// Runs `work` on this thread and on `n_workers − 1` threads of the context's pool, at the same time, until all have
+/// returned.
 /// Only on this thread does `work` get an `interrupted` that asks the caller; elsewhere it says false.
 ///
 /// # Panics
 ///
 /// If `work` panics on any thread; the pool stays usable.
-pub(crate) fn run_on(context: &Context<'_>, n_threads: usize, work: impl Fn(&dyn Fn() -> bool) + Sync) {
-    let helpers = n_threads.saturating_sub(1);
-    let Some(pool) = (helpers > 0).then(|| pool(helpers)).flatten() else {
+pub(crate) fn run_on(context: &Context<'_>, n_workers: usize, work: impl Fn(&dyn Fn() -> bool) + Sync) {
+    let helpers = n_workers.saturating_sub(1);
+    let Some(pool) = (helpers > 0).then(|| pool(context.n_threads() - 1)).flatten() else {
         return work(&|| context.interrupted());
     };
     let work = &work;

@@ -89,6 +89,14 @@ impl<'a> Matrix<'a> {
         self.n_cols
     }
 
+    /// All values as `f64`, row by row: a copy, for what is small.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<f64> {
+        let mut values = Vec::new();
+        self.pack(0..self.n_rows, &mut values);
+        values
+    }
+
     /// The rows of `rows` as a panel: the caller's own memory where each row is contiguous, aligned `f64` there, else
     /// packed into `buffer`.
     pub(crate) fn panel<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Panel<'p>

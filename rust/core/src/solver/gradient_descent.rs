@@ -54,7 +54,10 @@ pub(crate) fn gradient_descent(
             return Err(diverged(cost)?);
         }
         let wish = observer(&Step { iteration, parameters: &parameters, cost, gradient_norm })?;
-        let stop_reason = if gradient_norm <= tol * first_norm {
+        // The second is the end of what rounding lets a step do, as when a fit goes on from a minimum.
+        let small = gradient_norm <= tol * first_norm
+            || tol > 0.0 && learning_rate * gradient_norm <= f64::EPSILON * parameters.norm();
+        let stop_reason = if small {
             Some(StopReason::Tolerance)
         } else if let ControlFlow::Break(reason) = wish {
             Some(reason)
@@ -64,8 +67,9 @@ pub(crate) fn gradient_descent(
             None
         };
         if let Some(stop_reason) = stop_reason {
-            // A flat place above the start is where a step too long has landed, not a minimum.
-            if above_start > 0 && stop_reason == StopReason::Tolerance {
+            // Whoever asked for a few iterations gets them; but a flat place or a validation minimum above the start is
+            // where a step too long has landed, not an end.
+            if above_start > 0 && stop_reason != StopReason::MaxIter {
                 return Err(diverged(cost)?);
             }
             return Ok(Solution { parameters, n_iter: iteration, stop_reason });

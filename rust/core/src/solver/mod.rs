@@ -14,11 +14,11 @@ use crate::model::Parameters;
 /// Why a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// The gradient norm fell to `tol` times its first value.
+    /// The gradient norm fell to `tol` times its first value, or a step became smaller than rounding error.
     Tolerance,
     /// `max_iter` iterations were done.
     MaxIter,
-    /// The validation cost had not improved for `patience` iterations.
+    /// The validation cost had not improved for `patience` iterations, or had its minimum before the last iteration.
     EarlyStopping,
 }
 

@@ -3,12 +3,15 @@
 //! With `e = exp(−|z|)`, which never overflows, the sigmoid and the log loss are sums of terms of one sign, so nothing
 //! cancels and each is right to a few units in the last place for every finite `z`.
 
+use super::exponential::{exp_of_negative, ln_1p_of_unit};
+
 /// `σ(z) = 1 / (1 + exp(−z))`.
 ///
 /// For `z ≥ 0` it is `1/(1+e)`, for `z < 0` it is `e/(1+e)`.
 #[must_use]
+#[inline(always)]
 pub fn sigmoid(z: f64) -> f64 {
-    let e = (-z.abs()).exp();
+    let e = exp_of_negative(-z.abs());
     (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
 }
 
@@ -17,8 +20,8 @@ pub fn sigmoid(z: f64) -> f64 {
 /// For `z ≥ 0` it is `z (1−y) + log(1+e)`, for `z < 0` it is `−z y + log(1+e)`.
 #[must_use]
 pub fn log_loss(z: f64, y: f64) -> f64 {
-    let e = (-z.abs()).exp();
-    z.abs() * against(z, y) + e.ln_1p()
+    let e = exp_of_negative(-z.abs());
+    z.abs() * against(z, y) + ln_1p_of_unit(e)
 }
 
 /// How much of the target lies on the side that `z` points away from: `1−y` for `z ≥ 0`, else `y`.
@@ -60,7 +63,7 @@ pub(crate) struct SigmoidSquaredError;
 impl Link for SigmoidSquaredError {
     #[inline(always)]
     fn cost_slope(self, z: f64, y: f64) -> (f64, f64) {
-        let e = (-z.abs()).exp();
+        let e = exp_of_negative(-z.abs());
         let residual = sigmoid_minus(z, y, e);
         (residual * residual, 2.0 * residual * e / ((1.0 + e) * (1.0 + e)))
     }
@@ -73,8 +76,8 @@ pub(crate) struct SigmoidLogLoss;
 impl Link for SigmoidLogLoss {
     #[inline(always)]
     fn cost_slope(self, z: f64, y: f64) -> (f64, f64) {
-        let e = (-z.abs()).exp();
-        (z.abs() * against(z, y) + e.ln_1p(), sigmoid_minus(z, y, e))
+        let e = exp_of_negative(-z.abs());
+        (z.abs() * against(z, y) + ln_1p_of_unit(e), sigmoid_minus(z, y, e))
     }
 }
 

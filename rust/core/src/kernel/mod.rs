@@ -1,10 +1,12 @@
 //! Arithmetic on one panel. Kernels allocate nothing: they write into what the caller hands them.
 
+mod exponential;
 pub(crate) mod link;
 mod products;
 
 use link::Link;
 pub(crate) use products::{accumulate, predict};
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::matrix::Panel;
 use crate::model::Parameters;
@@ -52,16 +54,10 @@ pub(crate) fn cost_gradient<L: Link>(
     sums: &mut CostGradient,
 ) -> bool {
     let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
-    for_each_strip(panel, targets, at, scratch, |strip, targets, z| {
-        sums.cost += weighted_sum(targets, z, |z, y| {
-            let (cost, slope) = link.cost_slope(*z, y);
-            *z = slope;
-            cost
-        });
-        if let Some(weights) = targets.sample_weight {
-            z.iter_mut().zip(weights).for_each(|(slope, &weight)| *slope = times(weight, *slope));
-        }
-        sums.gradient.bias += z.iter().sum::<f64>();
+    for_each_strip(panel, targets, at, scratch, |strip, targets, z, costs| {
+        let (cost, slope) = cost_slope(link, targets, z, costs);
+        sums.cost += cost;
+        sums.gradient.bias += slope;
         accumulate(strip, z, gradient);
     })
 }
@@ -77,8 +73,8 @@ pub(crate) fn cost<L: Link>(
     scratch: &mut Vec<f64>,
     sum: &mut f64,
 ) -> bool {
-    for_each_strip(panel, targets, at, scratch, |_, targets, z| {
-        *sum += weighted_sum(targets, z, |z, y| link.cost_slope(*z, y).0);
+    for_each_strip(panel, targets, at, scratch, |_, targets, z, costs| {
+        *sum += cost_slope(link, targets, z, costs).0;
     })
 }
 
@@ -87,38 +83,74 @@ pub(crate) fn cost<L: Link>(
 const STRIP_BYTES: usize = 4 << 10;
 const MIN_STRIP_ROWS: usize = 8;
 
-/// Visits a few rows at a time with their targets and their linear predictors, which may be overwritten.
+/// Visits a few rows at a time with their targets and their linear predictors, which may be overwritten, and room
+/// for their costs.
 fn for_each_strip(
     panel: &Panel<'_>,
     targets: Targets<'_>,
     at: Predictor<'_>,
     scratch: &mut Vec<f64>,
-    mut visit: impl FnMut(&Panel<'_>, Targets<'_>, &mut [f64]),
+    mut visit: impl FnMut(&Panel<'_>, Targets<'_>, &mut [f64], &mut [f64]),
 ) -> bool {
     let n_rows = panel.n_rows();
     let strip_rows = (STRIP_BYTES / size_of::<f64>() / panel.n_cols().max(1)).max(MIN_STRIP_ROWS);
     let strip_rows = strip_rows - strip_rows % MIN_STRIP_ROWS;
-    scratch.resize(strip_rows, 0.0);
+    scratch.resize(2 * strip_rows, 0.0);
+    let (predictors, costs) = scratch.split_at_mut(strip_rows);
     let mut finite = true;
     for start in (0..n_rows).step_by(strip_rows) {
         let rows = start..(start + strip_rows).min(n_rows);
         let strip = panel.rows(rows.clone());
-        let z = &mut scratch[..rows.len()];
+        let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
         predict(&strip, at.weights, at.bias, z);
         finite &= z.iter().all(|z| z.is_finite());
         let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
-        visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z);
+        visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
     }
     finite
 }
 
-#[inline(always)]
-fn weighted_sum(targets: Targets<'_>, z: &mut [f64], mut cost: impl FnMut(&mut f64, f64) -> f64) -> f64 {
-    let samples = z.iter_mut().zip(targets.y);
-    match targets.sample_weight {
-        None => samples.map(|(z, &y)| cost(z, y)).sum(),
-        Some(weights) => samples.zip(weights).map(|((z, &y), &weight)| times(weight, cost(z, y))).sum(),
+/// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.
+fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
+    Arch::new().dispatch(CostSlope { link, targets, z, costs })
+}
+
+struct CostSlope<'a, L> {
+    link: L,
+    targets: Targets<'a>,
+    z: &'a mut [f64],
+    costs: &'a mut [f64],
+}
+
+impl<L: Link> WithSimd for CostSlope<'_, L> {
+    type Output = (f64, f64);
+
+    // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
+        let Self { link, targets: Targets { y, sample_weight }, z, costs } = self;
+        for ((z, cost), &y) in z.iter_mut().zip(costs.iter_mut()).zip(y) {
+            (*cost, *z) = link.cost_slope(*z, y);
+        }
+        if let Some(weights) = sample_weight {
+            for ((slope, cost), &weight) in z.iter_mut().zip(costs.iter_mut()).zip(weights) {
+                (*cost, *slope) = (times(weight, *cost), times(weight, *slope));
+            }
+        }
+        (sum(costs), sum(z))
     }
+}
+
+/// A sum in eight lanes, which SIMD of any width forms in the same order.
+#[inline(always)]
+fn sum(values: &[f64]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (blocks, tail) = values.as_chunks::<8>();
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(lane, value)| *lane += value);
+    }
+    lanes.iter_mut().zip(tail).for_each(|(lane, value)| *lane += value);
+    lanes.iter().sum()
 }
 
 /// A row of weight 0 counts for nothing, also where its cost overflows.

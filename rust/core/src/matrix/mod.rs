@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use pulp::{Arch, Simd, WithSimd};
 
 pub use element::{DType, Element};
 pub(crate) use panel::Panel;
@@ -188,39 +189,25 @@ impl<'a> Matrix<'a> {
     }
 
     fn pack_as<T: element::Raw>(&self, rows: Range<usize>, out: &mut [f64]) {
-        // The loops are plain; compiled for the SIMD at hand they widen several values at a time.
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                if self.byte_swapped {
-                    self.pack_with::<T>(rows, out, |value| value.swap_bytes().widen());
-                } else {
-                    self.pack_with::<T>(rows, out, |value| value.widen());
-                }
-            },
-        );
+        Arch::new().dispatch(Pack { matrix: self, rows, out, element: PhantomData::<T> });
     }
 
     #[inline(always)]
-    fn pack_with<T: element::Raw>(&self, rows: Range<usize>, out: &mut [f64], widen: impl Fn(T) -> f64) {
+    fn pack_with<T: element::Raw, const SWAP: bool>(&self, rows: Range<usize>, out: &mut [f64]) {
         let n_cols = self.n_cols;
         let first = rows.start;
-        let read = |address: *const u8, offset: isize| {
-            // SAFETY: callers pass the address of an element in bounds, by the contract of from_raw_parts.
-            widen(unsafe { address.wrapping_offset(offset).cast::<T>().read_unaligned() })
-        };
         if self.col_stride == size_of::<T>() as isize {
             for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
                 let address = self.element(row, 0);
                 for (col, value) in values.iter_mut().enumerate() {
-                    *value = read(address, (col * size_of::<T>()) as isize);
+                    *value = read::<T, SWAP>(address, (col * size_of::<T>()) as isize);
                 }
             }
         } else if self.col_stride.abs() < self.row_stride.abs() {
             for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
                 let address = self.element(row, 0);
                 for (col, value) in values.iter_mut().enumerate() {
-                    *value = read(address, col as isize * self.col_stride);
+                    *value = read::<T, SWAP>(address, col as isize * self.col_stride);
                 }
             }
         } else {
@@ -231,12 +218,45 @@ impl<'a> Matrix<'a> {
                     let address = self.element(first + tile * TILE_ROWS, col);
                     let column = values[col..].iter_mut().step_by(n_cols).enumerate();
                     if self.row_stride == size_of::<T>() as isize {
-                        column.for_each(|(row, value)| *value = read(address, (row * size_of::<T>()) as isize));
+                        column.for_each(|(row, value)| {
+                            *value = read::<T, SWAP>(address, (row * size_of::<T>()) as isize)
+                        });
                     } else {
-                        column.for_each(|(row, value)| *value = read(address, row as isize * self.row_stride));
+                        column
+                            .for_each(|(row, value)| *value = read::<T, SWAP>(address, row as isize * self.row_stride));
                     }
                 }
             }
+        }
+    }
+}
+
+/// One element, whatever its alignment.
+#[inline(always)]
+fn read<T: element::Raw, const SWAP: bool>(address: *const u8, offset: isize) -> f64 {
+    // SAFETY: pack_with passes addresses of elements in bounds, by the contract of from_raw_parts.
+    let value = unsafe { address.wrapping_offset(offset).cast::<T>().read_unaligned() };
+    if SWAP { value.swap_bytes().widen() } else { value.widen() }
+}
+
+struct Pack<'p, 'a, T> {
+    matrix: &'p Matrix<'a>,
+    rows: Range<usize>,
+    out: &'p mut [f64],
+    element: PhantomData<T>,
+}
+
+impl<T: element::Raw> WithSimd for Pack<'_, '_, T> {
+    type Output = ();
+
+    // The loops are plain; compiled for the SIMD dispatched to, they widen several values at a time.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { matrix, rows, out, .. } = self;
+        if matrix.byte_swapped {
+            matrix.pack_with::<T, true>(rows, out);
+        } else {
+            matrix.pack_with::<T, false>(rows, out);
         }
     }
 }

@@ -19,9 +19,6 @@ pub(crate) use panel::Panel;
 
 use crate::error::Error;
 
-/// How many rows of a column are packed at a time.
-const TILE_ROWS: usize = 8;
-
 /// A view of dense data of any layout and any [`DType`], never copied whole.
 ///
 /// Made from an [`ArrayView2`] with one sample a row, or from an [`ArrayView1`], which becomes a single column:
@@ -211,20 +208,14 @@ impl<'a> Matrix<'a> {
                 }
             }
         } else {
-            // A few rows of one column at a time: a cache line's worth is read in one go, and what is written stays in
-            // the first-level cache until its rows are complete.
-            for (tile, values) in out.chunks_mut(TILE_ROWS * n_cols).enumerate() {
-                for col in 0..n_cols {
-                    let address = self.element(first + tile * TILE_ROWS, col);
-                    let column = values[col..].iter_mut().step_by(n_cols).enumerate();
-                    if self.row_stride == size_of::<T>() as isize {
-                        column.for_each(|(row, value)| {
-                            *value = read::<T, SWAP>(address, (row * size_of::<T>()) as isize)
-                        });
-                    } else {
-                        column
-                            .for_each(|(row, value)| *value = read::<T, SWAP>(address, row as isize * self.row_stride));
-                    }
+            // Column by column: the reads are as near each other as the layout allows.
+            for col in 0..n_cols {
+                let address = self.element(first, col);
+                let column = out[col..].iter_mut().step_by(n_cols).enumerate();
+                if self.row_stride == size_of::<T>() as isize {
+                    column.for_each(|(row, value)| *value = read::<T, SWAP>(address, (row * size_of::<T>()) as isize));
+                } else {
+                    column.for_each(|(row, value)| *value = read::<T, SWAP>(address, row as isize * self.row_stride));
                 }
             }
         }

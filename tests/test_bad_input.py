@@ -96,7 +96,7 @@ def test_dtypes_that_are_not_numbers_are_refused(cls):
     objects[4, 1] = "many"
     refuses(cls, ValueError, "X has dtype object and holds 'many' at row 4, column 1", objects, Y)
     objects[4, 1] = [1, 2]
-    refuses(cls, TypeError, "at row 4, column 1, which is not a number", objects, Y)
+    refuses(cls, TypeError, "at row 4, column 1, which is not a finite number", objects, Y)
     objects[4, 1] = pd.NA
     refuses(cls, TypeError, "X has dtype object and holds <NA> at row 4, column 1", pd.DataFrame(objects), Y)
     refuses(cls, TypeError, r"X is sparse.*X\.toarray\(\)", sparse.csr_matrix(X), Y)

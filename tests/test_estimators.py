@@ -76,7 +76,7 @@ def test_tol_ends_the_fit_and_too_few_iterations_are_said(cls, binary):
     assert model.stop_reason_ == "tolerance"
     norm = model.history_.gradient_norm
     assert norm[-1] <= 1e-3 * norm[0] < norm[-2]
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .*tol=1e-08.*Raise max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .*tol=1e-08.*raise max_iter"):
         model = cls(max_iter=2, tol=1e-8).fit(X, y)
     assert not model.converged_
     assert model.stop_reason_ == "max_iter"
@@ -238,7 +238,7 @@ def test_early_stopping_does_not_hide_divergence(rng):
         LinearRegression(learning_rate=10.0, **stop).fit(X, y, X_val=X, y_val=y)
     with pytest.raises(DivergenceError):
         LogisticRegression(learning_rate=1000.0, **stop).fit(X, y + rng.logistic(size=100) > 0, X_val=X, y_val=y > 0)
-    with pytest.warns(ConvergenceWarning, match="the cost risen from .*learning_rate=10 is too large"):
+    with pytest.warns(ConvergenceWarning, match="the cost gone from .*learning_rate=10 is too large"):
         LinearRegression(learning_rate=10.0, max_iter=4, tol=0).fit(X, y)
 
 

@@ -274,17 +274,19 @@ class Estimator:
         if result.stop_reason != "max_iter":
             return
         name, cost, norm = type(self).__name__, history.cost, history.gradient_norm
-        if cost[-1] > cost[0] and result.n_iter > 1:
+        if (cost[-1] > cost[0] or norm[-1] > norm[0]) and result.n_iter > 1:
             message = (
-                f"{name} stopped at max_iter={self.max_iter} with the cost risen from {cost[0]:.4g} to {cost[-1]:.4g}: "
+                f"{name} stopped at max_iter={self.max_iter} with the cost gone from {cost[0]:.4g} to {cost[-1]:.4g} "
+                f"and the gradient norm from {norm[0]:.4g} to {norm[-1]:.4g}: "
                 f"learning_rate={result.learning_rate:.4g} is too large for this data. Lower it, leave it at 'auto', "
                 "or scale the columns of X alike."
             )
         elif self.tol > 0:
+            rate = "" if self.learning_rate == "auto" else "leave learning_rate at 'auto', "
             message = (
                 f"{name} stopped at max_iter={self.max_iter} with the gradient norm at {norm[-1] / norm[0]:.2g} of its "
-                f"first value, tol={self.tol:g} asks for less. Raise max_iter, scale the columns of X alike, leave "
-                "learning_rate at 'auto', or set tol=0 to run max_iter iterations without this warning."
+                f"first value, tol={self.tol:g} asks for less. Scale the columns of X alike, {rate}raise max_iter, or "
+                "set tol=0 to run max_iter iterations without this warning."
             )
         else:
             return

@@ -20,7 +20,8 @@ class DivergenceError(ArithmeticError):
     learning_rate : float
         The rate that was used.
     largest_stable_rate : float
-        2 / L, with L the largest eigenvalue of the Hessian's bound for the data: below it no step raises the cost.
+        2 / L, with L the largest eigenvalue of the Hessian for the linear model, of a bound of it for the sigmoid:
+        below 2 / L no step raises the cost. A sigmoid may get there with a larger rate too.
     """
 
     def __init__(

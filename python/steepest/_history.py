@@ -66,7 +66,7 @@ class History:
             try:
                 from matplotlib import pyplot
             except ImportError as error:
-                raise ImportError("plot needs matplotlib: pip install 'steepest[plot]'") from error
+                raise ImportError("plot needs matplotlib: pip install matplotlib") from error
             _, ax = pyplot.subplots(layout="constrained")
         iterations = np.arange(len(self))
         ax.plot(iterations, self.cost, label="training")

@@ -27,8 +27,8 @@ class SigmoidRegression(Regressor):
     max_iter : int, default=1000
         At most this many iterations.
     tol : float, default=1e-6
-        Stop when the gradient norm is at most `tol` times its first value, or a step is smaller than rounding error.
-        0 runs `max_iter` iterations.
+        Stop when the gradient norm is at most `tol` times its first value in this fit, or a step is smaller than
+        rounding error. 0 runs `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
         minimum. Needs `X_val` and `y_val` in `fit`.

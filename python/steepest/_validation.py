@@ -87,7 +87,7 @@ def ravel_column(y: Any, name: str) -> Array:
     if array.ndim == 2 and array.shape[1] == 1:
         warnings.warn(
             f"A column-vector {name} was passed when a 1d array was expected: its shape is {array.shape}; "
-            f"pass {name}.ravel() to silence this.",
+            f"pass it one-dimensional to silence this.",
             kin(DataConversionWarning),
             stacklevel=stacklevel(),
         )
@@ -269,7 +269,7 @@ def _object_to_float(array: Array, name: str) -> FloatArray:
                 place = "row {}, column {}".format(*index) if len(index) == 2 else f"index {', '.join(map(str, index))}"
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(
-                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a number that fits: {error}"
+                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a finite number: {error}"
                 ) from None
         raise
 

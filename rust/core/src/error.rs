@@ -123,15 +123,15 @@ pub enum Error {
 
     /// Gradient descent moved away from the minimum.
     #[error(
-        "gradient descent diverged at iteration {iteration}: the cost went from {first_cost:.6e} to {cost:.6e} \
-         with learning_rate={learning_rate:.6e}; the largest stable rate for this data is \
+        "gradient descent diverged at iteration {iteration}: the cost rose from {reference_cost:.4e} to \
+         {cost:.4e} with learning_rate={learning_rate:e}; the largest stable rate for this data is \
          {largest_stable_rate:.6e}. Lower learning_rate, or scale the columns of X"
     )]
     Diverged {
         /// The iteration at which it was noticed.
         iteration: usize,
-        /// The cost at the start.
-        first_cost: f64,
+        /// The cost that it should not have risen above: the lowest so far of a quadratic cost, else the one at the start.
+        reference_cost: f64,
         /// The cost at that iteration.
         cost: f64,
         /// The rate that was used.

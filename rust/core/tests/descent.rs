@@ -83,18 +83,18 @@ fn divergence_names_the_iteration_and_the_largest_stable_rate() {
         for excess in [1.001, 1.5, 30.0, 1e200] {
             let rate = stable * excess;
             let error = run(Model::Linear, &data, &fixed(rate, 1000)).unwrap_err();
-            let Error::Diverged { iteration, first_cost, cost, learning_rate, largest_stable_rate } = error else {
+            let Error::Diverged { iteration, reference_cost, cost, learning_rate, largest_stable_rate } = error else {
                 panic!("{error}");
             };
             assert!((1..1000).contains(&iteration), "{error}");
             assert_relative(largest_stable_rate, stable, 1e-4, "largest stable rate");
             assert_eq!(learning_rate, rate);
             let start = run(Model::Linear, &data, &fixed(rate, 0)).unwrap().history.cost[0];
-            assert!(first_cost == start && (cost.is_nan() || cost > first_cost), "{error}");
+            assert!(reference_cost <= start && (cost.is_nan() || cost > reference_cost), "{error}");
             let message = error.to_string();
             assert!(message.contains(&format!("diverged at iteration {iteration}:")), "{message}");
             assert!(message.contains(&format!("rate for this data is {largest_stable_rate:.6e}")), "{message}");
-            assert!(message.contains(&format!("learning_rate={rate:.6e}")), "{message}");
+            assert!(message.contains(&format!("learning_rate={rate:e}")), "{message}");
             // One iteration fewer than the one named, and the same fit still ends well.
             assert!(run(Model::Linear, &data, &fixed(rate, iteration - 1)).is_ok());
         }

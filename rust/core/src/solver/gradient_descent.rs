@@ -15,12 +15,11 @@ pub(crate) struct GradientDescent {
     pub(crate) tol: f64,
 }
 
-/// How many iterations on end the cost may lie above its start. A quadratic cost that is above it once rises for ever:
-/// its distance to the minimum is a sum of powers `c_i q_i^k`, convex in `k`; the few steps left are for those who
-/// want to see just them. Other costs may rise for a while with a rate that still gets there.
-fn patience_above_start(objective: &impl Objective) -> usize {
-    if objective.is_quadratic() { 5 } else { 20 }
-}
+/// A quadratic cost that rises once rises for ever: its distance to the minimum is a sum of powers `c_i q_i^k`, convex
+/// in `k`. It may do so for this many iterations, for those who want to see just these few steps.
+const PATIENCE_QUADRATIC: usize = 5;
+/// Another cost may rise for a while with a rate that still gets there; not above its start for this many iterations.
+const PATIENCE: usize = 20;
 
 pub(crate) fn gradient_descent(
     objective: &impl Objective,
@@ -33,7 +32,8 @@ pub(crate) fn gradient_descent(
     let mut gradient = Parameters::zeros(parameters.n_features());
     let mut first_cost = f64::NAN;
     let mut first_norm = f64::NAN;
-    let mut above_start = 0;
+    let mut lowest_cost = f64::INFINITY;
+    let mut risen = 0;
     let mut iteration = 0;
     loop {
         let cost = match objective.cost_gradient(&parameters, &mut gradient) {
@@ -48,10 +48,12 @@ pub(crate) fn gradient_descent(
             }
             (first_cost, first_norm) = (cost, gradient_norm);
         }
-        let diverged = |cost| diverged(objective, learning_rate, iteration, first_cost, cost);
-        above_start = if cost > first_cost * (1.0 + 1e-9) + objective.rounding_level() { above_start + 1 } else { 0 };
-        if !finite || above_start >= patience_above_start(objective) {
-            return Err(diverged(cost)?);
+        lowest_cost = lowest_cost.min(cost);
+        let (reference, patience) =
+            if objective.is_quadratic() { (lowest_cost, PATIENCE_QUADRATIC) } else { (first_cost, PATIENCE) };
+        risen = if cost > reference * (1.0 + 1e-9) + objective.rounding_level() { risen + 1 } else { 0 };
+        if !finite || risen >= patience {
+            return Err(diverged(objective, learning_rate, iteration, reference, cost)?);
         }
         let wish = observer(&Step { iteration, parameters: &parameters, cost, gradient_norm })?;
         // The second is the end of what rounding lets a step do, as when a fit goes on from a minimum.
@@ -69,8 +71,8 @@ pub(crate) fn gradient_descent(
         if let Some(stop_reason) = stop_reason {
             // Whoever asked for a few iterations gets them; but a flat place or a validation minimum above the start is
             // where a step too long has landed, not an end.
-            if above_start > 0 && stop_reason != StopReason::MaxIter {
-                return Err(diverged(cost)?);
+            if risen > 0 && stop_reason != StopReason::MaxIter {
+                return Err(diverged(objective, learning_rate, iteration, reference, cost)?);
             }
             return Ok(Solution { parameters, n_iter: iteration, stop_reason });
         }
@@ -83,9 +85,9 @@ fn diverged(
     objective: &impl Objective,
     learning_rate: f64,
     iteration: usize,
-    first_cost: f64,
+    reference_cost: f64,
     cost: f64,
 ) -> Result<Error, Error> {
     let largest_stable_rate = 2.0 / largest_eigenvalue(objective, Accuracy::SHOWN)?;
-    Ok(Error::Diverged { iteration, first_cost, cost, learning_rate, largest_stable_rate })
+    Ok(Error::Diverged { iteration, reference_cost, cost, learning_rate, largest_stable_rate })
 }

@@ -77,7 +77,7 @@ pub(crate) fn run<S: Send, W>(
     let end = AtomicUsize::new(n_chunks);
     let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((state, Ok(())))).collect();
 
-    run_on(context, context.n_threads().min(n_chunks), |ask| {
+    run_on(context.n_threads(), n_chunks, &|| context.interrupted(), |ask| {
         let mut workspace = workspace();
         loop {
             let chunk = next.fetch_add(1, Ordering::Relaxed);

@@ -10,8 +10,6 @@ use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::context::Context;
-
 /// The environment variables that set the number of threads, the first that holds a positive integer wins.
 pub const THREAD_VARIABLES: [&str; 3] = ["STEEPEST_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
 
@@ -29,24 +27,28 @@ pub fn default_threads() -> NonZeroUsize {
         .unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Runs `work` on this thread and on `n_workers − 1` threads of the context's pool, at the same time, until all have
-/// returned.
-/// Only on this thread does `work` get an `interrupted` that asks the caller; elsewhere it says false.
+/// Runs `work` on this thread and on `n_workers − 1` threads of a pool of `n_threads − 1`, at the same time, until all
+/// have returned. On this thread `work` gets `interrupted`, elsewhere what always says false.
 ///
 /// # Panics
 ///
 /// If `work` panics on any thread; the pool stays usable.
-pub(crate) fn run_on(context: &Context<'_>, n_workers: usize, work: impl Fn(&dyn Fn() -> bool) + Sync) {
-    let helpers = n_workers.saturating_sub(1);
-    let Some(pool) = (helpers > 0).then(|| pool(context.n_threads() - 1)).flatten() else {
-        return work(&|| context.interrupted());
+pub(crate) fn run_on(
+    n_threads: usize,
+    n_workers: usize,
+    interrupted: &dyn Fn() -> bool,
+    work: impl Fn(&dyn Fn() -> bool) + Sync,
+) {
+    let helpers = n_workers.min(n_threads).saturating_sub(1);
+    let Some(pool) = (helpers > 0).then(|| pool(n_threads - 1)).flatten() else {
+        return work(interrupted);
     };
     let work = &work;
     pool.in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(move |_| work(&|| false));
         }
-        work(&|| context.interrupted());
+        work(interrupted);
     });
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -17,14 +17,15 @@ pub const THREAD_VARIABLES: [&str; 3] = ["STEEPEST_NUM_THREADS", "RAYON_NUM_THRE
 pub const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(128).unwrap();
 
 /// The number of threads to use when the caller names none: the first of [`THREAD_VARIABLES`] that is set, else the
-/// number of cores available to this process, its affinity and its cgroup considered.
+/// number of cores available to this process, its affinity and its cgroup considered. The variables are read at each
+/// call; the cores, which takes the system longer than predicting a row, once.
 #[must_use]
 pub fn default_threads() -> NonZeroUsize {
+    static CORES: OnceLock<NonZeroUsize> = OnceLock::new();
     THREAD_VARIABLES
         .iter()
         .find_map(|name| std::env::var(name).ok()?.trim().parse().ok())
-        .or_else(|| available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN)
+        .unwrap_or_else(|| *CORES.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)))
 }
 
 /// Runs `work` on this thread and on `n_workers − 1` threads of a pool of `n_threads − 1`, at the same time, until all

@@ -266,8 +266,8 @@ class Estimator:
             fitted["classes_"] = classes
         if names is not None:
             fitted["feature_names_in_"] = names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        else:
+            vars(self).pop("feature_names_in_", None)
         vars(self).update(fitted)
 
     def _warn(self, result: _core.FitResult, history: History) -> None:

@@ -79,8 +79,7 @@ fn for_each_row<const WIDTH: usize>(
         z.resize(rows.len(), 0.0);
         kernel::predict(&x.panel(rows.clone(), panel), weights, at.bias, z);
         if !z.iter().all(|z| z.is_finite()) {
-            x.check_finite(rows, "X")?;
-            return Err(Error::Overflow);
+            return Err(x.why_not_finite(rows, "X"));
         }
         write(z, out);
         Ok(())

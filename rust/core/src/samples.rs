@@ -121,9 +121,9 @@ impl<'a> Samples<'a> {
         Some(scaled)
     }
 
-    /// Why a predictor of these rows came out not finite, if the data are to blame and not the parameters.
-    pub(crate) fn check_finite(&self, rows: Range<usize>) -> Result<(), Error> {
-        self.x.check_finite(rows, self.names.x)
+    /// Why a linear predictor of these rows came out not finite.
+    pub(crate) fn why_not_finite(&self, rows: Range<usize>) -> Error {
+        self.x.why_not_finite(rows, self.names.x)
     }
 
     /// One look at `y` and `sample_weight`, which are small beside `X`: both finite, the targets in the model's range,

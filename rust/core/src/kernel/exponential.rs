@@ -6,7 +6,7 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
-/// `exp(x)` for `x ≤ 0`, within 1 unit in the last place; subnormal and zero where that is the value.
+/// `exp(x)` for `x ≤ 0`, within 2 units in the last place; subnormal and zero where that is the value.
 ///
 /// `x = n ln 2 + r` with `|r| ≤ ½ ln 2`, and `exp(r)` by its series, whose first term left out is below 5e-18.
 #[inline(always)]
@@ -38,7 +38,7 @@ pub(super) fn exp_of_negative(x: f64) -> f64 {
     power * two_to(half) * two_to(n - half)
 }
 
-/// `log(1 + e)` for `0 ≤ e ≤ 1`, within 1 unit in the last place.
+/// `log(1 + e)` for `0 ≤ e ≤ 1`, within 2 units in the last place.
 ///
 /// With `1 + e = 2^k (1 + f)` and `f` between `√½ − 1` and `√2 − 1`, `s = f/(2+f)`:
 /// `log(1+f) = f − (f²/2 − s (f²/2 + R(s²)))`, `R` the polynomial of FreeBSD's `e_log.c` (FDLIBM).

@@ -1,7 +1,6 @@
 //! The caller's data as it is, and panels of it: blocks of rows as contiguous `f64`.
 //!
-//! This module and the SIMD kernels are the only places where unsafe code is allowed. A [`Matrix`] fixes its
-//! bounds when it is made; no value read from it ever sizes or indexes anything.
+//! Unsafe code that touches data lives in this module alone. A [`Matrix`] fixes its bounds when it is made; no value read from it ever sizes or indexes anything.
 
 #![allow(unsafe_code)]
 
@@ -130,18 +129,17 @@ impl<'a> Matrix<'a> {
         buffer
     }
 
-    /// # Errors
-    ///
-    /// [`Error::NonFiniteMatrix`] with the first value among `rows`, by row and then by column, that is not finite.
-    pub(crate) fn check_finite(&self, rows: Range<usize>, argument: &'static str) -> Result<(), Error> {
+    /// Why a linear predictor of these rows came out not finite: [`Error::NonFiniteMatrix`] with the first value, by row
+    /// and then by column, that is not finite, or [`Error::Overflow`] if there is none.
+    pub(crate) fn why_not_finite(&self, rows: Range<usize>, argument: &'static str) -> Error {
         let mut buffer = Vec::new();
         for row in rows {
             let values = self.panel(row..row + 1, &mut buffer).row(0);
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
-                return Err(Error::NonFiniteMatrix { argument, row, column, value: values[column] });
+                return Error::NonFiniteMatrix { argument, row, column, value: values[column] };
             }
         }
-        Ok(())
+        Error::Overflow
     }
 
     /// # Errors

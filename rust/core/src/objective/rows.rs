@@ -61,11 +61,8 @@ impl<'a> RowObjective<'a> {
                 sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight, weight_unit),
             };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
-            if !visit(&panel, targets, predictor, &mut workspace.scratch, state) {
-                samples.check_finite(rows)?;
-                return Err(Error::Overflow);
-            }
-            Ok(())
+            let finite = visit(&panel, targets, predictor, &mut workspace.scratch, state);
+            if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
         };
         run(self.context, &self.partition, states, Workspace::default, one_panel)
     }

@@ -71,7 +71,7 @@ def test_other_python_threads_run_during_a_fit(rng):
 
     thread = threading.Thread(target=tick)
     thread.start()
-    steepest.LinearRegression(learning_rate=0.01, max_iter=60, tol=0).fit(X, y)
+    steepest.LinearRegression(learning_rate=0.01, max_iter=60, tol=0, precompute=False).fit(X, y)
     done.set()
     thread.join()
     assert len(ticks) > 10
@@ -99,10 +99,14 @@ assert done and os.waitstatus_to_exitcode(status) == 0, status
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_ctrl_c_ends_a_fit_soon_and_leaves_the_estimator():
-    outcome = run("""
-X = np.random.default_rng(0).normal(size=(100_000, 16)); y = X[:, 0]
-model = steepest.LinearRegression(max_iter=10, tol=0).fit(X, y)
+@pytest.mark.parametrize("precompute", [True, False])
+@pytest.mark.parametrize("shape", [(100_000, 16), (20, 200)])
+def test_ctrl_c_ends_a_fit_soon_and_leaves_the_estimator(shape, precompute):
+    outcome = run(
+        f"shape, precompute = {shape}, {precompute}"
+        + """
+X = np.random.default_rng(0).normal(size=shape); y = X[:, 0]
+model = steepest.LinearRegression(max_iter=10, tol=0, precompute=precompute).fit(X, y)
 before = model.coef_.copy()
 model.set_params(max_iter=10**9, learning_rate=1e-6)
 sent = []
@@ -118,7 +122,8 @@ except KeyboardInterrupt:
     assert (model.coef_ == before).all()
     assert np.isfinite(model.set_params(max_iter=5, learning_rate="auto").fit(X, y).coef_).all()
     print("interrupted")
-""")
+"""
+    )
     assert outcome.stdout.strip() == "interrupted", outcome.stderr
 
 
@@ -127,7 +132,7 @@ except KeyboardInterrupt:
 def test_the_environment_sets_the_number_of_threads(variable):
     code = """
 names = lambda: [open(f"/proc/self/task/{t}/comm").read().strip() for t in os.listdir("/proc/self/task")]
-steepest.LinearRegression(max_iter=3, tol=0).fit(np.ones((200_000, 8)), np.ones(200_000))
+steepest.gradient(np.ones((200_000, 8)), np.ones(200_000), np.zeros(8))
 print(sum(name.startswith("steepest-") for name in names()))
 """
     names = ("STEEPEST_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS")

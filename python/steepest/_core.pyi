@@ -65,4 +65,5 @@ def fit(
     start_weights: _FloatArray | None,
     start_bias: float,
     n_threads: int | None,
+    precompute: bool | None = None,
 ) -> FitResult: ...

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal
+
 from steepest._estimator import Regressor
+from steepest._validation import check_bool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from steepest._names import Solver
 
 
 class LinearRegression(Regressor):
@@ -28,6 +36,10 @@ class LinearRegression(Regressor):
         See `early_stopping`.
     warm_start : bool, default=False
         Start from the last fit instead of 0.
+    precompute : bool or "auto", default="auto"
+        Whether gradient descent collects the moments of the data (XᵀX, Xᵀy, yᵀy) in one pass and iterates on them, with
+        the same iterates and history but for rounding, or reads the data at each iteration. "auto" takes what is
+        expected to be faster.
     n_threads : int, optional
         The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
         environment, else the cores available to the process. It changes no result by a bit.
@@ -65,3 +77,35 @@ class LinearRegression(Regressor):
     """
 
     _activation = "identity"
+
+    def __init__(
+        self,
+        *,
+        solver: Solver = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        early_stopping: bool = False,
+        patience: int = 10,
+        warm_start: bool = False,
+        precompute: bool | Literal["auto"] = "auto",
+        n_threads: int | None = None,
+    ) -> None:
+        super().__init__(
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            tol=tol,
+            early_stopping=early_stopping,
+            patience=patience,
+            warm_start=warm_start,
+            n_threads=n_threads,
+        )
+        self.precompute = precompute
+
+    def _options(self) -> Mapping[str, Any]:
+        if isinstance(self.precompute, str) and self.precompute == "auto":
+            precompute = None
+        else:
+            precompute = check_bool(self.precompute, "precompute", "True, False or 'auto'")
+        return {**super()._options(), "precompute": precompute}

@@ -156,10 +156,10 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}, expected {' or '.join(map(repr, choices))}.")
 
 
-def check_bool(value: Any, name: str) -> bool:
+def check_bool(value: Any, name: str, expected: str = "True or False") -> bool:
     """Return an option that is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {value!r}, expected True or False.")
+        raise TypeError(f"{name} is {value!r}, expected {expected}.")
     return bool(value)
 
 

@@ -12,7 +12,7 @@ mod _core {
     use numpy::{PyArray1, PyArray2, PyUntypedArray};
     use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
     use pyo3::prelude::*;
-    use steepest::{Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Samples, StopReason};
+    use steepest::{Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Precompute, Samples, StopReason};
 
     use crate::arrays::{column, matrix, parameters};
     use crate::leave::leave_python;
@@ -136,7 +136,7 @@ mod _core {
     #[pyfunction]
     #[pyo3(signature = (
         x, y, sample_weight, x_val, y_val, sample_weight_val, *,
-        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads
+        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads, precompute=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn fit<'py>(
@@ -156,6 +156,7 @@ mod _core {
         start_weights: Option<&Bound<'py, PyUntypedArray>>,
         start_bias: f64,
         n_threads: Option<usize>,
+        precompute: Option<bool>,
     ) -> PyResult<FitResult> {
         let model = model(activation, loss)?;
         let training = samples(x, y, sample_weight)?;
@@ -170,6 +171,11 @@ mod _core {
             tol,
             patience,
             start: start_weights.map(|weights| parameters(weights, start_bias)).transpose()?,
+            precompute: match precompute {
+                None => Precompute::Auto,
+                Some(true) => Precompute::Always,
+                Some(false) => Precompute::Never,
+            },
         };
         let fit = leave_python(py, n_threads, |context| steepest::fit(model, training, validation, &options, context))?;
         Ok(FitResult::new(py, fit))

@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::threads::{MAX_THREADS, default_threads};
 
 /// The number of threads, and the caller's wish to stop. Neither changes any result by a bit.
@@ -40,6 +41,15 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn n_threads(&self) -> usize {
         self.n_threads.get()
+    }
+
+    /// For work without a pass.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(crate) fn check_interrupt(&self) -> Result<(), Error> {
+        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     pub(crate) fn interrupted(&self) -> bool {

@@ -127,3 +127,34 @@ pub fn cost_gradient(
     let cost = RowObjective::new(model, samples, context)?.cost_gradient(at, &mut gradient)?;
     Ok((cost, gradient))
 }
+
+/// The cost `C` of `model` at the parameters `at`, its gradient, and its Hessian `[X 1]ᵀ diag(h) [X 1]` of shape
+/// `(n + 1, n + 1)`, the bias last; for squared error on the sigmoid the Gauss–Newton part of it.
+///
+/// ```
+/// use ndarray::array;
+/// use steepest::{Context, Model, Parameters, Samples, cost_gradient_hessian};
+///
+/// let (x, y) = (array![[1.0], [3.0]], array![1.0, 2.0]);
+/// let samples = Samples::new(&x, &y)?;
+/// let (_, _, hessian) = cost_gradient_hessian(Model::Linear, samples, &Parameters::zeros(1), &Context::default())?;
+/// assert_eq!(hessian, array![[10.0, 4.0], [4.0, 2.0]]); // (2/2) [[Σ x², Σ x], [Σ x, 2]]
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Bad data or parameters, by name; [`Error::Overflow`] if a product of two columns overflows; [`Error::Interrupted`].
+pub fn cost_gradient_hessian(
+    model: Model,
+    samples: Samples<'_>,
+    at: &Parameters,
+    context: &Context<'_>,
+) -> Result<(f64, Parameters, Array2<f64>), Error> {
+    at.check(samples.n_features())?;
+    let mut gradient = Parameters::zeros(samples.n_features());
+    let rows = RowObjective::new(model, samples, context)?;
+    let frame = rows.frame();
+    let (cost, hessian) = rows.cost_gradient_hessian(at, &mut gradient, &frame)?;
+    Ok((cost, gradient, frame.leave_hessian(&hessian)))
+}

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::history::History;
 use crate::model::{Model, Parameters};
-use crate::objective::{Objective, RowObjective};
+use crate::objective::{Dual, Moments, Objective, RowObjective};
 use crate::samples::Samples;
 use crate::solver::{Accuracy, GradientDescent, Solution, Step, StopReason, gradient_descent, largest_eigenvalue};
 
@@ -19,6 +19,18 @@ pub enum LearningRate {
     Auto,
     /// This rate.
     Fixed(f64),
+}
+
+/// Whether the linear model's moments are collected in one pass, for the iterations to go on without the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precompute {
+    /// Where that is expected to take less time.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: a pass over the rows an iteration.
+    Never,
 }
 
 /// How to fit.
@@ -35,11 +47,20 @@ pub struct FitOptions {
     pub patience: Option<NonZeroUsize>,
     /// Where to start; zero if not given.
     pub start: Option<Parameters>,
+    /// Moments for the linear model. They change the result by rounding errors alone.
+    pub precompute: Precompute,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { learning_rate: LearningRate::Auto, max_iter: 1000, tol: 1e-6, patience: None, start: None }
+        Self {
+            learning_rate: LearningRate::Auto,
+            max_iter: 1000,
+            tol: 1e-6,
+            patience: None,
+            start: None,
+            precompute: Precompute::Auto,
+        }
     }
 }
 
@@ -82,11 +103,13 @@ pub fn fit(
         let (found, expected) = (validation.n_features(), objective.n_features());
         return Err(Error::Features { argument: "X_val", found, expected });
     }
+    let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(objective.n_features()));
+    let data = Data::collect(&objective, &start, options.moments(model, training, validation.is_some()))?;
+    let objective = data.objective();
     let learning_rate = match options.learning_rate {
         LearningRate::Fixed(rate) => rate,
-        LearningRate::Auto => automatic_rate(&objective)?,
+        LearningRate::Auto => 1.0 / largest_eigenvalue(data.bound(), Accuracy::STEP)?,
     };
-    let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(objective.n_features()));
 
     let mut history = History::default();
     let mut best: Option<Best> = None;
@@ -111,10 +134,10 @@ pub fn fit(
         Ok(wish)
     };
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
-    let solution = gradient_descent(&objective, start, steps, &mut observer)?;
+    let solution = gradient_descent(objective, data.enter(start), steps, &mut observer)?;
     let Solution { parameters, n_iter, mut stop_reason } = solution;
     let parameters = match best {
-        None => parameters,
+        None => data.leave(parameters)?,
         Some(best) => {
             // Where the gradient is small is not where the parameters are taken from.
             if stop_reason == StopReason::Tolerance && best.iteration != n_iter {
@@ -144,11 +167,91 @@ impl Best {
     }
 }
 
-fn automatic_rate(objective: &impl Objective) -> Result<f64, Error> {
-    Ok(1.0 / largest_eigenvalue(objective, Accuracy::STEP)?)
+/// What answers for the data.
+enum Data<'r> {
+    Rows(&'r RowObjective<'r>),
+    Moments(Moments<'r>),
+    Dual(Dual<'r>),
+}
+
+/// Which of them pays.
+enum Kind {
+    Rows,
+    Moments,
+    Dual,
+}
+
+impl<'r> Data<'r> {
+    fn collect(rows: &'r RowObjective<'r>, start: &Parameters, kind: Kind) -> Result<Self, Error> {
+        let collected = match kind {
+            Kind::Rows => return Ok(Self::Rows(rows)),
+            Kind::Moments => Moments::collect(rows, start).map(Self::Moments),
+            Kind::Dual => Dual::collect(rows, start).map(Self::Dual),
+        };
+        match collected {
+            // Where products of columns overflow the rows themselves may still do.
+            Err(Error::Overflow) => Ok(Self::Rows(rows)),
+            collected => collected,
+        }
+    }
+
+    fn objective(&self) -> &dyn Objective {
+        match self {
+            Self::Rows(rows) => *rows,
+            Self::Moments(moments) => moments,
+            Self::Dual(dual) => dual,
+        }
+    }
+
+    /// What to choose a rate by. Not the dual: in other variables the iteration starts elsewhere, and ends elsewhere by
+    /// more than rounding.
+    fn bound(&self) -> &dyn Objective {
+        match self {
+            Self::Dual(dual) => dual.rows(),
+            Self::Rows(_) | Self::Moments(_) => self.objective(),
+        }
+    }
+
+    fn enter(&self, start: Parameters) -> Parameters {
+        match self {
+            Self::Dual(dual) => Parameters::zeros(dual.n_features()),
+            Self::Rows(_) | Self::Moments(_) => start,
+        }
+    }
+
+    fn leave(&self, end: Parameters) -> Result<Parameters, Error> {
+        match self {
+            Self::Dual(dual) => dual.leave(&end),
+            Self::Rows(_) | Self::Moments(_) => Ok(end),
+        }
+    }
 }
 
 impl FitOptions {
+    /// Whether gradient descent over moments is expected to take less time than over rows.
+    ///
+    /// In units of a pass over the rows, which reads `m·n` numbers, with `p` the smaller and `q` the larger of `m` and
+    /// `n`: the products of all pairs take `1 + p/32`, since a core does some 32 multiplications in the time that it takes
+    /// to read a number, and half of them are formed; an iteration reads `p²` numbers, `p/q`, and twice that in the
+    /// dual; and two passes or so check the end. Without moments there is a pass an iteration, and about 8 more to choose
+    /// a rate, for the dual too. With validation data each step is needed in the data's own variables, so there is no dual.
+    fn moments(&self, model: Model, samples: Samples<'_>, has_validation: bool) -> Kind {
+        let (m, n) = (samples.n_samples() as f64, samples.n_features() as f64);
+        let wide = n > m;
+        if model != Model::Linear || self.precompute == Precompute::Never || wide && has_validation {
+            return Kind::Rows;
+        }
+        let rate = if self.learning_rate == LearningRate::Auto && !wide { 8.0 } else { 0.0 };
+        let iterations = self.max_iter as f64 + 1.0 + rate;
+        let reads = if wide { 2.0 } else { 1.0 };
+        let cost = 3.0 + m.min(n) / 32.0 + iterations * reads * m.min(n) / m.max(n);
+        match (cost < iterations || self.precompute == Precompute::Always, wide) {
+            (false, _) => Kind::Rows,
+            (true, false) => Kind::Moments,
+            (true, true) => Kind::Dual,
+        }
+    }
+
     fn check(&self, n_features: usize, has_validation: bool) -> Result<(), Error> {
         if let LearningRate::Fixed(rate) = self.learning_rate
             && !(rate > 0.0 && rate.is_finite())

@@ -38,6 +38,7 @@ mod context;
 mod error;
 mod evaluate;
 mod fit;
+mod frame;
 mod history;
 mod kernel;
 mod matrix;
@@ -50,8 +51,8 @@ mod threads;
 
 pub use context::Context;
 pub use error::Error;
-pub use evaluate::{class_probabilities, cost, cost_gradient, forward};
-pub use fit::{Fit, FitOptions, LearningRate, fit};
+pub use evaluate::{class_probabilities, cost, cost_gradient, cost_gradient_hessian, forward};
+pub use fit::{Fit, FitOptions, LearningRate, Precompute, fit};
 pub use history::History;
 pub use kernel::link::{log_loss, sigmoid};
 pub use matrix::{DType, Element, Matrix};

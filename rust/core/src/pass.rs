@@ -20,6 +20,11 @@ const MAX_PANEL_ROWS: usize = 4096;
 /// A chunk has at least this many elements, so that handing it to a thread costs little beside the work.
 const MIN_CHUNK_ELEMENTS: usize = 32 << 10;
 const MAX_CHUNKS: usize = MAX_THREADS.get();
+/// Matrix products keep what they sum in registers for this many rows at least, and have this many tasks if they can,
+/// so that threads end at about the same time.
+const MIN_PRODUCT_ROWS: usize = 64;
+const MIN_TASKS: usize = 32;
+
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;
 
@@ -40,6 +45,15 @@ impl Partition {
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
     }
 
+    /// For sums that hold `n_sums` numbers a chunk and gain from taking more rows at a time; `n_visits` tasks a chunk.
+    pub(crate) fn for_products((n_rows, n_cols): (usize, usize), n_sums: usize, n_visits: usize) -> Self {
+        let panel_rows = (PANEL_BYTES / size_of::<f64>() / n_cols.max(1)).clamp(MIN_PRODUCT_ROWS, MAX_PANEL_ROWS);
+        let panel_rows = panel_rows - panel_rows % MIN_PANEL_ROWS;
+        let max_chunks = (MAX_SUMS_BYTES / size_of::<f64>() / n_sums.max(1)).clamp(MIN_TASKS.div_ceil(n_visits), MAX_CHUNKS);
+        let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
+    }
+
     pub(crate) fn n_chunks(&self) -> usize {
         self.n_rows.div_ceil(self.chunk_rows)
     }
@@ -56,7 +70,8 @@ impl Partition {
     }
 }
 
-/// Visits every panel once. `states` has one state a chunk, handed to `visit` with each of its panels in order;
+/// Visits every panel. `states` has one state a chunk, handed to `visit` with each of its panels in order; or several
+/// times that many, and as many visits of each chunk, state `k` going with chunk `k` modulo the number of chunks.
 /// `workspace` makes what a thread needs for itself.
 ///
 /// # Errors
@@ -70,23 +85,24 @@ pub(crate) fn run<S: Send, W>(
     visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
 ) -> Result<Vec<S>, Error> {
     let n_chunks = partition.n_chunks();
-    assert_eq!(states.len(), n_chunks);
+    let n_tasks = states.len();
+    assert!(n_tasks.is_multiple_of(n_chunks));
     let next = AtomicUsize::new(0);
     let interrupted = AtomicBool::new(false);
-    // Chunks after the first one known to fail need no work.
-    let end = AtomicUsize::new(n_chunks);
+    // Tasks after the first one known to fail need no work.
+    let end = AtomicUsize::new(n_tasks);
     let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((state, Ok(())))).collect();
 
-    run_on(context.n_threads(), n_chunks, &|| context.interrupted(), |ask| {
+    run_on(context.n_threads(), n_tasks, &|| context.interrupted(), |ask| {
         let mut workspace = workspace();
         loop {
-            let chunk = next.fetch_add(1, Ordering::Relaxed);
-            if chunk >= end.load(Ordering::Relaxed) {
+            let task = next.fetch_add(1, Ordering::Relaxed);
+            if task >= end.load(Ordering::Relaxed) {
                 return;
             }
-            let mut slot = slots[chunk].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = slots[task].lock().unwrap_or_else(PoisonError::into_inner);
             let (state, outcome) = &mut *slot;
-            for rows in partition.panels(chunk) {
+            for rows in partition.panels(task % n_chunks) {
                 if ask() {
                     interrupted.store(true, Ordering::Relaxed);
                 }
@@ -95,7 +111,7 @@ pub(crate) fn run<S: Send, W>(
                 }
                 if let Err(error) = visit(&mut workspace, rows, state) {
                     *outcome = Err(error);
-                    end.fetch_min(chunk, Ordering::Relaxed);
+                    end.fetch_min(task, Ordering::Relaxed);
                     break;
                 }
             }

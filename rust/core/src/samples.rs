@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Error;
+use crate::frame::power_of_two_below;
 use crate::matrix::{Matrix, Panel};
 use crate::model::{Activation, Model};
 use crate::pass::Partition;
@@ -81,6 +82,11 @@ impl<'a> Samples<'a> {
     #[must_use]
     pub fn n_samples(&self) -> usize {
         self.x.n_rows()
+    }
+
+    /// The features as they are.
+    pub(crate) fn features(&self) -> Matrix<'a> {
+        self.x
     }
 
     pub(crate) fn partition(&self) -> Partition {
@@ -181,15 +187,6 @@ impl<'a> Samples<'a> {
         }
         Ok(power_of_two_below(largest))
     }
-}
-
-/// The largest power of two that is not above a positive number.
-fn power_of_two_below(value: f64) -> f64 {
-    const MANTISSA: u64 = (1 << (f64::MANTISSA_DIGITS - 1)) - 1;
-    if value.is_subnormal() {
-        return f64::from_bits(1 << value.to_bits().ilog2());
-    }
-    f64::from_bits(value.to_bits() & !MANTISSA)
 }
 
 /// What one look at the targets and the weights tells.

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use common::{Data, MODELS, assert_relative, bits, cost_gradient, threads};
 use ndarray::{Array1, Array2, array};
-use steepest::{Error, Fit, FitOptions, LearningRate, Model, Parameters, Samples, StopReason, cost, fit};
+use steepest::{Error, Fit, FitOptions, LearningRate, Model, Parameters, Precompute, Samples, StopReason, cost, fit};
 
 fn fixed(rate: f64, max_iter: usize) -> FitOptions {
     FitOptions { learning_rate: LearningRate::Fixed(rate), max_iter, tol: 0.0, ..FitOptions::default() }
@@ -41,7 +41,7 @@ fn iterates_are_those_of_the_textbook() {
             let what = format!("{model:?}, iteration {iteration}");
             assert_relative(found.history.cost[iteration], cost, 1e-12, &what);
             let norm = gradient.weights.iter().chain([&gradient.bias]).map(|g| g * g).sum::<f64>().sqrt();
-            assert_relative(found.history.gradient_norm[iteration], norm, 1e-11, &what);
+            assert_relative(found.history.gradient_norm[iteration], norm, 1e-10, &what);
             if iteration < 25 {
                 at.weights = &at.weights - 0.2 * &gradient.weights;
                 at.bias -= 0.2 * gradient.bias;
@@ -130,6 +130,8 @@ fn early_stopping_returns_to_the_minimum_of_the_validation_cost() {
 fn a_fit_goes_on_where_another_ended() {
     let data = Data::new((100, 3), 11);
     for model in MODELS {
+        // Moments have their origin at the start, so by them it goes on to rounding, not to the bit.
+        let fixed = |rate, max_iter| FitOptions { precompute: Precompute::Never, ..fixed(rate, max_iter) };
         let whole = run(model, &data, &fixed(0.1, 40)).unwrap();
         let half = run(model, &data, &fixed(0.1, 20)).unwrap();
         let rest = run(model, &data, &FitOptions { start: Some(half.parameters.clone()), ..fixed(0.1, 20) }).unwrap();

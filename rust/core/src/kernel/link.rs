@@ -42,6 +42,9 @@ fn sigmoid_minus(z: f64, y: f64, e: f64) -> f64 {
 pub(crate) trait Link: Copy + Send + Sync {
     /// The cost `c(z, y)` and its slope `∂c/∂z`.
     fn cost_slope(self, z: f64, y: f64) -> (f64, f64);
+
+    /// The square root of the curvature `h(z)`: of `∂²c/∂z²`, or of its Gauss–Newton part `2 (∂ŷ/∂z)²`.
+    fn root_curvature(self, z: f64) -> f64;
 }
 
 /// `c = (z − y)²`.
@@ -53,6 +56,11 @@ impl Link for Linear {
     fn cost_slope(self, z: f64, y: f64) -> (f64, f64) {
         let residual = z - y;
         (residual * residual, 2.0 * residual)
+    }
+
+    #[inline(always)]
+    fn root_curvature(self, _: f64) -> f64 {
+        std::f64::consts::SQRT_2
     }
 }
 
@@ -67,6 +75,12 @@ impl Link for SigmoidSquaredError {
         let residual = sigmoid_minus(z, y, e);
         (residual * residual, 2.0 * residual * e / ((1.0 + e) * (1.0 + e)))
     }
+
+    #[inline(always)]
+    fn root_curvature(self, z: f64) -> f64 {
+        let e = exp_of_negative(-z.abs());
+        std::f64::consts::SQRT_2 * e / ((1.0 + e) * (1.0 + e))
+    }
 }
 
 /// `c = log(1 + exp(z)) − y z`.
@@ -79,6 +93,12 @@ impl Link for SigmoidLogLoss {
         let e = exp_of_negative(-z.abs());
         (z.abs() * against(z, y) + ln_1p_of_unit(e), sigmoid_minus(z, y, e))
     }
+
+    #[inline(always)]
+    fn root_curvature(self, z: f64) -> f64 {
+        let e = exp_of_negative(-z.abs());
+        e.sqrt() / (1.0 + e)
+    }
 }
 
 /// `c = z²`, whatever the target: the quadratic form of `[X 1]ᵀ diag(s) [X 1]`.
@@ -89,5 +109,10 @@ impl Link for Square {
     #[inline(always)]
     fn cost_slope(self, z: f64, _: f64) -> (f64, f64) {
         (z * z, 2.0 * z)
+    }
+
+    #[inline(always)]
+    fn root_curvature(self, _: f64) -> f64 {
+        std::f64::consts::SQRT_2
     }
 }

@@ -1,9 +1,11 @@
 //! Arithmetic on one panel. Kernels allocate nothing: they write into what the caller hands them.
 
 mod exponential;
+mod gram;
 pub(crate) mod link;
 mod products;
 
+pub(crate) use gram::{Packed, Scaling, TILE, Tiles, add_products};
 use link::Link;
 pub(crate) use products::{accumulate, predict};
 use pulp::{Arch, Simd, WithSimd};
@@ -60,6 +62,51 @@ pub(crate) fn cost_gradient<L: Link>(
         sums.gradient.bias += slope;
         accumulate(strip, z, gradient);
     })
+}
+
+/// As [`cost_gradient`]; writes `√(s_i h_i)` of each row to `roots` as well.
+pub(crate) fn cost_gradient_curvature<L: Link>(
+    link: L,
+    panel: &Panel<'_>,
+    targets: Targets<'_>,
+    at: Predictor<'_>,
+    scratch: &mut Vec<f64>,
+    sums: &mut CostGradient,
+    mut roots: &mut [f64],
+) -> bool {
+    let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
+    for_each_strip(panel, targets, at, scratch, |strip, targets, z, costs| {
+        let strip_roots = roots.split_off_mut(..z.len()).expect("one root a row");
+        Arch::new().dispatch(RootCurvature { link, z, sample_weight: targets.sample_weight, roots: strip_roots });
+        let (cost, slope) = cost_slope(link, targets, z, costs);
+        sums.cost += cost;
+        sums.gradient.bias += slope;
+        accumulate(strip, z, gradient);
+    })
+}
+
+struct RootCurvature<'a, L> {
+    link: L,
+    z: &'a [f64],
+    sample_weight: Option<&'a [f64]>,
+    roots: &'a mut [f64],
+}
+
+impl<L: Link> WithSimd for RootCurvature<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { link, z, sample_weight, roots } = self;
+        for (root, &z) in roots.iter_mut().zip(z) {
+            *root = link.root_curvature(z);
+        }
+        if let Some(weights) = sample_weight {
+            for (root, weight) in roots.iter_mut().zip(weights) {
+                *root *= weight.sqrt();
+            }
+        }
+    }
 }
 
 /// Adds the panel's weighted cost to `sum`. `scratch` is resized as needed.

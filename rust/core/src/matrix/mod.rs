@@ -86,6 +86,18 @@ impl<'a> Matrix<'a> {
         self.n_cols
     }
 
+    /// Rows as columns and columns as rows; nothing moves.
+    pub(crate) fn transposed(&self) -> Self {
+        let Self { n_rows, n_cols, row_stride, col_stride, .. } = *self;
+        Self { n_rows: n_cols, n_cols: n_rows, row_stride: col_stride, col_stride: row_stride, ..*self }
+    }
+
+    /// Some of the columns.
+    pub(crate) fn columns(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.n_cols);
+        Self { data: self.element(0, range.start), n_cols: range.len(), ..*self }
+    }
+
     /// All values as `f64`, row by row: a copy, for what is small.
     #[must_use]
     pub fn to_vec(&self) -> Vec<f64> {

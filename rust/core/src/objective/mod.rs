@@ -1,7 +1,13 @@
 //! What a solver may ask of the data. Where the rows live is not its business.
 
+mod dual;
+mod hessian;
+mod moments;
 mod rows;
 
+pub(crate) use dual::Dual;
+pub(crate) use hessian::Hessian;
+pub(crate) use moments::Moments;
 pub(crate) use rows::RowObjective;
 
 use crate::error::Error;
@@ -38,4 +44,14 @@ pub(crate) trait Objective {
 
     /// A cost below which everything is rounding error.
     fn rounding_level(&self) -> f64;
+
+    /// The inner product by which gradients are gradients.
+    fn inner_product(&self, a: &Parameters, b: &Parameters) -> f64 {
+        a.dot(b)
+    }
+
+    /// The length of a vector of parameters.
+    fn norm(&self, v: &Parameters) -> f64 {
+        v.norm()
+    }
 }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Predictor, Targets};
+use crate::kernel::{self, CostGradient, Packed, Predictor, Targets};
 use crate::matrix::Panel;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -28,7 +29,15 @@ struct Workspace {
     x: Vec<f64>,
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
-    scratch: Vec<f64>,
+    scratch: Scratch,
+}
+
+/// What a kernel needs for one panel.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) strips: Vec<f64>,
+    pub(super) roots: Vec<f64>,
+    pub(super) packed: Packed,
 }
 
 impl<'a> RowObjective<'a> {
@@ -43,17 +52,17 @@ impl<'a> RowObjective<'a> {
     }
 
     /// Visits each panel with its targets; `visit` says whether every linear predictor was finite.
-    fn pass<S: Send>(
+    pub(super) fn pass<S: Send>(
         &self,
+        partition: &Partition,
         at: &Parameters,
-        states: impl Fn() -> S,
-        visit: impl Fn(&Panel<'_>, Targets<'_>, Predictor<'_>, &mut Vec<f64>, &mut S) -> bool + Sync,
+        states: Vec<S>,
+        visit: impl Fn(&Panel<'_>, Targets<'_>, Predictor<'_>, &mut Scratch, &mut S) -> bool + Sync,
     ) -> Result<Vec<S>, Error> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
         let predictor = Predictor { weights, bias: at.bias };
         let (samples, weight_unit) = (&self.samples, self.summary.weight_unit);
-        let states = (0..self.partition.n_chunks()).map(|_| states()).collect();
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
             let panel = samples.x(rows.clone(), &mut workspace.x);
             let targets = Targets {
@@ -64,29 +73,52 @@ impl<'a> RowObjective<'a> {
             let finite = visit(&panel, targets, predictor, &mut workspace.scratch, state);
             if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
         };
-        run(self.context, &self.partition, states, Workspace::default, one_panel)
+        run(self.context, partition, states, Workspace::default, one_panel)
     }
 
     fn cost_of(&self, link: impl Link, at: &Parameters) -> Result<f64, Error> {
-        let sums = self.pass(
-            at,
-            || 0.0,
-            |panel, targets, at, scratch, sum| kernel::cost(link, panel, targets, at, scratch, sum),
-        )?;
+        let states = vec![0.0; self.partition.n_chunks()];
+        let sums = self.pass(&self.partition, at, states, |panel, targets, at, scratch, sum| {
+            kernel::cost(link, panel, targets, at, &mut scratch.strips, sum)
+        })?;
         Ok(merge_tree(sums, |a, b| *a += b).unwrap_or(0.0) / self.summary.weight_sum)
     }
 
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
-        let n_features = self.n_features();
-        let sums = self.pass(
-            at,
-            || CostGradient::zeros(n_features),
-            |panel, targets, at, scratch, sums| kernel::cost_gradient(link, panel, targets, at, scratch, sums),
-        )?;
-        let total = merge_tree(sums, CostGradient::merge).unwrap_or_else(|| CostGradient::zeros(n_features));
-        *gradient = total.gradient;
+        let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(self.n_features())).collect();
+        let sums = self.pass(&self.partition, at, states, |panel, targets, at, scratch, sums| {
+            kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums)
+        })?;
+        let total = merge_tree(sums, CostGradient::merge).unwrap_or_else(|| CostGradient::zeros(self.n_features()));
+        Ok(self.divide(total, gradient))
+    }
+
+    /// Divides by the sum of the weights, and returns the cost.
+    pub(super) fn divide(&self, sums: CostGradient, gradient: &mut Parameters) -> f64 {
+        *gradient = sums.gradient;
         gradient.scale(1.0 / self.summary.weight_sum);
-        Ok(total.cost / self.summary.weight_sum)
+        sums.cost / self.summary.weight_sum
+    }
+
+    /// Variables in which second derivatives are formed.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame::of(&self.samples.features(), true)
+    }
+
+    pub(super) fn model(&self) -> Model {
+        self.model
+    }
+
+    pub(super) fn samples(&self) -> &Samples<'_> {
+        &self.samples
+    }
+
+    pub(super) fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    pub(super) fn context(&self) -> &Context<'_> {
+        self.context
     }
 }
 

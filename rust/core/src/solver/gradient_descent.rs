@@ -22,7 +22,7 @@ const PATIENCE_QUADRATIC: usize = 5;
 const PATIENCE: usize = 20;
 
 pub(crate) fn gradient_descent(
-    objective: &impl Objective,
+    objective: &dyn Objective,
     start: Parameters,
     options: GradientDescent,
     observer: &mut Observer<'_>,
@@ -40,7 +40,7 @@ pub(crate) fn gradient_descent(
             Err(Error::Overflow) => f64::INFINITY,
             cost => cost?,
         };
-        let gradient_norm = gradient.norm();
+        let gradient_norm = objective.norm(&gradient);
         let finite = cost.is_finite() && gradient_norm.is_finite();
         if iteration == 0 {
             if !finite {
@@ -58,7 +58,7 @@ pub(crate) fn gradient_descent(
         let wish = observer(&Step { iteration, parameters: &parameters, cost, gradient_norm })?;
         // The second is the end of what rounding lets a step do, as when a fit goes on from a minimum.
         let small = gradient_norm <= tol * first_norm
-            || tol > 0.0 && learning_rate * gradient_norm <= f64::EPSILON * parameters.norm();
+            || tol > 0.0 && learning_rate * gradient_norm <= f64::EPSILON * objective.norm(&parameters);
         let stop_reason = if small {
             Some(StopReason::Tolerance)
         } else if let ControlFlow::Break(reason) = wish {
@@ -82,7 +82,7 @@ pub(crate) fn gradient_descent(
 }
 
 fn diverged(
-    objective: &impl Objective,
+    objective: &dyn Objective,
     learning_rate: f64,
     iteration: usize,
     reference_cost: f64,

@@ -31,24 +31,24 @@ const MIN_PRODUCTS: usize = 5;
 /// # Errors
 ///
 /// [`Error::Overflow`] if it is not a positive finite number; what the objective raises.
-pub(crate) fn largest_eigenvalue(objective: &impl Objective, accuracy: Accuracy) -> Result<f64, Error> {
+pub(crate) fn largest_eigenvalue(objective: &dyn Objective, accuracy: Accuracy) -> Result<f64, Error> {
     let n_features = objective.n_features();
     let product = |direction: &Parameters| {
         let mut product = Parameters::zeros(n_features);
         objective.bound_product(direction, &mut product).map(|()| product)
     };
     let mut v = start(n_features, 0);
-    normalise(&mut v);
+    normalise(objective, &mut v);
     let mut b_v = product(&v)?;
-    let mut estimate = v.dot(&b_v);
+    let mut estimate = objective.inner_product(&v, &b_v);
     let mut w = start(n_features, n_features + 1);
     let mut n_small = 0;
     for n_products in 2..=accuracy.max_products {
-        if !(normalise(&mut w) && orthogonalise(&mut w, &v)) {
+        if !(normalise(objective, &mut w) && orthogonalise(objective, &mut w, &v)) {
             break;
         }
         let b_w = product(&w)?;
-        let (along, across) = (w.dot(&b_w), w.dot(&b_v));
+        let (along, across) = (objective.inner_product(&w, &b_w), objective.inner_product(&w, &b_v));
         let half = 0.5 * (estimate - along);
         let largest = 0.5 * (estimate + along) + half.hypot(across);
         // The eigenvector of the two by two matrix, in the form that does not cancel.
@@ -71,7 +71,7 @@ pub(crate) fn largest_eigenvalue(objective: &impl Objective, accuracy: Accuracy)
         }
         w.clone_from(&b_v);
         w.add_scaled(-estimate, &v);
-        if w.norm() <= 1e-13 * estimate {
+        if objective.norm(&w) <= 1e-13 * estimate {
             break;
         }
     }
@@ -86,8 +86,8 @@ fn start(n_features: usize, offset: usize) -> Parameters {
 }
 
 /// Scales to length 1, if there is a length.
-fn normalise(vector: &mut Parameters) -> bool {
-    let norm = vector.norm();
+fn normalise(objective: &dyn Objective, vector: &mut Parameters) -> bool {
+    let norm = objective.norm(vector);
     let possible = norm > 0.0 && norm.is_finite();
     if possible {
         vector.scale(1.0 / norm);
@@ -97,9 +97,9 @@ fn normalise(vector: &mut Parameters) -> bool {
 
 /// Takes out the part along a unit vector, and scales to length 1 again. Twice is enough: the first time may leave
 /// mostly rounding error, the second time finds it of full length.
-fn orthogonalise(vector: &mut Parameters, unit: &Parameters) -> bool {
+fn orthogonalise(objective: &dyn Objective, vector: &mut Parameters, unit: &Parameters) -> bool {
     (0..2).all(|_| {
-        vector.add_scaled(-vector.dot(unit), unit);
-        normalise(vector)
+        vector.add_scaled(-objective.inner_product(vector, unit), unit);
+        normalise(objective, vector)
     })
 }

@@ -47,6 +47,30 @@ pub(crate) fn cost_gradient(model: Model, data: &Data, weighted: bool, at: &Para
     (cost, gradient)
 }
 
+/// The Hessian, or its Gauss–Newton part, with the bias last.
+pub(crate) fn hessian(model: Model, data: &Data, weighted: bool, at: &Parameters) -> Array2<f64> {
+    let z = predictor(&data.x, at);
+    let n = data.x.ncols();
+    let weight = |i: usize| if weighted { data.s[i] } else { 1.0 };
+    let total: f64 = (0..z.len()).map(weight).sum();
+    let mut hessian = Array2::zeros((n + 1, n + 1));
+    for i in 0..z.len() {
+        let p = sigmoid(z[i]);
+        let curvature = match model {
+            Model::Linear => 2.0,
+            Model::SigmoidSquaredError => 2.0 * (p * (1.0 - p)).powi(2),
+            Model::SigmoidLogLoss => p * (1.0 - p),
+        };
+        let column = |j: usize| if j < n { data.x[[i, j]] } else { 1.0 };
+        for j in 0..=n {
+            for k in 0..=n {
+                hessian[[j, k]] += weight(i) / total * curvature * column(j) * column(k);
+            }
+        }
+    }
+    hessian
+}
+
 /// Gradients are compared on the scale of their largest entry, or of the residuals they are summed from.
 #[track_caller]
 pub(crate) fn assert_near(found: &CostGradient, expected: &CostGradient, relative: f64, what: &str) {

@@ -1,0 +1,124 @@
+//! A change of variables in which every column is near 0 and of size about 1: `x̃ = (x − c) / s`.
+//!
+//! With `w̃ = s w` and `b̃ = b + c·w` the linear predictor is the same, `x̃·w̃ + b̃ = x·w + b`, so nothing of the data has
+//! to be changed; but products of columns no longer overflow, and lose few digits where a mean is far from 0. The
+//! scales are powers of two: dividing by them rounds nothing.
+
+use ndarray::Array2;
+
+use crate::kernel::Scaling;
+use crate::matrix::Matrix;
+use crate::model::Parameters;
+use crate::objective::Hessian;
+
+/// Rows looked at to choose centre and scale. They need not be exact: a centre within a few standard deviations of the
+/// mean does.
+const SAMPLE_ROWS: usize = 64;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    centre: Vec<f64>,
+    scale: Vec<f64>,
+    inverse_scale: Vec<f64>,
+}
+
+impl Frame {
+    /// From rows evenly spread over `x`. `centred` is false where the bias is fixed.
+    pub(crate) fn of(x: &Matrix<'_>, centred: bool) -> Self {
+        let (n_rows, n_cols) = x.shape();
+        let n_sampled = n_rows.min(SAMPLE_ROWS);
+        let mut buffer = Vec::new();
+        let mut for_each_sampled = |visit: &mut dyn FnMut(&[f64])| {
+            for row in (0..n_sampled).map(|i| i * n_rows / n_sampled) {
+                visit(x.panel(row..row + 1, &mut buffer).row(0));
+            }
+        };
+        let mut centre = vec![0.0; n_cols];
+        if centred {
+            let share = 1.0 / n_sampled as f64;
+            for_each_sampled(&mut |row| {
+                centre.iter_mut().zip(row).for_each(|(centre, value)| *centre += value * share)
+            });
+        }
+        let mut scale = vec![0.0_f64; n_cols];
+        for_each_sampled(&mut |row| {
+            let distances = row.iter().zip(&centre).map(|(value, centre)| (value - centre).abs());
+            scale.iter_mut().zip(distances).for_each(|(scale, distance)| *scale = scale.max(distance));
+        });
+        // A column that is constant in the sample, or not finite there, is left as it is.
+        let usable = |scale: f64| scale > f64::MIN_POSITIVE && scale < f64::MAX / 4.0;
+        for (centre, scale) in centre.iter_mut().zip(&mut scale) {
+            *scale = if usable(*scale) { power_of_two_below(*scale) } else { 1.0 };
+            if !centre.is_finite() {
+                *centre = 0.0;
+            }
+        }
+        let inverse_scale = scale.iter().map(|scale| scale.recip()).collect();
+        Self { centre, scale, inverse_scale }
+    }
+
+    /// `n` columns as they are.
+    pub(crate) fn identity(n: usize) -> Self {
+        Self { centre: vec![0.0; n], scale: vec![1.0; n], inverse_scale: vec![1.0; n] }
+    }
+
+    pub(crate) fn scaling(&self) -> Scaling<'_> {
+        Scaling { centre: &self.centre, inverse_scale: &self.inverse_scale }
+    }
+
+    /// Parameters, or a step between two, of the data as they are: `(w, b)` to `(s w, b + c·w)`.
+    pub(crate) fn enter(&self, outer: &Parameters) -> Parameters {
+        let bias = outer.bias + self.along_centre(outer);
+        let weights = outer.weights.iter().zip(&self.scale).map(|(w, scale)| w * scale).collect();
+        Parameters { weights, bias }
+    }
+
+    /// The way back: `(w̃, b̃)` to `(w̃/s, b̃ − c·w)`.
+    pub(crate) fn leave(&self, inner: &Parameters) -> Parameters {
+        let weights = inner.weights.iter().zip(&self.inverse_scale).map(|(w, inverse)| w * inverse).collect();
+        let mut outer = Parameters { weights, bias: inner.bias };
+        outer.bias -= self.along_centre(&outer);
+        outer
+    }
+
+    /// A gradient with respect to `(w̃, b̃)` as one with respect to `(w, b)`.
+    pub(crate) fn leave_gradient(&self, inner: &Parameters) -> Parameters {
+        let factors = self.scale.iter().zip(&self.centre);
+        let weights = inner.weights.iter().zip(factors).map(|(g, (scale, centre))| scale * g + centre * inner.bias);
+        Parameters { weights: weights.collect(), bias: inner.bias }
+    }
+
+    /// A gradient with respect to `(w, b)` as one with respect to `(w̃, b̃)`.
+    pub(crate) fn enter_gradient(&self, outer: &Parameters) -> Parameters {
+        let factors = self.inverse_scale.iter().zip(&self.centre);
+        let weights =
+            outer.weights.iter().zip(factors).map(|(g, (inverse, centre))| (g - centre * outer.bias) * inverse);
+        Parameters { weights: weights.collect(), bias: outer.bias }
+    }
+
+    /// A Hessian in `(w̃, b̃)` as one in `(w, b)`, shape `(n + 1, n + 1)`, the bias last.
+    pub(crate) fn leave_hessian(&self, inner: &Hessian) -> Array2<f64> {
+        let n = self.centre.len();
+        let (s, c, cross) = (&self.scale, &self.centre, &inner.cross);
+        let with_bias = |i: usize| s[i] * cross[i] + c[i] * inner.bias;
+        Array2::from_shape_fn((n + 1, n + 1), |(i, j)| match (i < n, j < n) {
+            (true, true) => s[i] * inner.weights[[i, j]] * s[j] + s[i] * cross[i] * c[j] + c[i] * with_bias(j),
+            (true, false) => with_bias(i),
+            (false, true) => with_bias(j),
+            (false, false) => inner.bias,
+        })
+    }
+
+    fn along_centre(&self, outer: &Parameters) -> f64 {
+        outer.weights.iter().zip(&self.centre).map(|(w, centre)| w * centre).sum()
+    }
+}
+
+/// The largest power of two that is not above a positive number.
+pub(crate) fn power_of_two_below(value: f64) -> f64 {
+    const MANTISSA: u64 = (1 << (f64::MANTISSA_DIGITS - 1)) - 1;
+    if value.is_subnormal() {
+        return f64::from_bits(1 << value.to_bits().ilog2());
+    }
+    f64::from_bits(value.to_bits() & !MANTISSA)
+}

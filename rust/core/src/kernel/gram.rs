@@ -1,0 +1,242 @@
+//! The symmetric rank-k update `G += Σ_i h_i x̃_i x̃_iᵀ` with `x̃ = (x − c) / s`, on which moments and Hessians rest.
+//!
+//! The rows of a panel are first laid out in blocks of eight columns, each row times `√h_i`; then every tile of eight by
+//! eight entries is summed in registers over all rows of the panel. Only tiles on and above the diagonal are formed.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::matrix::Panel;
+
+/// Columns a tile; one AVX-512 register.
+pub(crate) const TILE: usize = 8;
+/// Tiles of the right side that stay in the first-level cache while the left side goes by.
+const GROUP: usize = 4;
+
+type Lane = [f64; TILE];
+type Tile = [Lane; TILE];
+
+/// A shift and a scale of each column: `x̃ = (x − centre) · inverse_scale`.
+#[derive(Clone, Copy)]
+pub(crate) struct Scaling<'p> {
+    pub(crate) centre: &'p [f64],
+    pub(crate) inverse_scale: &'p [f64],
+}
+
+impl<'p> Scaling<'p> {
+    pub(crate) fn columns(self, range: Range<usize>) -> Self {
+        Self { centre: &self.centre[range.clone()], inverse_scale: &self.inverse_scale[range] }
+    }
+}
+
+/// A panel, laid out for the products: block after block of eight columns, within it row after row; the last block is
+/// filled up with zeros.
+#[derive(Default)]
+pub(crate) struct Packed {
+    lanes: Vec<Lane>,
+    n_rows: usize,
+}
+
+impl Packed {
+    /// Lays out `√h_i (x_i − c) / s`; all `h_i` are 1 if none are given.
+    pub(crate) fn pack(&mut self, panel: &Panel<'_>, scaling: Scaling<'_>, root_weight: Option<&[f64]>) {
+        self.n_rows = panel.n_rows();
+        self.lanes.resize(panel.n_cols().div_ceil(TILE) * self.n_rows, [0.0; TILE]);
+        Arch::new().dispatch(Pack { panel, scaling, root_weight, lanes: &mut self.lanes });
+    }
+
+    fn blocks(&self) -> std::slice::ChunksExact<'_, Lane> {
+        self.lanes.chunks_exact(self.n_rows)
+    }
+}
+
+struct Pack<'a> {
+    panel: &'a Panel<'a>,
+    scaling: Scaling<'a>,
+    root_weight: Option<&'a [f64]>,
+    lanes: &'a mut [Lane],
+}
+
+impl WithSimd for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { panel, scaling: Scaling { centre, inverse_scale }, root_weight, lanes } = self;
+        let n_rows = panel.n_rows();
+        let (centres, centre_tail) = centre.as_chunks::<TILE>();
+        let (scales, scale_tail) = inverse_scale.as_chunks::<TILE>();
+        for row in 0..n_rows {
+            let (values, tail) = panel.row(row).as_chunks::<TILE>();
+            let root = root_weight.map_or(1.0, |roots| roots[row]);
+            let blocks = values.iter().zip(centres).zip(scales);
+            for (block, ((value, centre), scale)) in blocks.enumerate() {
+                let lane = &mut lanes[block * n_rows + row];
+                for j in 0..TILE {
+                    lane[j] = (value[j] - centre[j]) * scale[j] * root;
+                }
+            }
+            if !tail.is_empty() {
+                let lane = &mut lanes[values.len() * n_rows + row];
+                for (j, value) in tail.iter().enumerate() {
+                    lane[j] = (value - centre_tail[j]) * scale_tail[j] * root;
+                }
+            }
+        }
+    }
+}
+
+/// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column.
+pub(crate) struct Tiles {
+    tiles: Vec<Tile>,
+    n_rows: usize,
+    n_cols: usize,
+    symmetric: bool,
+}
+
+impl Tiles {
+    pub(crate) fn symmetric(n: usize) -> Self {
+        let side = n.div_ceil(TILE);
+        Self { tiles: vec![[[0.0; TILE]; TILE]; side * (side + 1) / 2], n_rows: n, n_cols: n, symmetric: true }
+    }
+
+    pub(crate) fn rectangular(n_rows: usize, n_cols: usize) -> Self {
+        let n_tiles = n_rows.div_ceil(TILE) * n_cols.div_ceil(TILE);
+        Self { tiles: vec![[[0.0; TILE]; TILE]; n_tiles], n_rows, n_cols, symmetric: false }
+    }
+
+    /// Adds `Σ_i u_i v_iᵀ` over the rows; `v` is `u` for a symmetric one.
+    pub(crate) fn add(&mut self, u: &Packed, v: &Packed) {
+        assert_eq!(u.n_rows, v.n_rows);
+        if u.n_rows > 0 {
+            Arch::new().dispatch(Products { u, v, tiles: &mut self.tiles, symmetric: self.symmetric });
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.tiles.as_flattened_mut().iter_mut().zip(other.tiles.as_flattened()) {
+            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| *ours += theirs);
+        }
+    }
+
+    /// Calls `visit` with row, column and value of each entry on and above the diagonal, or of each entry.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, usize, f64)) {
+        let side = self.n_rows.div_ceil(TILE);
+        let mut tiles = self.tiles.iter();
+        for tile_col in 0..self.n_cols.div_ceil(TILE) {
+            let tile_rows = if self.symmetric { tile_col + 1 } else { side };
+            for (tile_row, tile) in (0..tile_rows).zip(&mut tiles) {
+                for (i, lane) in (tile_row * TILE..self.n_rows).zip(tile) {
+                    for (j, &value) in (tile_col * TILE..self.n_cols).zip(lane) {
+                        if !self.symmetric || i <= j {
+                            visit(i, j, value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Products<'a> {
+    u: &'a Packed,
+    v: &'a Packed,
+    tiles: &'a mut [Tile],
+    symmetric: bool,
+}
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { u, v, tiles, symmetric } = self;
+        let n_rows = u.n_rows;
+        let n_left = u.lanes.len() / n_rows;
+        let n_right = v.lanes.len() / n_rows;
+        for group in (0..n_right).step_by(GROUP) {
+            let group = group..(group + GROUP).min(n_right);
+            let last = if symmetric { group.end } else { n_left };
+            for (row, left) in u.blocks().enumerate().take(last) {
+                for col in group.clone().skip_while(|&col| symmetric && col < row) {
+                    let right = &v.lanes[col * n_rows..][..n_rows];
+                    let above = if symmetric { col * (col + 1) / 2 } else { col * n_left };
+                    let tile = &mut tiles[above + row];
+                    // As many accumulators as the registers hold, and enough to hide an FMA's latency.
+                    match S::F64_LANES {
+                        8 => update::<S, 8, 1>(simd, left, right, tile),
+                        4 => update::<S, 4, 2>(simd, left, right, tile),
+                        2 => update::<S, 4, 4>(simd, left, right, tile),
+                        _ => update::<S, 1, 8>(simd, left, right, tile),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `tile += Σ_r left_r right_rᵀ`, `ROWS` rows of the tile at a time, each of `VECTORS` registers.
+#[inline(always)]
+fn update<S: Simd, const ROWS: usize, const VECTORS: usize>(simd: S, left: &[Lane], right: &[Lane], tile: &mut Tile) {
+    for first in (0..TILE).step_by(ROWS) {
+        let mut sums = [[simd.splat_f64s(0.0); VECTORS]; ROWS];
+        for (left, right) in left.iter().zip(right) {
+            let right = S::as_simd_f64s(right).0;
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f64s(left[first + row]);
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.mul_add_e_f64s(factor, right[vector], *sum);
+                }
+            }
+        }
+        for (lane, sums) in tile[first..first + ROWS].iter_mut().zip(sums) {
+            let lane = S::as_mut_simd_f64s(lane).0;
+            for (entry, sum) in lane.iter_mut().zip(sums) {
+                *entry = simd.add_f64s(*entry, sum);
+            }
+        }
+    }
+}
+
+/// `sums += Σ_i √h_i t_i x̃_i`, `t_i` one entry a row.
+pub(crate) fn add_products(packed: &Packed, factors: &[f64], sums: &mut [f64]) {
+    Arch::new().dispatch(WeightedSum { packed, factors, sums });
+}
+
+struct WeightedSum<'a> {
+    packed: &'a Packed,
+    factors: &'a [f64],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for WeightedSum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { packed, factors, sums } = self;
+        let (quads, rest) = factors.as_chunks::<4>();
+        for (block, sums) in packed.blocks().zip(sums.chunks_mut(TILE)) {
+            // Four sums side by side, since each addition waits for the one before.
+            let mut parts = [[0.0; TILE]; 4];
+            let (lanes, rest_lanes) = block.as_chunks::<4>();
+            for (lanes, quad) in lanes.iter().zip(quads) {
+                for k in 0..4 {
+                    for j in 0..TILE {
+                        parts[k][j] += quad[k] * lanes[k][j];
+                    }
+                }
+            }
+            for (lane, factor) in rest_lanes.iter().zip(rest) {
+                for j in 0..TILE {
+                    parts[0][j] += factor * lane[j];
+                }
+            }
+            let [a, b, c, d] = parts;
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum += (a[j] + b[j]) + (c[j] + d[j]);
+            }
+        }
+    }
+}

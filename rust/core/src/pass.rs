@@ -49,7 +49,8 @@ impl Partition {
     pub(crate) fn for_products((n_rows, n_cols): (usize, usize), n_sums: usize, n_visits: usize) -> Self {
         let panel_rows = (PANEL_BYTES / size_of::<f64>() / n_cols.max(1)).clamp(MIN_PRODUCT_ROWS, MAX_PANEL_ROWS);
         let panel_rows = panel_rows - panel_rows % MIN_PANEL_ROWS;
-        let max_chunks = (MAX_SUMS_BYTES / size_of::<f64>() / n_sums.max(1)).clamp(MIN_TASKS.div_ceil(n_visits), MAX_CHUNKS);
+        let max_chunks =
+            (MAX_SUMS_BYTES / size_of::<f64>() / n_sums.max(1)).clamp(MIN_TASKS.div_ceil(n_visits), MAX_CHUNKS);
         let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
     }

@@ -62,7 +62,7 @@ impl WithSimd for Pack<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { panel, scaling: Scaling { centre, inverse_scale }, root_weight, lanes } = self;
         let n_rows = panel.n_rows();
         let (centres, centre_tail) = centre.as_chunks::<TILE>();
@@ -70,20 +70,27 @@ impl WithSimd for Pack<'_> {
         for row in 0..n_rows {
             let (values, tail) = panel.row(row).as_chunks::<TILE>();
             let root = root_weight.map_or(1.0, |roots| roots[row]);
-            let blocks = values.iter().zip(centres).zip(scales);
-            for (block, ((value, centre), scale)) in blocks.enumerate() {
-                let lane = &mut lanes[block * n_rows + row];
-                for j in 0..TILE {
-                    lane[j] = (value[j] - centre[j]) * scale[j] * root;
-                }
+            let mut place = row;
+            for ((value, centre), scale) in values.iter().zip(centres).zip(scales) {
+                scale_lane(simd, value, centre, scale, simd.splat_f64s(root), &mut lanes[place]);
+                place += n_rows;
             }
             if !tail.is_empty() {
-                let lane = &mut lanes[values.len() * n_rows + row];
-                for (j, value) in tail.iter().enumerate() {
-                    lane[j] = (value - centre_tail[j]) * scale_tail[j] * root;
+                for (lane, ((value, centre), scale)) in
+                    lanes[place].iter_mut().zip(tail.iter().zip(centre_tail).zip(scale_tail))
+                {
+                    *lane = (value - centre) * scale * root;
                 }
             }
         }
+    }
+}
+
+#[inline(always)]
+fn scale_lane<S: Simd>(simd: S, value: &Lane, centre: &Lane, scale: &Lane, root: S::f64s, out: &mut Lane) {
+    let from = S::as_simd_f64s(value).0.iter().zip(S::as_simd_f64s(centre).0).zip(S::as_simd_f64s(scale).0);
+    for (out, ((&value, &centre), &scale)) in S::as_mut_simd_f64s(out).0.iter_mut().zip(from) {
+        *out = simd.mul_f64s(simd.mul_f64s(simd.sub_f64s(value, centre), scale), root);
     }
 }
 

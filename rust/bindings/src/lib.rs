@@ -12,7 +12,9 @@ mod _core {
     use numpy::{PyArray1, PyArray2, PyUntypedArray};
     use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
     use pyo3::prelude::*;
-    use steepest::{Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Precompute, Samples, StopReason};
+    use steepest::{
+        Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Precompute, Samples, Solver, StopReason,
+    };
 
     use crate::arrays::{column, matrix, parameters};
     use crate::leave::leave_python;
@@ -34,7 +36,10 @@ mod _core {
         bias: f64,
         n_iter: usize,
         stop_reason: &'static str,
-        learning_rate: f64,
+        learning_rate: Option<f64>,
+        optimality: Option<f64>,
+        condition: Option<f64>,
+        separating: Vec<usize>,
         cost: Py<PyArray1<f64>>,
         validation_cost: Py<PyArray1<f64>>,
         gradient_norm: Py<PyArray1<f64>>,
@@ -52,9 +57,14 @@ mod _core {
                 stop_reason: match fit.stop_reason {
                     StopReason::Tolerance => "tolerance",
                     StopReason::MaxIter => "max_iter",
+                    StopReason::Rounding => "rounding",
+                    StopReason::Separation => "separation",
                     StopReason::EarlyStopping => "early_stopping",
                 },
                 learning_rate: fit.learning_rate,
+                optimality: fit.optimality,
+                condition: fit.condition,
+                separating: fit.separating,
                 cost: array(cost),
                 validation_cost: array(validation_cost),
                 gradient_norm: array(gradient_norm),
@@ -136,7 +146,7 @@ mod _core {
     #[pyfunction]
     #[pyo3(signature = (
         x, y, sample_weight, x_val, y_val, sample_weight_val, *,
-        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads, precompute=None
+        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads, precompute=None, solver="gd", l2=0.0
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn fit<'py>(
@@ -157,6 +167,8 @@ mod _core {
         start_bias: f64,
         n_threads: Option<usize>,
         precompute: Option<bool>,
+        solver: &str,
+        l2: f64,
     ) -> PyResult<FitResult> {
         let model = model(activation, loss)?;
         let training = samples(x, y, sample_weight)?;
@@ -166,6 +178,8 @@ mod _core {
             _ => return Err(PyValueError::new_err("X_val and y_val go together")),
         };
         let options = FitOptions {
+            solver: parse_solver(solver)?,
+            l2,
             learning_rate: learning_rate.map_or(LearningRate::Auto, LearningRate::Fixed),
             max_iter,
             tol,
@@ -192,6 +206,16 @@ mod _core {
             Some(weights) => Samples::weighted(x, y, column("sample_weight", weights)?),
         };
         samples.map_err(crate::errors::to_python)
+    }
+
+    fn parse_solver(name: &str) -> PyResult<Solver> {
+        match name {
+            "auto" => Ok(Solver::Auto),
+            "gd" => Ok(Solver::GradientDescent),
+            "newton" => Ok(Solver::Newton),
+            "lbfgs" => Ok(Solver::Lbfgs),
+            _ => Err(PyValueError::new_err(format!("solver is {name:?}, which is not known"))),
+        }
     }
 
     fn parse_activation(name: &str) -> PyResult<Activation> {

@@ -10,7 +10,10 @@ use crate::history::History;
 use crate::model::{Model, Parameters};
 use crate::objective::{Dual, Moments, Objective, RowObjective};
 use crate::samples::Samples;
-use crate::solver::{Accuracy, GradientDescent, Solution, Step, StopReason, gradient_descent, largest_eigenvalue};
+use crate::solver::{
+    Accuracy, GradientDescent, Settings, Smooth, Solution, Step, StopReason, gradient_descent, largest_eigenvalue,
+    minimise,
+};
 
 /// The step size `α` of gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,9 +36,27 @@ pub enum Precompute {
     Never,
 }
 
+/// The way to the minimum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Solver {
+    /// What is expected to be fastest.
+    #[default]
+    Auto,
+    /// Textbook gradient descent.
+    GradientDescent,
+    /// Newton's method with a line search; a Hessian is formed when it saves more passes than it costs.
+    Newton,
+    /// Limited-memory BFGS in standardised variables.
+    Lbfgs,
+}
+
 /// How to fit.
 #[derive(Clone, Debug)]
 pub struct FitOptions {
+    /// The way to the minimum.
+    pub solver: Solver,
+    /// The penalty `(l2/2) ‖w‖²`.
+    pub l2: f64,
     /// The step size.
     pub learning_rate: LearningRate,
     /// At most this many iterations.
@@ -54,6 +75,8 @@ pub struct FitOptions {
 impl Default for FitOptions {
     fn default() -> Self {
         Self {
+            solver: Solver::Auto,
+            l2: 0.0,
             learning_rate: LearningRate::Auto,
             max_iter: 1000,
             tol: 1e-6,
@@ -74,10 +97,31 @@ pub struct Fit {
     pub n_iter: usize,
     /// Why the fit ended.
     pub stop_reason: StopReason,
-    /// The step size used.
-    pub learning_rate: f64,
+    /// The step size of gradient descent.
+    pub learning_rate: Option<f64>,
+    /// The largest entry of the objective's gradient where the columns have standard deviation 1.
+    pub optimality: Option<f64>,
+    /// The condition number of the Hessian, its diagonal scaled to 1, if one was formed.
+    pub condition: Option<f64>,
+    /// For [`StopReason::Separation`]: the columns that tell the classes apart.
+    pub separating: Vec<usize>,
     /// What happened on the way.
     pub history: History,
+}
+
+impl Fit {
+    fn new(parameters: Parameters, n_iter: usize, stop_reason: StopReason) -> Self {
+        Self {
+            parameters,
+            n_iter,
+            stop_reason,
+            learning_rate: None,
+            optimality: None,
+            condition: None,
+            separating: Vec::new(),
+            history: History::default(),
+        }
+    }
 }
 
 /// Fits `model` to `training` by gradient descent; `validation` data, if given, are only looked at.
@@ -94,37 +138,74 @@ pub fn fit(
 ) -> Result<Fit, Error> {
     let began = Instant::now();
     options.check(training.n_features(), validation.is_some())?;
-    let objective = RowObjective::new(model, training, context)?;
+    let rows = RowObjective::new(model, training, context)?;
     let validation =
         validation.map(|samples| RowObjective::new(model, samples.for_validation(), context)).transpose()?;
     if let Some(validation) = &validation
-        && validation.n_features() != objective.n_features()
+        && validation.n_features() != rows.n_features()
     {
-        let (found, expected) = (validation.n_features(), objective.n_features());
+        let (found, expected) = (validation.n_features(), rows.n_features());
         return Err(Error::Features { argument: "X_val", found, expected });
     }
-    let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(objective.n_features()));
-    let data = Data::collect(&objective, &start, options.moments(model, training, validation.is_some()))?;
+    let mut course = Course::new(began, validation, options.patience);
+    match options.solver {
+        Solver::GradientDescent => by_gradient_descent(&rows, options, &mut course),
+        Solver::Auto | Solver::Newton | Solver::Lbfgs => by_curvature(&rows, options, &mut course),
+    }
+}
+
+fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
+    let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(rows.n_features()));
+    let data = Data::collect(rows, &start, options.moments(rows, course.validation.is_some()))?;
     let objective = data.objective();
     let learning_rate = match options.learning_rate {
         LearningRate::Fixed(rate) => rate,
         LearningRate::Auto => 1.0 / largest_eigenvalue(data.bound(), Accuracy::STEP)?,
     };
+    let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
+    let solution = gradient_descent(objective, data.enter(start), steps, &mut |step| course.observe(step))?;
+    let Solution { parameters, n_iter, stop_reason } = solution;
+    let parameters = if course.best.is_some() { parameters } else { data.leave(parameters)? };
+    let found = Fit { learning_rate: Some(learning_rate), ..Fit::new(parameters, n_iter, stop_reason) };
+    Ok(course.finish(found))
+}
 
-    let mut history = History::default();
-    let mut best: Option<Best> = None;
-    let mut observer = |step: &Step<'_>| {
+fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
+    let settings = Settings { max_iter: options.max_iter, tol: options.tol, hessians: options.solver != Solver::Lbfgs };
+    let found = minimise(rows, options.l2, options.start.as_ref(), settings, &mut |step| course.observe(step))?;
+    let Smooth { parameters, n_iter, stop_reason, optimality, condition, separating } = found;
+    let found =
+        Fit { optimality: Some(optimality), condition, separating, ..Fit::new(parameters, n_iter, stop_reason) };
+    Ok(course.finish(found))
+}
+
+/// What is recorded on the way, and when to stop by it.
+struct Course<'a> {
+    began: Instant,
+    validation: Option<RowObjective<'a>>,
+    patience: Option<NonZeroUsize>,
+    history: History,
+    best: Option<Best>,
+}
+
+impl<'a> Course<'a> {
+    fn new(began: Instant, validation: Option<RowObjective<'a>>, patience: Option<NonZeroUsize>) -> Self {
+        Self { began, validation, patience, history: History::default(), best: None }
+    }
+
+    fn observe(&mut self, step: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
+        let Self { began, validation, patience, history, best } = self;
         history.cost.push(step.cost);
         history.gradient_norm.push(step.gradient_norm);
         let mut wish = ControlFlow::Continue(());
-        if let Some(validation) = &validation {
+        if let Some(validation) = validation {
             let cost = match validation.cost(step.parameters) {
                 Err(Error::Overflow) => f64::INFINITY,
                 cost => cost?,
             };
             history.validation_cost.push(cost);
-            if let Some(patience) = options.patience
-                && !Best::improve(&mut best, step, cost)
+            if let Some(patience) = patience
+                && !Best::improve(best, step, cost)
                 && best.as_ref().is_some_and(|best| step.iteration - best.iteration >= patience.get())
             {
                 wish = ControlFlow::Break(StopReason::EarlyStopping);
@@ -132,21 +213,20 @@ pub fn fit(
         }
         history.seconds.push(began.elapsed().as_secs_f64());
         Ok(wish)
-    };
-    let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
-    let solution = gradient_descent(objective, data.enter(start), steps, &mut observer)?;
-    let Solution { parameters, n_iter, mut stop_reason } = solution;
-    let parameters = match best {
-        None => data.leave(parameters)?,
-        Some(best) => {
+    }
+
+    /// With early stopping the answer is the step with the smallest validation cost.
+    fn finish(&mut self, mut fit: Fit) -> Fit {
+        fit.history = std::mem::take(&mut self.history);
+        if let Some(best) = self.best.take() {
             // Where the gradient is small is not where the parameters are taken from.
-            if stop_reason == StopReason::Tolerance && best.iteration != n_iter {
-                stop_reason = StopReason::EarlyStopping;
+            if fit.stop_reason == StopReason::Tolerance && best.iteration != fit.n_iter {
+                fit.stop_reason = StopReason::EarlyStopping;
             }
-            best.parameters
+            fit.parameters = best.parameters;
         }
-    };
-    Ok(Fit { parameters, n_iter, stop_reason, learning_rate, history })
+        fit
+    }
 }
 
 /// The step with the smallest validation cost so far.
@@ -228,6 +308,12 @@ impl<'r> Data<'r> {
 }
 
 impl FitOptions {
+    /// Textbook gradient descent; otherwise the defaults.
+    #[must_use]
+    pub fn gradient_descent() -> Self {
+        Self { solver: Solver::GradientDescent, ..Self::default() }
+    }
+
     /// Whether gradient descent over moments is expected to take less time than over rows.
     ///
     /// In units of a pass over the rows, which reads `m·n` numbers, with `p` the smaller and `q` the larger of `m` and
@@ -235,10 +321,10 @@ impl FitOptions {
     /// to read a number, and half of them are formed; an iteration reads `p²` numbers, `p/q`, and twice that in the
     /// dual; and two passes or so check the end. Without moments there is a pass an iteration, and about 8 more to choose
     /// a rate, for the dual too. With validation data each step is needed in the data's own variables, so there is no dual.
-    fn moments(&self, model: Model, samples: Samples<'_>, has_validation: bool) -> Kind {
-        let (m, n) = (samples.n_samples() as f64, samples.n_features() as f64);
+    fn moments(&self, rows: &RowObjective<'_>, has_validation: bool) -> Kind {
+        let (m, n) = (rows.samples().n_samples() as f64, rows.n_features() as f64);
         let wide = n > m;
-        if model != Model::Linear || self.precompute == Precompute::Never || wide && has_validation {
+        if rows.model() != Model::Linear || self.precompute == Precompute::Never || wide && has_validation {
             return Kind::Rows;
         }
         let rate = if self.learning_rate == LearningRate::Auto && !wide { 8.0 } else { 0.0 };

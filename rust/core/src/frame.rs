@@ -1,8 +1,7 @@
 //! A change of variables in which every column is near 0 and of size about 1: `x̃ = (x − c) / s`.
 //!
 //! With `w̃ = s w` and `b̃ = b + c·w` the linear predictor is the same, `x̃·w̃ + b̃ = x·w + b`, so nothing of the data has
-//! to be changed; but products of columns no longer overflow, and lose few digits where a mean is far from 0. The
-//! scales are powers of two: dividing by them rounds nothing.
+//! to be changed; but products of columns no longer overflow, and lose few digits where a mean is far from 0.
 
 use ndarray::Array2;
 
@@ -53,8 +52,21 @@ impl Frame {
                 *centre = 0.0;
             }
         }
+        Self::new(centre, scale)
+    }
+
+    /// Every column as its distance from `centre` in units of `scale`.
+    pub(crate) fn new(centre: Vec<f64>, scale: Vec<f64>) -> Self {
         let inverse_scale = scale.iter().map(|scale| scale.recip()).collect();
         Self { centre, scale, inverse_scale }
+    }
+
+    pub(crate) fn centre(&self) -> &[f64] {
+        &self.centre
+    }
+
+    pub(crate) fn scale(&self) -> &[f64] {
+        &self.scale
     }
 
     /// `n` columns as they are.

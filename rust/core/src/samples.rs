@@ -84,6 +84,12 @@ impl<'a> Samples<'a> {
         self.x.n_rows()
     }
 
+    /// Every `step`th row.
+    pub(crate) fn every(&self, step: usize) -> Self {
+        let sample_weight = self.sample_weight.map(|weights| weights.every(step));
+        Self { x: self.x.every(step), y: self.y.every(step), sample_weight, names: self.names }
+    }
+
     /// The features as they are.
     pub(crate) fn features(&self) -> Matrix<'a> {
         self.x
@@ -140,7 +146,7 @@ impl<'a> Samples<'a> {
         let bounded = model.activation() == Activation::Sigmoid;
         let (mut y_buffer, mut weight_buffer) = (Vec::new(), <[Vec<f64>; 2]>::default());
         let weight_unit = self.weight_unit()?;
-        let (mut weight_sum, mut square_sum) = (0.0, 0.0);
+        let (mut weight_sum, mut target_sum, mut square_sum) = (0.0, 0.0, 0.0);
         for rows in partition.all_panels() {
             let start = rows.start;
             let y = self.y(rows.clone(), &mut y_buffer);
@@ -155,13 +161,16 @@ impl<'a> Samples<'a> {
             check_each(y, start, fault)?;
             if let Some(weights) = weights {
                 weight_sum += weights.iter().sum::<f64>();
+                target_sum += y.iter().zip(weights).map(|(y, s)| s * y).sum::<f64>();
                 square_sum += y.iter().zip(weights).map(|(y, s)| s * y * y).sum::<f64>();
             } else {
                 weight_sum += y.len() as f64;
+                target_sum += y.iter().sum::<f64>();
                 square_sum += y.iter().map(|y| y * y).sum::<f64>();
             }
         }
-        Ok(Summary { weight_sum, weight_unit, mean_square_target: square_sum / weight_sum })
+        let (mean_target, mean_square_target) = (target_sum / weight_sum, square_sum / weight_sum);
+        Ok(Summary { weight_sum, weight_unit, mean_target, mean_square_target })
     }
 
     /// The largest power of two not above the largest weight. Weights are divided by it, which rounds nothing, so that
@@ -196,6 +205,8 @@ pub(crate) struct Summary {
     pub(crate) weight_sum: f64,
     /// What the weights are divided by.
     pub(crate) weight_unit: f64,
+    /// `(1/S) Σ s_i y_i`.
+    pub(crate) mean_target: f64,
     /// `(1/S) Σ s_i y_i²`.
     pub(crate) mean_square_target: f64,
 }

@@ -28,7 +28,7 @@ fn assert_rejected(model: Model, data: &Data, weighted: bool, message: &str) {
         assert_message(cost(model, samples(), &zeros, &threads(n)), message);
         assert_message(cost_gradient(model, samples(), &zeros, &threads(n)), message);
         for learning_rate in [LearningRate::Auto, LearningRate::Fixed(0.1)] {
-            let options = FitOptions { learning_rate, ..FitOptions::default() };
+            let options = FitOptions { learning_rate, ..FitOptions::gradient_descent() };
             assert_message(fit(model, samples(), None, &options, &threads(n)), message);
         }
     }
@@ -115,7 +115,7 @@ fn shapes_must_fit() {
     assert_message(forward((&x).into(), &at, Activation::Identity, &threads(1)), message);
     assert_message(cost(Model::Linear, samples, &at, &threads(1)), message);
     assert_message(cost_gradient(Model::Linear, samples, &at, &threads(1)), message);
-    let options = FitOptions { start: Some(at), ..FitOptions::default() };
+    let options = FitOptions { start: Some(at), ..FitOptions::gradient_descent() };
     assert_message(fit(Model::Linear, samples, None, &options, &threads(1)), message);
 }
 
@@ -138,7 +138,7 @@ fn parameters_must_be_finite() {
     assert_message(cost(Model::Linear, data.samples(false), &at, &threads(1)), message);
     assert_message(forward((&data.x).into(), &at, Activation::Identity, &threads(1)), message);
     let at = Parameters { bias: f64::INFINITY, ..data.at.clone() };
-    let options = FitOptions { start: Some(at), ..FitOptions::default() };
+    let options = FitOptions { start: Some(at), ..FitOptions::gradient_descent() };
     let result = fit(Model::Linear, data.samples(false), None, &options, &threads(1));
     let error = result.unwrap_err();
     assert!(matches!(error, Error::NonFiniteVector { argument: "bias", value: f64::INFINITY, .. }), "{error}");
@@ -151,14 +151,14 @@ fn options_must_be_in_range() {
         assert_message(fit(Model::Linear, data.samples(false), None, &options, &threads(1)), message);
     };
     for (rate, name) in [(0.0, "0"), (-0.5, "-0.5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
-        let options = FitOptions { learning_rate: LearningRate::Fixed(rate), ..FitOptions::default() };
+        let options = FitOptions { learning_rate: LearningRate::Fixed(rate), ..FitOptions::gradient_descent() };
         reject(options, &format!("learning_rate is {name}, expected a positive finite number"));
     }
     for (tol, name) in [(-1e-3, "-0.001"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
-        let options = FitOptions { tol, ..FitOptions::default() };
+        let options = FitOptions { tol, ..FitOptions::gradient_descent() };
         reject(options, &format!("tol is {name}, expected a finite number, 0 or larger"));
     }
-    let options = FitOptions { patience: NonZeroUsize::new(5), ..FitOptions::default() };
+    let options = FitOptions { patience: NonZeroUsize::new(5), ..FitOptions::gradient_descent() };
     reject(options, "patience is 5, expected validation data to go with it");
 }
 
@@ -166,8 +166,13 @@ fn options_must_be_in_range() {
 fn faults_of_the_validation_data_carry_their_names() {
     let training = Data::new((50, 3), 7);
     let reject = |model, validation: &Data, message: &str| {
-        let result =
-            fit(model, training.samples(false), Some(validation.samples(true)), &FitOptions::default(), &threads(2));
+        let result = fit(
+            model,
+            training.samples(false),
+            Some(validation.samples(true)),
+            &FitOptions::gradient_descent(),
+            &threads(2),
+        );
         assert_message(result, message);
     };
     let good = Data::new((1500, 3), 8);
@@ -195,7 +200,7 @@ fn a_fit_ends_soon_after_its_caller_says_so() {
         asked.get() == 2
     };
     let context = Context::new(NonZeroUsize::new(2)).with_interrupt(&wanted);
-    let options = FitOptions { max_iter: usize::MAX, tol: 0.0, ..FitOptions::default() };
+    let options = FitOptions { max_iter: usize::MAX, tol: 0.0, ..FitOptions::gradient_descent() };
     assert_message(fit(Model::SigmoidLogLoss, data.samples(false), None, &options, &context), "interrupted");
     assert_eq!(asked.get(), 2);
 }

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, array};
 use steepest::{Error, Fit, FitOptions, LearningRate, Model, Parameters, Precompute, Samples, StopReason, cost, fit};
 
 fn fixed(rate: f64, max_iter: usize) -> FitOptions {
-    FitOptions { learning_rate: LearningRate::Fixed(rate), max_iter, tol: 0.0, ..FitOptions::default() }
+    FitOptions { learning_rate: LearningRate::Fixed(rate), max_iter, tol: 0.0, ..FitOptions::gradient_descent() }
 }
 
 fn run(model: Model, data: &Data, options: &FitOptions) -> Result<Fit, Error> {
@@ -60,7 +60,7 @@ fn automatic_rate_is_one_over_the_largest_eigenvalue() {
     for model in MODELS {
         for (low, high) in [(-1.0, 1.0), (0.0, 1.0), (5.0, 9.0), (-400.0, -100.0), (-0.01, 0.02)] {
             let data = one_feature(low, high);
-            let options = FitOptions { max_iter: 3, ..FitOptions::default() };
+            let options = FitOptions { max_iter: 3, ..FitOptions::gradient_descent() };
             for weighted in [false, true] {
                 let fit = fit(model, data.samples(weighted), None, &options, &threads(1)).unwrap();
                 let s = if weighted { data.s.clone() } else { Array1::ones(60) };
@@ -164,7 +164,7 @@ fn a_start_at_the_minimum_needs_no_iteration() {
     let (x, zero, half) = (array![[1.0], [2.0]], array![0.0, 0.0], array![0.5, 0.5]);
     for (model, y) in [(Model::Linear, &zero), (Model::SigmoidSquaredError, &half), (Model::SigmoidLogLoss, &half)] {
         let samples = Samples::new(&x, y).unwrap();
-        let fit = fit(model, samples, None, &FitOptions::default(), &threads(1)).unwrap();
+        let fit = fit(model, samples, None, &FitOptions::gradient_descent(), &threads(1)).unwrap();
         assert_eq!((fit.n_iter, fit.stop_reason), (0, StopReason::Tolerance));
         assert_eq!(fit.parameters, Parameters::zeros(1));
     }
@@ -174,7 +174,7 @@ fn a_start_at_the_minimum_needs_no_iteration() {
 fn exact_data_give_their_parameters_back() {
     let mut data = Data::new((300, 4), 13);
     data.y = data.x.dot(&data.at.weights) + data.at.bias;
-    let options = FitOptions { max_iter: 100_000, tol: 1e-13, ..FitOptions::default() };
+    let options = FitOptions { max_iter: 100_000, tol: 1e-13, ..FitOptions::gradient_descent() };
     let fit = run(Model::Linear, &data, &options).unwrap();
     assert_eq!(fit.stop_reason, StopReason::Tolerance);
     assert!((&fit.parameters.weights - &data.at.weights).iter().all(|error| error.abs() < 1e-11));
@@ -187,7 +187,7 @@ fn automatic_rate_lets_the_cost_fall_at_each_iteration() {
     for seed in 20..40 {
         let data = Data::new((50, 1 + seed as usize % 7), seed);
         for model in MODELS {
-            let fit = run(model, &data, &FitOptions { max_iter: 200, ..FitOptions::default() }).unwrap();
+            let fit = run(model, &data, &FitOptions { max_iter: 200, ..FitOptions::gradient_descent() }).unwrap();
             assert!(fit.history.cost.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-12)), "{model:?}, {seed}");
         }
     }
@@ -203,7 +203,7 @@ fn automatic_rate_holds_for_any_share_of_ones() {
                 Model::Linear,
                 Samples::new(&x, &Array1::<f64>::ones(m)).unwrap(),
                 None,
-                &FitOptions { max_iter: 0, ..FitOptions::default() },
+                &FitOptions { max_iter: 0, ..FitOptions::gradient_descent() },
                 &threads(1),
             );
             let [_, largest] = eigenvalues(Model::Linear, &x, &Array1::ones(m));

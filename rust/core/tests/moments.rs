@@ -40,7 +40,7 @@ fn assert_same_course(data: &Data, weighted: bool, options: &FitOptions) -> Fit 
 }
 
 fn steps(max_iter: usize) -> FitOptions {
-    FitOptions { max_iter, tol: 0.0, ..FitOptions::default() }
+    FitOptions { max_iter, tol: 0.0, ..FitOptions::gradient_descent() }
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn far_means_and_unlike_scales_take_the_same_course() {
 #[test]
 fn tolerance_divergence_and_early_stopping_are_noticed_alike() {
     let data = Data::new((300, 4), 5);
-    let by_tolerance = FitOptions { max_iter: 10_000, tol: 1e-10, ..FitOptions::default() };
+    let by_tolerance = FitOptions { max_iter: 10_000, tol: 1e-10, ..FitOptions::gradient_descent() };
     assert!(assert_same_course(&data, false, &by_tolerance).n_iter < 10_000);
 
     let too_large = FitOptions { learning_rate: LearningRate::Fixed(5.0), ..steps(100) };

@@ -107,7 +107,7 @@ fn overflow_is_an_error_and_never_nan() {
     let labels = array![0.0, 1.0, 1.0];
     let fixed = LearningRate::Fixed(0.1);
     let attempt = |model, x: &Array2<f64>, y: &Array1<f64>, learning_rate, start| {
-        let options = FitOptions { learning_rate, start, ..FitOptions::default() };
+        let options = FitOptions { learning_rate, start, ..FitOptions::gradient_descent() };
         fit(model, Samples::new(x, y).unwrap(), None, &options, &threads(1))
     };
     let overflows = |result: Result<Fit, Error>| {
@@ -162,7 +162,8 @@ fn a_model_is_an_activation_with_a_loss() {
 fn one_step(model: Model, y: [f64; 2], rate: f64, expected: ([f64; 2], f64, [f64; 2], f64)) {
     let (x, y) = (array![[1.0, 2.0], [3.0, 4.0]], Array1::from(y.to_vec()));
     let samples = Samples::new(&x, &y).unwrap();
-    let options = FitOptions { learning_rate: LearningRate::Fixed(rate), max_iter: 1, ..FitOptions::default() };
+    let options =
+        FitOptions { learning_rate: LearningRate::Fixed(rate), max_iter: 1, ..FitOptions::gradient_descent() };
     let fit = fit(model, samples, None, &options, &threads(1)).unwrap();
     let (weights, bias, costs, norm) = expected;
     assert_eq!(fit.parameters, Parameters { weights: Array1::from(weights.to_vec()), bias });

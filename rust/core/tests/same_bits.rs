@@ -200,7 +200,7 @@ fn threads_change_no_bit_of_a_fit() {
     for (model, learning_rate) in
         MODELS.into_iter().flat_map(|model| [(model, LearningRate::Auto), (model, LearningRate::Fixed(0.1))])
     {
-        let options = FitOptions { learning_rate, max_iter: 15, tol: 0.0, ..FitOptions::default() };
+        let options = FitOptions { learning_rate, max_iter: 15, tol: 0.0, ..FitOptions::gradient_descent() };
         let outcome = |n| {
             let validation = Some(validation.samples(true));
             let fit = fit(model, data.samples(true), validation, &options, &threads(n)).unwrap();

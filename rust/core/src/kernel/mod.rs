@@ -1,10 +1,12 @@
 //! Arithmetic on one panel. Kernels allocate nothing: they write into what the caller hands them.
 
+mod columns;
 mod exponential;
 mod gram;
 pub(crate) mod link;
 mod products;
 
+pub(crate) use columns::ColumnSums;
 pub(crate) use gram::{Packed, Scaling, TILE, Tiles, add_products};
 use link::Link;
 pub(crate) use products::{accumulate, predict};

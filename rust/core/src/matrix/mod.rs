@@ -92,6 +92,12 @@ impl<'a> Matrix<'a> {
         Self { n_rows: n_cols, n_cols: n_rows, row_stride: col_stride, col_stride: row_stride, ..*self }
     }
 
+    /// Every `step`th row.
+    pub(crate) fn every(&self, step: usize) -> Self {
+        let row_stride = self.row_stride * step as isize;
+        Self { n_rows: self.n_rows.div_ceil(step), row_stride, ..*self }
+    }
+
     /// Some of the columns.
     pub(crate) fn columns(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.n_cols);

@@ -4,11 +4,13 @@ mod dual;
 mod hessian;
 mod moments;
 mod rows;
+mod standardised;
 
 pub(crate) use dual::Dual;
 pub(crate) use hessian::Hessian;
 pub(crate) use moments::Moments;
 pub(crate) use rows::RowObjective;
+pub(crate) use standardised::Standardised;
 
 use crate::error::Error;
 use crate::model::Parameters;

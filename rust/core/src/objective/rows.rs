@@ -34,10 +34,10 @@ struct Workspace {
 
 /// What a kernel needs for one panel.
 #[derive(Default)]
-pub(super) struct Scratch {
-    pub(super) strips: Vec<f64>,
-    pub(super) roots: Vec<f64>,
-    pub(super) packed: Packed,
+pub(crate) struct Scratch {
+    pub(crate) strips: Vec<f64>,
+    pub(crate) roots: Vec<f64>,
+    pub(crate) packed: Packed,
 }
 
 impl<'a> RowObjective<'a> {
@@ -51,8 +51,17 @@ impl<'a> RowObjective<'a> {
         Ok(Self { model, samples, summary, partition: samples.partition(), context })
     }
 
+    /// Every `step`th row alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn every(&self, step: usize) -> Result<Self, Error> {
+        Self::new(self.model, self.samples.every(step), self.context)
+    }
+
     /// Visits each panel with its targets; `visit` says whether every linear predictor was finite.
-    pub(super) fn pass<S: Send>(
+    pub(crate) fn pass<S: Send>(
         &self,
         partition: &Partition,
         at: &Parameters,
@@ -105,19 +114,24 @@ impl<'a> RowObjective<'a> {
         Frame::of(&self.samples.features(), true)
     }
 
-    pub(super) fn model(&self) -> Model {
+    /// Whether the bias is fitted.
+    pub(crate) fn intercept(&self) -> bool {
+        true
+    }
+
+    pub(crate) fn model(&self) -> Model {
         self.model
     }
 
-    pub(super) fn samples(&self) -> &Samples<'_> {
+    pub(crate) fn samples(&self) -> &Samples<'_> {
         &self.samples
     }
 
-    pub(super) fn summary(&self) -> &Summary {
+    pub(crate) fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    pub(super) fn context(&self) -> &Context<'_> {
+    pub(crate) fn context(&self) -> &Context<'_> {
         self.context
     }
 }

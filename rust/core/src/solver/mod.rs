@@ -1,10 +1,16 @@
 //! Ways to the minimum of an [`Objective`](crate::Objective). Each reports every step to an observer.
 
+mod factor;
 mod gradient_descent;
 mod power_iteration;
+mod quasi_newton;
+mod separation;
+mod smooth;
 
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
+pub(crate) use quasi_newton::Settings;
+pub(crate) use smooth::{Smooth, minimise};
 
 use std::ops::ControlFlow;
 
@@ -18,6 +24,10 @@ pub enum StopReason {
     Tolerance,
     /// `max_iter` iterations were done.
     MaxIter,
+    /// No step lowered the cost by more than rounding error.
+    Rounding,
+    /// The classes can be told apart without error, so that the log loss has no minimum.
+    Separation,
     /// The validation cost had not improved for `patience` iterations, or had its minimum before the last iteration.
     EarlyStopping,
 }

@@ -1,0 +1,161 @@
+//! The objective in variables in which every column has mean 0 and standard deviation 1: the ones in which second-order
+//! solvers work, and in which a gradient can be compared with a tolerance whatever the units of the data.
+
+use super::{Hessian, RowObjective};
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::kernel::ColumnSums;
+use crate::model::{Model, Parameters};
+use crate::pass::merge_tree;
+
+/// `C + (l2/2) ‖w‖²` with `w` in the data's own units, as a function of `(w̃, b̃)` in the standardised ones.
+#[derive(Debug)]
+pub(crate) struct Standardised<'r> {
+    rows: &'r RowObjective<'r>,
+    frame: Frame,
+    /// `l2 / scale²`: the penalty's second derivative.
+    penalty: Vec<f64>,
+}
+
+impl<'r> Standardised<'r> {
+    /// Finds means and standard deviations in one pass. A constant column keeps its scale.
+    ///
+    /// # Errors
+    ///
+    /// Non-finite data; [`Error::Overflow`]; [`Error::Interrupted`].
+    pub(crate) fn new(rows: &'r RowObjective<'r>, l2: f64) -> Result<Self, Error> {
+        let rough = rows.frame();
+        let sums = rows.column_sums(&rough)?;
+        let total = rows.summary().weight_sum;
+        let mut centre = rough.centre().to_vec();
+        let mut scale = rough.scale().to_vec();
+        for (j, (centre, scale)) in centre.iter_mut().zip(&mut scale).enumerate() {
+            let mean = if rows.intercept() { sums.first[j] / total } else { 0.0 };
+            let variance = sums.second[j] / total - mean * mean;
+            *centre += *scale * mean;
+            // What rounding leaves of a constant column is no deviation.
+            let noise = f64::EPSILON * (centre.abs() / *scale + mean.abs() + 1.0);
+            if variance > (4.0 * noise).powi(2) {
+                *scale *= variance.sqrt();
+            }
+        }
+        if !scale.iter().chain(&centre).all(|value| value.is_finite()) {
+            return Err(rows.samples().why_not_finite(0..rows.samples().n_samples()));
+        }
+        let penalty = scale.iter().map(|scale| l2 / scale / scale).collect();
+        Ok(Self { rows, frame: Frame::new(centre, scale), penalty })
+    }
+
+    /// The same variables and penalty for other rows.
+    pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
+        Standardised { rows, frame: self.frame.clone(), penalty: self.penalty.clone() }
+    }
+
+    /// Adds `amount` to the penalty's second derivative, in these variables.
+    pub(crate) fn with_ridge(mut self, amount: f64) -> Self {
+        self.penalty.iter_mut().for_each(|penalty| *penalty += amount);
+        self
+    }
+
+    pub(crate) fn rows(&self) -> &'r RowObjective<'r> {
+        self.rows
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    pub(crate) fn penalty(&self) -> &[f64] {
+        &self.penalty
+    }
+
+    /// No weights; the bias that suits the mean target.
+    pub(crate) fn null_model(&self) -> Parameters {
+        let mut start = Parameters::zeros(self.penalty.len());
+        if self.rows.intercept() {
+            let mean = self.rows.summary().mean_target;
+            start.bias = match self.rows.model() {
+                Model::Linear => mean,
+                Model::SigmoidSquaredError | Model::SigmoidLogLoss => {
+                    let mean = mean.clamp(1e-6, 1.0 - 1e-6);
+                    (mean / (1.0 - mean)).ln()
+                }
+            };
+        }
+        start
+    }
+
+    /// The objective of the null model.
+    pub(crate) fn null_cost(&self) -> f64 {
+        let summary = self.rows.summary();
+        let mean = summary.mean_target;
+        match self.rows.model() {
+            _ if !self.rows.intercept() => f64::INFINITY,
+            Model::Linear | Model::SigmoidSquaredError => summary.mean_square_target - mean * mean,
+            Model::SigmoidLogLoss => {
+                let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+                term(mean) + term(1.0 - mean)
+            }
+        }
+    }
+
+    /// The Hessian's diagonal near the null model: the columns have variance 1.
+    pub(crate) fn diagonal(&self) -> Parameters {
+        let mean = self.rows.summary().mean_target;
+        let slope = (mean * (1.0 - mean)).max(1e-3);
+        let curvature = match self.rows.model() {
+            Model::Linear => 2.0,
+            Model::SigmoidSquaredError => 2.0 * slope * slope,
+            Model::SigmoidLogLoss => slope,
+        };
+        Parameters { weights: self.penalty.iter().map(|penalty| curvature + penalty).collect(), bias: curvature }
+    }
+
+    /// # Errors
+    ///
+    /// As [`Objective::cost`](super::Objective::cost).
+    pub(crate) fn cost_gradient(&self, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
+        let mut outer = Parameters::zeros(self.penalty.len());
+        let cost = super::Objective::cost_gradient(self.rows, &self.frame.leave(at), &mut outer)?;
+        *gradient = self.frame.enter_gradient(&outer);
+        Ok(cost + self.penalise(at, gradient))
+    }
+
+    /// # Errors
+    ///
+    /// As [`RowObjective::cost_gradient_hessian`].
+    pub(crate) fn cost_gradient_hessian(
+        &self,
+        at: &Parameters,
+        gradient: &mut Parameters,
+    ) -> Result<(f64, Hessian), Error> {
+        let mut outer = Parameters::zeros(self.penalty.len());
+        let (cost, mut hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &mut outer, &self.frame)?;
+        *gradient = self.frame.enter_gradient(&outer);
+        hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
+        Ok((cost + self.penalise(at, gradient), hessian))
+    }
+
+    /// Adds the penalty's gradient, and returns the penalty.
+    fn penalise(&self, at: &Parameters, gradient: &mut Parameters) -> f64 {
+        let mut sum = 0.0;
+        for ((g, w), penalty) in gradient.weights.iter_mut().zip(&at.weights).zip(&self.penalty) {
+            *g += penalty * w;
+            sum += penalty * w * w;
+        }
+        0.5 * sum
+    }
+}
+
+impl RowObjective<'_> {
+    fn column_sums(&self, frame: &Frame) -> Result<ColumnSums, Error> {
+        let n = self.samples().n_features();
+        let partition = self.samples().partition();
+        let states = (0..partition.n_chunks()).map(|_| ColumnSums::zeros(n)).collect();
+        let sums = self.pass(&partition, &Parameters::zeros(n), states, |panel, targets, _, _, sums| {
+            sums.add(panel, frame.scaling(), targets.sample_weight);
+            true
+        })?;
+        Ok(merge_tree(sums, ColumnSums::merge).expect("there is a chunk"))
+    }
+}

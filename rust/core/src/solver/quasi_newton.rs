@@ -1,0 +1,336 @@
+//! The minimum of a smooth objective, by Newton's method with as few Hessians as pay.
+//!
+//! A step is `−H⁻¹ g` with the last Hessian that was formed, corrected by what later gradients tell of the curvature
+//! (L-BFGS with `H` for its first matrix: Nocedal and Wright, *Numerical Optimization*, algorithm 7.4). A new Hessian
+//! is formed when it is expected to save more passes than it costs.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use super::factor::Factor;
+use super::{Observer, Step, StopReason};
+use crate::error::Error;
+use crate::model::Parameters;
+use crate::objective::{Hessian, Standardised};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_iter: usize,
+    /// The largest entry of the gradient, in standardised variables, to stop at.
+    pub(crate) tol: f64,
+    /// Whether Hessians may be formed.
+    pub(crate) hessians: bool,
+}
+
+/// What is known of the curvature.
+pub(crate) enum Curvature {
+    Diagonal(Parameters),
+    Factored(Factor),
+}
+
+/// A place, with what a pass found there. In standardised variables, as everything here.
+pub(crate) struct Place {
+    pub(crate) at: Parameters,
+    pub(crate) cost: f64,
+    pub(crate) gradient: Parameters,
+}
+
+pub(crate) struct Outcome {
+    pub(crate) place: Place,
+    pub(crate) curvature: Curvature,
+    pub(crate) n_iter: usize,
+    pub(crate) stop_reason: StopReason,
+    /// The last step that was taken.
+    pub(crate) last_step: Option<Parameters>,
+}
+
+/// Pairs of steps and changes of the gradient that are remembered.
+const MEMORY: usize = 10;
+/// Sufficient decrease: this share of what the slope promises.
+const DECREASE: f64 = 1e-4;
+/// Costs that differ by less, relatively, are equal.
+const ROUNDING: f64 = 1e-14;
+const MAX_TRIALS: usize = 40;
+
+/// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature.
+pub(crate) fn first_place(
+    objective: &Standardised<'_>,
+    at: Parameters,
+    curvature: Option<Curvature>,
+    settings: Settings,
+) -> Result<(Place, Curvature), Error> {
+    let plan = Plan::new(objective, settings);
+    let (place, hessian) = evaluate(objective, at, curvature.is_none() && plan.hessian_pays(FROM_NOWHERE))?;
+    let factor = hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept()));
+    let curvature = match (factor, curvature) {
+        (Some(factor), _) => Curvature::Factored(factor),
+        (None, Some(curvature)) => curvature,
+        (None, None) => Curvature::Diagonal(objective.diagonal()),
+    };
+    Ok((place, curvature))
+}
+
+/// From a place to the minimum.
+pub(crate) fn quasi_newton(
+    objective: &Standardised<'_>,
+    start: (Place, Curvature),
+    settings: Settings,
+    observer: &mut Observer<'_>,
+) -> Result<Outcome, Error> {
+    let plan = Plan::new(objective, settings);
+    let (mut place, mut curvature) = start;
+    let mut memory = Memory::default();
+    let mut rates = Rates::default();
+    let mut iteration = 0;
+    let mut last_step = None;
+    loop {
+        let size = optimality(&place.gradient);
+        let outer = objective.frame().leave(&place.at);
+        let gradient_norm = objective.frame().leave_gradient(&place.gradient).norm();
+        let wish = observer(&Step { iteration, parameters: &outer, cost: place.cost, gradient_norm })?;
+        let stop_reason = if size <= settings.tol {
+            Some(StopReason::Tolerance)
+        } else if let ControlFlow::Break(reason) = wish {
+            Some(reason)
+        } else {
+            (iteration >= settings.max_iter).then_some(StopReason::MaxIter)
+        };
+        if let Some(stop_reason) = stop_reason {
+            return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step });
+        }
+
+        let mut direction = memory.direction(&place.gradient, &curvature);
+        if direction.dot(&place.gradient) >= 0.0 {
+            memory.clear();
+            direction = memory.direction(&place.gradient, &curvature);
+        }
+        let assumed = if matches!(curvature, Curvature::Factored(_)) { FROM_A_HESSIAN } else { FROM_NOWHERE };
+        let passes = rates.passes_left(size, settings.tol).unwrap_or(assumed);
+        let with_hessian = plan.hessian_pays(passes);
+        let searched = match line_search(objective, &place, &direction, with_hessian)? {
+            Some(found) => Some(found),
+            // No descent: what is known of the curvature is wrong, or there is none left to be had.
+            None if !memory.is_empty() || settings.hessians => {
+                memory.clear();
+                renew(objective, &mut curvature, &place, settings)?;
+                let direction = memory.direction(&place.gradient, &curvature);
+                line_search(objective, &place, &direction, false)?
+            }
+            None => None,
+        };
+        let Some((next, hessian)) = searched else {
+            return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason: StopReason::Rounding, last_step });
+        };
+        let mut step = next.at.clone();
+        step.add_scaled(-1.0, &place.at);
+        rates.add(optimality(&next.gradient) / size);
+        match hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept())) {
+            Some(factor) => {
+                curvature = Curvature::Factored(factor);
+                memory.clear();
+                rates = Rates::default();
+            }
+            None => {
+                let mut change = next.gradient.clone();
+                change.add_scaled(-1.0, &place.gradient);
+                memory.push(step.clone(), change);
+            }
+        }
+        last_step = Some(step);
+        place = next;
+        iteration += 1;
+    }
+}
+
+/// The largest entry of a gradient.
+pub(crate) fn optimality(gradient: &Parameters) -> f64 {
+    gradient.weights.iter().fold(gradient.bias.abs(), |acc, g| acc.max(g.abs()))
+}
+
+fn evaluate(
+    objective: &Standardised<'_>,
+    at: Parameters,
+    with_hessian: bool,
+) -> Result<(Place, Option<Hessian>), Error> {
+    let mut gradient = Parameters::zeros(at.n_features());
+    let (cost, hessian) = if with_hessian {
+        let (cost, hessian) = objective.cost_gradient_hessian(&at, &mut gradient)?;
+        (cost, Some(hessian))
+    } else {
+        (objective.cost_gradient(&at, &mut gradient)?, None)
+    };
+    Ok((Place { at, cost, gradient }, hessian))
+}
+
+/// Forms the Hessian where the search stands.
+fn renew(
+    objective: &Standardised<'_>,
+    curvature: &mut Curvature,
+    place: &Place,
+    settings: Settings,
+) -> Result<(), Error> {
+    if settings.hessians
+        && let Some(hessian) = evaluate(objective, place.at.clone(), true)?.1
+        && let Some(factor) = Factor::new(&hessian, objective.rows().intercept())
+    {
+        *curvature = Curvature::Factored(factor);
+    }
+    Ok(())
+}
+
+/// A place downhill along `direction`, whole step first; none if rounding leaves none. Near the minimum, where costs are
+/// equal to rounding, the slope decides (Hager and Zhang's approximate Wolfe condition).
+fn line_search(
+    objective: &Standardised<'_>,
+    from: &Place,
+    direction: &Parameters,
+    with_hessian: bool,
+) -> Result<Option<(Place, Option<Hessian>)>, Error> {
+    let slope = direction.dot(&from.gradient);
+    if !(slope < 0.0 && slope.is_finite()) {
+        return Ok(None);
+    }
+    let mut length = 1.0;
+    for trial in 0..MAX_TRIALS {
+        let mut at = from.at.clone();
+        at.add_scaled(length, direction);
+        if at == from.at {
+            return Ok(None);
+        }
+        let evaluated = match evaluate(objective, at, with_hessian && trial == 0) {
+            Err(Error::Overflow) => None,
+            evaluated => Some(evaluated?),
+        };
+        let Some((place, hessian)) = evaluated else {
+            length *= 0.1;
+            continue;
+        };
+        let slope_there = direction.dot(&place.gradient);
+        let decreases = place.cost <= from.cost + DECREASE * length * slope;
+        let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
+        if decreases || level && slope_there.abs() <= (1.0 - 2.0 * DECREASE) * slope.abs() {
+            return Ok(Some((place, hessian)));
+        }
+        length *= minimum_of_cubic(length, from.cost, slope, place.cost, slope_there).clamp(0.1, 0.5);
+    }
+    Ok(None)
+}
+
+/// Where between 0 and 1, as a share of `length`, the cubic with these values and slopes at 0 and `length` is smallest.
+fn minimum_of_cubic(length: f64, cost: f64, slope: f64, cost_there: f64, slope_there: f64) -> f64 {
+    let a = slope + slope_there - 3.0 * (cost_there - cost) / length;
+    let root = (a * a - slope * slope_there).max(0.0).sqrt();
+    let share = 1.0 - (slope_there + root - a) / (slope_there - slope + 2.0 * root);
+    if share.is_finite() { share } else { 0.5 }
+}
+
+/// Steps `s` and changes of the gradient `y`, newest last.
+#[derive(Default)]
+struct Memory {
+    pairs: VecDeque<(Parameters, Parameters, f64)>,
+}
+
+impl Memory {
+    fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.pairs.clear();
+    }
+
+    /// Only curvature that is positive beyond rounding is kept.
+    fn push(&mut self, step: Parameters, change: Parameters) {
+        let product = step.dot(&change);
+        if product > 1e-12 * step.norm() * change.norm() {
+            if self.pairs.len() == MEMORY {
+                self.pairs.pop_front();
+            }
+            self.pairs.push_back((step, change, product));
+        }
+    }
+
+    fn direction(&self, gradient: &Parameters, curvature: &Curvature) -> Parameters {
+        let mut direction = gradient.clone();
+        let mut shares = Vec::with_capacity(self.pairs.len());
+        for (step, change, product) in self.pairs.iter().rev() {
+            let share = step.dot(&direction) / product;
+            direction.add_scaled(-share, change);
+            shares.push(share);
+        }
+        direction = match curvature {
+            Curvature::Factored(factor) => factor.step(&direction),
+            Curvature::Diagonal(diagonal) => {
+                let mut direction = divide(&direction, diagonal);
+                let scale = self
+                    .pairs
+                    .back()
+                    .map_or(1.0, |(_, change, product)| product / change.dot(&divide(change, diagonal)));
+                direction.scale(-scale);
+                direction
+            }
+        };
+        for ((step, change, product), share) in self.pairs.iter().zip(shares.into_iter().rev()) {
+            // The direction has its final sign, so the share comes in with the other one.
+            let along = change.dot(&direction) / product;
+            direction.add_scaled(-share - along, step);
+        }
+        direction
+    }
+}
+
+fn divide(vector: &Parameters, diagonal: &Parameters) -> Parameters {
+    Parameters { weights: &vector.weights / &diagonal.weights, bias: vector.bias / diagonal.bias }
+}
+
+/// By what factors the gradient shrank since the last Hessian.
+#[derive(Default)]
+struct Rates {
+    logarithms: Vec<f64>,
+}
+
+impl Rates {
+    fn add(&mut self, factor: f64) {
+        self.logarithms.push(factor.ln());
+    }
+
+    /// How many more passes it takes at the rate of late.
+    fn passes_left(&self, size: f64, tol: f64) -> Option<f64> {
+        const LATE: usize = 5;
+        let late = &self.logarithms[self.logarithms.len().saturating_sub(LATE)..];
+        if late.is_empty() {
+            return None;
+        }
+        let rate = late.iter().sum::<f64>() / late.len() as f64;
+        let decades = (size / tol.max(f64::MIN_POSITIVE)).ln();
+        Some(if rate < -1e-3 { decades / -rate } else { f64::INFINITY })
+    }
+}
+
+/// Passes that it takes to eight digits without a Hessian where columns are not nearly dependent, and with one from
+/// nearby.
+const FROM_NOWHERE: f64 = 20.0;
+const FROM_A_HESSIAN: f64 = 3.0;
+
+/// What a Hessian costs and what it saves.
+struct Plan {
+    hessians: bool,
+    /// In units of a pass for cost and gradient.
+    hessian_cost: f64,
+}
+
+impl Plan {
+    /// In units of a pass, which reads `m·n` numbers: the products take `n/32` beyond it, since a core does some 32
+    /// multiplications in the time it takes to read a number and half of the products are formed; the Cholesky factor
+    /// `n³/6` multiplications on one core, `n²/(96 m)`.
+    fn new(objective: &Standardised<'_>, settings: Settings) -> Self {
+        let samples = objective.rows().samples();
+        let (m, n) = (samples.n_samples() as f64, samples.n_features() as f64);
+        Self { hessians: settings.hessians, hessian_cost: n / 32.0 + n * n / (96.0 * m) }
+    }
+
+    /// With it two or three more passes do.
+    fn hessian_pays(&self, passes_left: f64) -> bool {
+        self.hessians && self.hessian_cost + 2.0 < passes_left
+    }
+}

@@ -1,0 +1,121 @@
+//! The minimum of a cost with no penalty but `l2`, for data as they are: in standardised variables, from a start that a
+//! part of the rows gives.
+
+use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, optimality, quasi_newton};
+use super::separation::separates;
+use super::{Observer, StopReason};
+use crate::error::Error;
+use crate::model::{Model, Parameters};
+use crate::objective::{RowObjective, Standardised};
+
+/// What is known at the end.
+pub(crate) struct Smooth {
+    pub(crate) parameters: Parameters,
+    pub(crate) n_iter: usize,
+    pub(crate) stop_reason: StopReason,
+    /// The largest entry of the gradient in standardised variables.
+    pub(crate) optimality: f64,
+    /// The condition number of the last Hessian there, if one was formed.
+    pub(crate) condition: Option<f64>,
+    /// Columns whose weights separate the classes.
+    pub(crate) separating: Vec<usize>,
+}
+
+/// From `start`, or from nowhere, to the minimum.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(crate) fn minimise(
+    rows: &RowObjective<'_>,
+    l2: f64,
+    start: Option<&Parameters>,
+    settings: Settings,
+    observer: &mut Observer<'_>,
+) -> Result<Smooth, Error> {
+    let objective = Standardised::new(rows, l2)?;
+    let start = match start {
+        Some(start) => first_place(&objective, objective.frame().enter(start), None, settings)?,
+        None => from_part(&objective, settings)?,
+    };
+    let outcome = quasi_newton(&objective, start, settings, observer)?;
+    let separating = separating(&objective, &outcome)?;
+    let Outcome { place, curvature, n_iter, stop_reason, .. } = outcome;
+    let stop_reason = if separating.is_empty() { stop_reason } else { StopReason::Separation };
+    let condition = match &curvature {
+        Curvature::Factored(factor) => Some(factor.condition()),
+        Curvature::Diagonal(_) => None,
+    };
+    Ok(Smooth {
+        parameters: objective.frame().leave(&place.at),
+        n_iter,
+        stop_reason,
+        optimality: optimality(&place.gradient),
+        condition,
+        separating,
+    })
+}
+
+/// A part is one row of so many. A prime, since data made by hand repeat patterns of other lengths.
+const PART: usize = 17;
+/// A part has at least so many rows, and so many for each column.
+const MIN_ROWS: usize = 1000;
+const MIN_ROWS_A_COLUMN: usize = 20;
+
+/// The minimum over a part of the rows, or the null model where that is better or the rows are few.
+fn from_part(objective: &Standardised<'_>, settings: Settings) -> Result<(Place, Curvature), Error> {
+    let found = match part(objective, settings) {
+        Err(Error::Interrupted) => return Err(Error::Interrupted),
+        // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
+        found => found.ok().flatten(),
+    };
+    if let Some((at, curvature)) = found {
+        match first_place(objective, at, Some(curvature), settings) {
+            Err(Error::Overflow) => {}
+            found => {
+                let found = found?;
+                if found.0.cost <= objective.null_cost() {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    first_place(objective, objective.null_model(), None, settings)
+}
+
+fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Parameters, Curvature)>, Error> {
+    let whole = objective.rows();
+    let (m, n) = (whole.samples().n_samples(), whole.samples().n_features());
+    let n_rows = m / PART;
+    if n_rows < MIN_ROWS || n_rows < MIN_ROWS_A_COLUMN * n {
+        return Ok(None);
+    }
+    let rows = whole.every(PART)?;
+    // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.
+    let objective = objective.over(&rows).with_ridge(1.0 / n_rows as f64);
+    // The minimum over the part is as far from that of the whole as its gradient there is long, 1/√m.
+    let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
+    let start = from_part(&objective, settings)?;
+    let mut unobserved = |_: &super::Step<'_>| Ok(std::ops::ControlFlow::Continue(()));
+    let outcome = quasi_newton(&objective, start, settings, &mut unobserved)?;
+    Ok(Some((outcome.place.at, outcome.curvature)))
+}
+
+/// Steps that still move predictors by this much, where the gradient is small, lead to infinity.
+const LONG_STEP: f64 = 0.03;
+
+fn separating(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Vec<usize>, Error> {
+    let penalised = objective.penalty().iter().any(|&penalty| penalty > 0.0);
+    let Some(step) = &outcome.last_step else { return Ok(Vec::new()) };
+    if objective.rows().model() != Model::SigmoidLogLoss || penalised || optimality(step) < LONG_STEP {
+        return Ok(Vec::new());
+    }
+    for direction in [step, &outcome.place.at] {
+        if separates(objective.rows(), &objective.frame().leave(direction))? {
+            let largest = direction.weights.iter().fold(0.0_f64, |acc, w| acc.max(w.abs()));
+            let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
+            return Ok(columns.map(|(column, _)| column).collect());
+        }
+    }
+    Ok(Vec::new())
+}

@@ -167,7 +167,7 @@ fn one_step(model: Model, y: [f64; 2], rate: f64, expected: ([f64; 2], f64, [f64
     let fit = fit(model, samples, None, &options, &threads(1)).unwrap();
     let (weights, bias, costs, norm) = expected;
     assert_eq!(fit.parameters, Parameters { weights: Array1::from(weights.to_vec()), bias });
-    assert_eq!((fit.n_iter, fit.learning_rate, fit.history.cost.len()), (1, rate, 2));
+    assert_eq!((fit.n_iter, fit.learning_rate, fit.history.cost.len()), (1, Some(rate), 2));
     for (found, expected) in fit.history.cost.iter().zip(costs) {
         assert_relative(*found, expected, 1e-15, "cost");
     }

@@ -48,6 +48,12 @@ class Fitted:
     note: str = ""
 
 
+def limit_features(problem: Problem, most: int = 2500) -> None:
+    """Leave out those whose work grows with the cube of the features, where it would take minutes."""
+    if problem.X.shape[1] > most:
+        raise Unable(f"left out above {most:,} features, it would take minutes")
+
+
 Fit = Callable[[], Fitted]
 Prepare = Callable[[Problem], Fit]
 """Does once what a fair user would not pay at every fit, such as compiling, and returns what is timed."""

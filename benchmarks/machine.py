@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -23,6 +24,7 @@ def about(loaded: Sequence[Peer], n_threads: int, bandwidth: float) -> dict[str,
         "cpu": cpu_name(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "threads": f"{n_threads} (loaded pools: {', '.join(pools)})",
+        "load": f"{os.getloadavg()[0]:.1f} processes in the minute before" if hasattr(os, "getloadavg") else "unknown",
         "read bandwidth": f"{bandwidth / 1e9:.1f} GB/s",
         "versions": ", ".join(f"{peer.distribution} {version(peer.distribution)}" for peer in loaded),
         "command": " ".join(["python benchmarks", *sys.argv[1:]]),

@@ -7,6 +7,7 @@ import statistics
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import chart
@@ -62,8 +63,8 @@ def compare(
     task: str, size: Size, loaded: Sequence[Peer], rounds: int, budget: float, bandwidth: float
 ) -> tuple[list[Result], list[str]]:
     """Return the results at one problem, and a line for each contender that could not take it."""
-    problem = make(task, size)
-    fits, outcomes, first, skipped = start(task, problem, loaded)
+    problem, small = make(task, size), make(task, replace(size, n_samples=50, n_features=2))
+    fits, outcomes, first, skipped = start(task, problem, small, loaded)
     verdicts = judge(task, problem, outcomes)
     results = []
     for name, runs in time_rounds(fits, first, rounds, budget).items():
@@ -77,7 +78,7 @@ def compare(
 
 
 def start(
-    task: str, problem: Problem, loaded: Sequence[Peer]
+    task: str, problem: Problem, small: Problem, loaded: Sequence[Peer]
 ) -> tuple[dict[str, Fit], dict[str, Fitted], dict[str, float], list[str]]:
     """Prepare every contender and let it fit once: what to time, what came out, the seconds, who could not."""
     fits: dict[str, Fit] = {}
@@ -88,6 +89,7 @@ def start(
         for label, prepare in peer.tasks.get(task, {}).items():
             name = f"{peer.name}, {label}" if label else peer.name
             try:
+                prepare(small)()  # loads and compiles what waits for a first call
                 fit = prepare(problem)
                 outcomes[name], seconds[name] = run_once(fit)
                 fits[name] = fit

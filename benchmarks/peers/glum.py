@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from glum import GeneralizedLinearRegressor
 
-from interface import Fit, Fitted, Peer, Problem, Unable, fitted
-from peers.sklearn import MOST_FEATURES
+from interface import Fit, Fitted, Peer, Problem, fitted, limit_features
 
 
 def logistic(problem: Problem) -> Fit:
     X, y = problem.floats()
-    if X.shape[1] > MOST_FEATURES:
-        raise Unable(f"more than {MOST_FEATURES} features")
+    limit_features(problem)
 
     def fit() -> Fitted:
         model = GeneralizedLinearRegressor(
@@ -19,7 +17,7 @@ def logistic(problem: Problem) -> Fit:
             alpha=problem.l2,
             l1_ratio=0,
             gradient_tol=problem.tolerance,
-            max_iter=1000,
+            max_iter=100,
         ).fit(X, y)
         return fitted(model, int(model.n_iter_) + 1)
 
@@ -28,8 +26,7 @@ def logistic(problem: Problem) -> Fit:
 
 def least_squares(problem: Problem) -> Fit:
     X, y = problem.floats()
-    if X.shape[1] > MOST_FEATURES:
-        raise Unable(f"more than {MOST_FEATURES} features")
+    limit_features(problem)
     return lambda: fitted(GeneralizedLinearRegressor(family="normal", alpha=0, gradient_tol=1e-10).fit(X, y))
 
 

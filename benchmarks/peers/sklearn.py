@@ -7,20 +7,16 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-from interface import Fit, Fitted, Peer, Prepare, Problem, Unable, fitted
-
-MOST_FEATURES = 2500
-"""Newton's method solves with the n × n Hessian at each iteration: beyond this it takes minutes."""
+from interface import Fit, Fitted, Peer, Prepare, Problem, fitted, limit_features
 
 
 def logistic(solver: str, estimator: type[Any] = LogisticRegression) -> Prepare:
     def prepare(problem: Problem) -> Fit:
-        m, n = problem.X.shape
-        if solver.startswith("newton") and n > MOST_FEATURES:
-            raise Unable(f"more than {MOST_FEATURES} features")
+        if solver.startswith("newton"):
+            limit_features(problem)
 
         def fit() -> Fitted:
-            C = 1 / (m * problem.l2)
+            C = 1 / (len(problem.X) * problem.l2)
             model = estimator(C=C, solver=solver, tol=problem.tolerance, max_iter=10_000).fit(problem.X, problem.y)
             # A gradient at the start, and one an iteration: a line search may take more.
             return fitted(model, int(np.max(model.n_iter_)) + 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import statsmodels.api as sm
 
-from interface import Array, Fit, Fitted, Peer, Problem, Unable
-from peers.sklearn import MOST_FEATURES
+from interface import Array, Fit, Fitted, Peer, Problem, limit_features
 
 
 def logistic(problem: Problem) -> Fit:
+    limit_features(problem, 500)
     X, y = _with_constant(problem)
     alpha = np.append(np.full(X.shape[1] - 1, problem.l2), 0.0)
 
@@ -21,14 +21,13 @@ def logistic(problem: Problem) -> Fit:
 
 
 def least_squares(problem: Problem) -> Fit:
+    limit_features(problem)
     X, y = _with_constant(problem)
     return lambda: _fitted(sm.OLS(y, X).fit().params, 1)
 
 
 def _with_constant(problem: Problem) -> tuple[Array, Array]:
     X, y = problem.floats()
-    if X.shape[1] > MOST_FEATURES:
-        raise Unable(f"more than {MOST_FEATURES} features")
     return np.column_stack([X, np.ones(len(X), X.dtype)]), y
 
 

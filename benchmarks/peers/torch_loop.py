@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
 import torch
 
 from interface import Fit, Fitted, Peer, Prepare, Problem
@@ -15,19 +14,19 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 def descent(cost: Any) -> Prepare:
     def prepare(problem: Problem) -> Fit:
-        X, y = (torch.from_numpy(np.require(array, requirements="W")) for array in problem.floats())
+        X, y = (torch.from_numpy(array) for array in problem.floats())
 
         def fit() -> Fitted:
             w = torch.zeros(X.shape[1], dtype=X.dtype, requires_grad=True)
             b = torch.zeros((), dtype=X.dtype, requires_grad=True)
-            descent = torch.optim.SGD([w, b], lr=problem.learning_rate)
+            optimiser = torch.optim.SGD([w, b], lr=problem.learning_rate)
             costs = []
             for _ in range(problem.n_iter):
-                descent.zero_grad()
+                optimiser.zero_grad()
                 value = cost(X @ w + b, y)
                 value.backward()
                 costs.append(value.item())
-                descent.step()
+                optimiser.step()
             return Fitted(w.detach().numpy(), float(b), problem.n_iter)
 
         return fit

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import date
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,8 +29,19 @@ def about(loaded: Sequence[Peer], n_threads: int, bandwidth: float) -> dict[str,
         "load": f"{os.getloadavg()[0]:.1f} processes in the minute before" if hasattr(os, "getloadavg") else "unknown",
         "read bandwidth": f"{bandwidth / 1e9:.1f} GB/s",
         "versions": ", ".join(f"{peer.distribution} {version(peer.distribution)}" for peer in loaded),
+        "steepest": f"commit {commit()}",
         "command": " ".join(["python benchmarks", *sys.argv[1:]]),
     }
+
+
+def commit() -> str:
+    """The commit of the Steepest that is installed, if it is used where it lies in a repository."""
+    folder = Path(next(iter(import_module("steepest").__path__)))
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def cpu_name() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from interface import Fit, Fitted, Peer, Prepare, Problem, Unable, fitted
 from steepest import LinearRegression, LogisticRegression
 
@@ -13,24 +15,20 @@ HAS_OPTIMUM = "l2" in LogisticRegression().get_params()
 
 def descent(estimator: type[Any], **parameters: Any) -> Prepare:
     def prepare(problem: Problem) -> Fit:
-        rate, n_iter = problem.learning_rate, problem.n_iter
+        def model(**more: Any) -> Any:
+            rate, n_iter = problem.learning_rate, problem.n_iter
+            made = estimator(solver="gd", learning_rate=rate, max_iter=n_iter, tol=0, **parameters, **more)
+            return made.fit(problem.X, problem.y)
 
-        def fit() -> Fitted:
-            model = estimator(solver="gd", learning_rate=rate, max_iter=n_iter, tol=0, **parameters)
-            model.fit(problem.X, problem.y)
-            # Entry 0 of the history is the start, so k iterations take k + 1 passes; or one, for the moments.
-            return fitted(model, 1 if uses_moments(model, problem) else n_iter + 1)
-
-        return fit
+        # Entry 0 of the history is the start, so k iterations take k + 1 passes; or one for the moments, where they are
+        # chosen, which the rounding of the costs tells.
+        passes = problem.n_iter + 1
+        if HAS_MOMENTS and estimator is LinearRegression and "precompute" not in parameters:
+            by_rows = model(precompute=False).history_.cost
+            passes = passes if np.array_equal(model().history_.cost, by_rows) else 1
+        return lambda: fitted(model(), passes)
 
     return prepare
-
-
-def uses_moments(model: Any, problem: Problem) -> bool:
-    """Whether the passes go away; precompute="auto" is taken for yes where X has more rows than columns."""
-    m, n = problem.X.shape
-    precompute = model.get_params().get("precompute", False)
-    return m > n if precompute == "auto" else bool(precompute)
 
 
 def logistic(problem: Problem) -> Fit:

@@ -65,7 +65,8 @@ def _row(result: Result, best: float | None) -> dict[str, object]:
 
 def print_markdown(about: Mapping[str, str], results: Sequence[Result]) -> None:
     """Print a table a task: problems down, contenders across, milliseconds, the fastest that arrived in bold."""
-    print(f"\n{about['date']}, {about['cpu']}, {about['threads'].split()[0]} threads, {about['versions']}.")
+    print(f"\n{about['date']}, {about['cpu']}, {about['threads'].split()[0]} threads, load {about['load']};")
+    print(f"{about['versions']} ({about['steepest']}).")
     for task in dict.fromkeys(result.task for result in results):
         problems = {size: found for (of, size), found in by_problem(results).items() if of == task}
         names = list(dict.fromkeys(result.contender for found in problems.values() for result in found))
@@ -73,12 +74,14 @@ def print_markdown(about: Mapping[str, str], results: Sequence[Result]) -> None:
         for size, found in problems.items():
             cells = {result.contender: _cell(result, fastest(found)) for result in found}
             print(f"| {size} | {' | '.join(cells.get(name, '–') for name in names)} |")
+    print()
+    if any(result.runs == 1 for result in results):
+        print("\\* a single run.")
     if not all(result.arrived for result in results):
-        print("\n† did not arrive at the result that the task asks for.")
+        print("† did not arrive at the result that the task asks for.")
 
 
 def _cell(result: Result, best: float | None) -> str:
     text = milliseconds(result.seconds)
-    if not result.arrived:
-        return f"{text} †"
-    return f"**{text}**" if result.seconds == best else text
+    bold = f"**{text}**" if result.arrived and result.seconds == best else text
+    return bold + ("" if result.arrived else " †") + (r" \*" if result.runs == 1 else "")

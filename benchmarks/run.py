@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> None:
     _check(tasks, TASKS, "tasks")
 
     loaded, missing = peers.load(names)
+    loaded = [peer for peer in loaded if not peer.tasks.keys().isdisjoint(tasks)]
     warnings.simplefilter("ignore")  # after the peers have set theirs: who did not arrive is said by the judge
     bandwidth = read_bandwidth(options.threads)
     about = machine.about(loaded, options.threads, bandwidth)
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
                 found, skipped = compare(task, size, loaded, rounds, budget, bandwidth)
                 report.print_problem(size, found, skipped)
                 results += found
-        report.write_csv(path, about, results)
+                report.write_csv(path, about, results)  # each time: a run that is stopped has not been for nothing
         chart.write_chart(path.with_suffix(".png"), about, results)
         if options.markdown:
             report.print_markdown(about, results)

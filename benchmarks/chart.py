@@ -11,6 +11,7 @@ from results import Result, by_problem, fastest
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
 
 
 def write_chart(path: Path, about: Mapping[str, str], results: Sequence[Result]) -> None:
@@ -32,7 +33,9 @@ def write_chart(path: Path, about: Mapping[str, str], results: Sequence[Result])
         rows = [(size, found) for (of, size), found in problems.items() if of == task]
         for row, (_, found) in enumerate(rows):
             unit = _unit(found)
-            for result in found if unit else ():
+            if unit is None:
+                continue
+            for result in found:
                 face = colours[result.contender] if result.arrived else "none"
                 panel.scatter(
                     result.seconds / unit, row, s=60, facecolor=face, edgecolor=colours[result.contender], zorder=3
@@ -43,7 +46,7 @@ def write_chart(path: Path, about: Mapping[str, str], results: Sequence[Result])
         panel.grid(axis="x", which="both", alpha=0.3)
     panels[-1, 0].xaxis.set_major_formatter("{x:g} ×")
     panels[-1, 0].set_xlabel("time / time of Steepest (of the fastest where Steepest has none); hollow: did not arrive")
-    marks = [plt.Line2D([], [], marker="o", linestyle="", color=colours[name], label=name) for name in names]
+    marks = [Line2D([], [], marker="o", linestyle="", color=colours[name], label=name) for name in names]
     figure.legend(handles=marks, loc="outside right upper")
     figure.suptitle(f"{about['cpu']}, {about['threads'].split()[0]} threads, {about['date']}")
     figure.savefig(path, dpi=120)

@@ -23,8 +23,9 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/mypy
 	$(BIN)/stubtest steepest._core
 
-bench: $(VENV)/.installed-plot
-	$(BIN)/python benchmarks/one_iteration.py
+# make bench BENCH="--full", or any other options of benchmarks/__main__.py
+bench: $(VENV)/.installed-bench
+	$(BIN)/python benchmarks $(BENCH)
 
 wheel: $(VENV)/.created
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

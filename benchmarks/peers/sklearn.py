@@ -1,0 +1,43 @@
+"""scikit-learn: C = 1 / (m l2), since its objective is the sum of log losses times C, plus |w|² / 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+
+from interface import Fit, Fitted, Peer, Prepare, Problem, fitted, limit_features
+
+
+def logistic(solver: str, estimator: type[Any] = LogisticRegression) -> Prepare:
+    def prepare(problem: Problem) -> Fit:
+        if solver.startswith("newton"):
+            limit_features(problem)
+
+        def fit() -> Fitted:
+            C = 1 / (len(problem.X) * problem.l2)
+            model = estimator(C=C, solver=solver, tol=problem.tolerance, max_iter=10_000).fit(problem.X, problem.y)
+            # A gradient at the start, and one an iteration: a line search may take more.
+            return fitted(model, int(np.max(model.n_iter_)) + 1)
+
+        return fit
+
+    return prepare
+
+
+def least_squares(estimator: type[Any], **parameters: Any) -> Prepare:
+    return lambda problem: lambda: fitted(estimator(**parameters).fit(problem.X, problem.y), 1)
+
+
+PEER = Peer(
+    name="scikit-learn",
+    distribution="scikit-learn",
+    tasks={
+        "optimum-logistic": {"lbfgs": logistic("lbfgs"), "newton-cholesky": logistic("newton-cholesky")},
+        "optimum-linear": {
+            "LinearRegression": least_squares(LinearRegression),
+            "Ridge 1e-10": least_squares(Ridge, alpha=1e-10),
+        },
+    },
+)

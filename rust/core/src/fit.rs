@@ -11,8 +11,8 @@ use crate::model::{Model, Parameters};
 use crate::objective::{Dual, Moments, Objective, RowObjective};
 use crate::samples::Samples;
 use crate::solver::{
-    Accuracy, GradientDescent, Settings, Smooth, Solution, Step, StopReason, gradient_descent, largest_eigenvalue,
-    minimise,
+    Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, gradient_descent,
+    largest_eigenvalue, minimise, normal_equations,
 };
 
 /// The step size `α` of gradient descent.
@@ -103,6 +103,8 @@ pub struct Fit {
     pub optimality: Option<f64>,
     /// The condition number of the Hessian, its diagonal scaled to 1, if one was formed.
     pub condition: Option<f64>,
+    /// The number of linearly independent columns beside the constant, if it was found.
+    pub rank: Option<usize>,
     /// For [`StopReason::Separation`]: the columns that tell the classes apart.
     pub separating: Vec<usize>,
     /// What happened on the way.
@@ -118,6 +120,7 @@ impl Fit {
             learning_rate: None,
             optimality: None,
             condition: None,
+            rank: None,
             separating: Vec::new(),
             history: History::default(),
         }
@@ -150,6 +153,7 @@ pub fn fit(
     let mut course = Course::new(began, validation, options.patience);
     match options.solver {
         Solver::GradientDescent => by_gradient_descent(&rows, options, &mut course),
+        Solver::Auto if model == Model::Linear => exactly(&rows, options, &mut course),
         Solver::Auto | Solver::Newton | Solver::Lbfgs => by_curvature(&rows, options, &mut course),
     }
 }
@@ -176,6 +180,25 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
     let Smooth { parameters, n_iter, stop_reason, optimality, condition, separating } = found;
     let found =
         Fit { optimality: Some(optimality), condition, separating, ..Fit::new(parameters, n_iter, stop_reason) };
+    Ok(course.finish(found))
+}
+
+fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
+    let Some(found) = normal_equations(rows, options.l2)? else { return by_curvature(rows, options, course) };
+    let mut start = Parameters::zeros(rows.n_features());
+    start.bias = rows.summary().mean_target;
+    for (iteration, parameters) in [&start, &found.parameters].into_iter().enumerate() {
+        let (cost, gradient_norm) = (found.costs[iteration], found.gradient_norms[iteration]);
+        let _ = course.observe(&Step { iteration, parameters, cost, gradient_norm })?;
+    }
+    let Exact { parameters, optimality, condition, rank, .. } = found;
+    let stop_reason = if optimality <= options.tol { StopReason::Tolerance } else { StopReason::Rounding };
+    let found = Fit {
+        optimality: Some(optimality),
+        condition: Some(condition),
+        rank: Some(rank),
+        ..Fit::new(parameters, 1, stop_reason)
+    };
     Ok(course.finish(found))
 }
 

@@ -65,7 +65,12 @@ fn automatic_rate_is_one_over_the_largest_eigenvalue() {
                 let fit = fit(model, data.samples(weighted), None, &options, &threads(1)).unwrap();
                 let s = if weighted { data.s.clone() } else { Array1::ones(60) };
                 let [_, largest] = eigenvalues(model, &data.x, &s);
-                assert_relative(fit.learning_rate, 1.0 / largest, 0.02, &format!("{model:?} on [{low}, {high}]"));
+                assert_relative(
+                    fit.learning_rate.unwrap(),
+                    1.0 / largest,
+                    0.02,
+                    &format!("{model:?} on [{low}, {high}]"),
+                );
             }
         }
     }
@@ -207,7 +212,7 @@ fn automatic_rate_holds_for_any_share_of_ones() {
                 &threads(1),
             );
             let [_, largest] = eigenvalues(Model::Linear, &x, &Array1::ones(m));
-            assert_relative(fit.unwrap().learning_rate, 1.0 / largest, 0.02, &format!("{ones} of {m}"));
+            assert_relative(fit.unwrap().learning_rate.unwrap(), 1.0 / largest, 0.02, &format!("{ones} of {m}"));
         }
     }
 }

@@ -205,7 +205,7 @@ fn threads_change_no_bit_of_a_fit() {
             let validation = Some(validation.samples(true));
             let fit = fit(model, data.samples(true), validation, &options, &threads(n)).unwrap();
             let history = &fit.history;
-            let end = fit.parameters.weights.iter().chain([&fit.parameters.bias, &fit.learning_rate]);
+            let end = fit.parameters.weights.iter().chain([&fit.parameters.bias, fit.learning_rate.as_ref().unwrap()]);
             bits(end.chain(&history.cost).chain(&history.validation_cost).chain(&history.gradient_norm))
         };
         let expected = outcome(1);

@@ -26,6 +26,18 @@ pub(crate) struct Hessian {
 }
 
 impl Hessian {
+    /// Of a constant curvature `h`: the standard deviation of each column, from its mean or from 0.
+    pub(crate) fn deviations(&self, centred: bool) -> Vec<f64> {
+        let columns = self.weights.diag().into_iter().zip(&self.cross);
+        columns
+            .map(|(&square, &cross)| {
+                let along = if centred { cross * cross / self.bias } else { 0.0 };
+                // What rounding leaves of a constant column is no deviation.
+                if square - along > 1e-14 * square { ((square - along) / self.bias).sqrt() } else { 0.0 }
+            })
+            .collect()
+    }
+
     /// `H d`.
     pub(crate) fn product(&self, direction: &Parameters) -> Parameters {
         let mut product = Parameters {

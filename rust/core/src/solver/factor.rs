@@ -59,6 +59,11 @@ impl Factor {
         None
     }
 
+    /// Whether column `j` has no part of its own beside the bias.
+    pub(crate) fn is_constant(&self, j: usize) -> bool {
+        self.inverse_root[j] == 0.0
+    }
+
     /// `−H⁻¹ g`.
     pub(crate) fn step(&self, gradient: &Parameters) -> Parameters {
         let of_bias = self.bias.map_or(0.0, |bias| gradient.bias / bias);

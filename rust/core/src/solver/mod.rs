@@ -2,12 +2,14 @@
 
 mod factor;
 mod gradient_descent;
+mod normal_equations;
 mod power_iteration;
 mod quasi_newton;
 mod separation;
 mod smooth;
 
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
+pub(crate) use normal_equations::{Exact, normal_equations};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
 pub(crate) use quasi_newton::Settings;
 pub(crate) use smooth::{Smooth, minimise};

@@ -1,0 +1,106 @@
+//! Least squares by one pass: the Hessian is the same everywhere, so one step from anywhere arrives.
+
+use super::factor::Factor;
+use crate::error::Error;
+use crate::model::Parameters;
+use crate::objective::{Objective, RowObjective};
+
+/// A minimum of the linear model's objective.
+pub(crate) struct Exact {
+    pub(crate) parameters: Parameters,
+    /// The objective with all weights 0, and at the minimum.
+    pub(crate) costs: [f64; 2],
+    /// Euclidean norms of the gradient there.
+    pub(crate) gradient_norms: [f64; 2],
+    /// The largest entry of the gradient where columns and targets have standard deviation 1.
+    pub(crate) optimality: f64,
+    /// See [`Factor::condition`]; infinite where the columns are dependent.
+    pub(crate) condition: f64,
+    pub(crate) rank: usize,
+    /// Columns that are combinations of others.
+    pub(crate) dependent: Vec<usize>,
+}
+
+/// Above this the products of the columns have lost too many of their sixteen digits to be relied on.
+const MAX_CONDITION: f64 = 1e10;
+/// Below this a single correction brings all digits.
+const EASY: f64 = 1e4;
+const MAX_CORRECTIONS: usize = 5;
+
+/// By the Cholesky factor of the products of the centred columns; none if they are too nearly dependent.
+///
+/// Each correction is another step, with the gradient from a pass over the rows: so the digits that the products lost
+/// come back, as with corrected seminormal equations (Björck, *Numerical Methods for Least Squares Problems*, 2.9).
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
+    let frame = rows.frame();
+    let n = rows.n_features();
+    let mut null = Parameters::zeros(n);
+    null.bias = if rows.intercept() { rows.summary().mean_target } else { 0.0 };
+    let mut gradient = Parameters::zeros(n);
+    let (null_cost, mut hessian) = match rows.cost_gradient_hessian(&null, &mut gradient, &frame) {
+        Err(Error::Overflow) => return Ok(None),
+        found => found?,
+    };
+    let deviations = hessian.deviations(rows.intercept());
+    let penalty: Vec<f64> = frame.scale().iter().map(|scale| l2 / scale / scale).collect();
+    hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
+    let Some(factor) = Factor::new(&hessian, rows.intercept()) else { return Ok(None) };
+    let condition = factor.condition();
+    if factor.shift > 0.0 || condition.is_nan() || condition > MAX_CONDITION {
+        return Ok(None);
+    }
+
+    let null_norm = gradient.norm();
+    let mut inner = frame.enter(&null);
+    let mut inner_gradient = frame.enter_gradient(&gradient);
+    inner.add_scaled(1.0, &factor.step(&inner_gradient));
+    let mut place = None;
+    for correction in 0..MAX_CORRECTIONS {
+        let outer = frame.leave(&inner);
+        let cost = rows.cost_gradient(&outer, &mut gradient)?;
+        inner_gradient = frame.enter_gradient(&gradient);
+        let weights = || outer.weights.iter().zip(&inner.weights).zip(&penalty);
+        inner_gradient.weights.iter_mut().zip(weights()).for_each(|(g, ((_, w), penalty))| *g += penalty * w);
+        let size = size(&inner_gradient, &deviations) / null_cost.sqrt().max(f64::MIN_POSITIVE);
+        let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
+        let norm = frame.leave_gradient(&inner_gradient).norm();
+        let improved = place.as_ref().is_none_or(|&(_, _, _, before)| size < 0.5 * before);
+        if improved {
+            place = Some((inner.clone(), objective, norm, size));
+        }
+        if !improved || correction + 1 == MAX_CORRECTIONS {
+            break;
+        }
+        inner.add_scaled(1.0, &factor.step(&inner_gradient));
+        if condition < EASY {
+            // It shrinks the error by `condition` times the rounding error; no need to look again.
+            place.as_mut().expect("the first place improves on none").0 = inner;
+            break;
+        }
+    }
+    let (inner, cost, norm, optimality) = place.expect("the first place improves on none");
+    let dependent: Vec<usize> = (0..n).filter(|&j| factor.is_constant(j)).collect();
+    Ok(Some(Exact {
+        parameters: frame.leave(&inner),
+        costs: [null_cost, cost],
+        gradient_norms: [null_norm, norm],
+        optimality,
+        condition,
+        rank: n - dependent.len(),
+        dependent,
+    }))
+}
+
+/// The largest entry of a gradient, each in units in which its column has standard deviation 1.
+fn size(gradient: &Parameters, deviations: &[f64]) -> f64 {
+    let weights = gradient.weights.iter().zip(deviations).map(
+        |(g, &deviation)| {
+            if deviation > 0.0 { g.abs() / deviation } else { 0.0 }
+        },
+    );
+    weights.fold(gradient.bias.abs(), f64::max)
+}

@@ -14,6 +14,7 @@ use super::{DType, Matrix};
 const TILE: usize = 16;
 /// A tile is transposed by square blocks, which registers hold.
 const BLOCK: usize = 4;
+const CACHE_LINE: isize = 64;
 
 /// Fills `out` with the rows `rows`.
 pub(super) fn pack(matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
@@ -89,7 +90,12 @@ impl<T: Raw> Pack<'_, '_, T> {
     #[inline(always)]
     fn pack_columns<S: Simd, const SWAP: bool>(simd: S, matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
         let &Matrix { n_cols, row_stride, .. } = matrix;
-        let contiguous = row_stride == size_of::<T>() as isize;
+        let size = size_of::<T>() as isize;
+        let contiguous = row_stride == size;
+        // Asked for from the last byte back: the cache line of the first is that in which the tile before ends.
+        let last_ahead = (rows.len() + TILE - 1) as isize * row_stride + if row_stride < 0 { 0 } else { size - 1 };
+        let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
+        let n_lines = (TILE as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
         let whole_tiles = rows.len() - rows.len() % TILE;
         let (mut raw, mut wide) = ([[T::default(); TILE]; TILE], [[0.0; TILE]; TILE]);
         for first_col in (0..n_cols).step_by(TILE) {
@@ -100,12 +106,14 @@ impl<T: Raw> Pack<'_, '_, T> {
                     if contiguous {
                         // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
                         *column = unsafe { read(address) };
-                        prefetch::<[T; TILE]>(address.wrapping_add(rows.len() * size_of::<T>()));
                     } else {
                         for (i, value) in column.iter_mut().enumerate() {
                             // SAFETY: an element in bounds.
                             *value = unsafe { read(address.wrapping_offset(i as isize * row_stride)) };
                         }
+                    }
+                    for i in 0..n_lines {
+                        prefetch(address.wrapping_offset(last_ahead - i as isize * line_step));
                     }
                 }
                 let columns = widen_columns::<T, SWAP>(&raw[..cols.len()], &mut wide);
@@ -192,16 +200,14 @@ fn avx<S: Simd>(simd: S) -> Option<pulp::core_arch::x86::Avx> {
     v4.or_else(|| simd.downcast_ref::<V3>().map(|v3| v3.avx))
 }
 
-/// Asks for a value that will be read soon, whether or not it exists.
+/// Asks for what will be read soon at an address, whether or not anything is there.
 #[inline(always)]
-fn prefetch<V>(_address: *const u8) {
+fn prefetch(_address: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    for back in (1..=size_of::<V>()).step_by(64) {
+    {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // From the end: the cache line in which the value starts is that in which the one before ends.
-        let address = _address.wrapping_add(size_of::<V>() - back);
         // SAFETY: a hint accesses nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(_address.cast()) };
     }
 }
 

@@ -51,23 +51,30 @@ impl<T: Raw> WithSimd for Pack<'_, '_, T> {
     // The loops are plain; compiled for the SIMD dispatched to, they widen several values at a time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if self.matrix.byte_swapped {
-            self.pack::<S, true>(simd);
+        let Self { matrix, mut rows, mut out, .. } = self;
+        assert!(rows.start <= rows.end && rows.end <= matrix.n_rows && out.len() == rows.len() * matrix.n_cols);
+        if out.is_empty() {
+            return;
+        }
+        if matrix.n_cols > 1 && matrix.col_stride.abs() > matrix.row_stride.abs() {
+            let n_rows = rows.len() - rows.len() % TILE;
+            let tiles;
+            (tiles, out) = out.split_at_mut(n_rows * matrix.n_cols);
+            Self::pack_columns(simd, matrix, rows.clone(), tiles);
+            rows.start += n_rows;
+        }
+        if matrix.byte_swapped {
+            Self::pack_rows::<true>(matrix, rows, out);
         } else {
-            self.pack::<S, false>(simd);
+            Self::pack_rows::<false>(matrix, rows, out);
         }
     }
 }
 
 impl<T: Raw> Pack<'_, '_, T> {
     #[inline(always)]
-    fn pack<S: Simd, const SWAP: bool>(self, simd: S) {
-        let Self { matrix, rows, out, .. } = self;
+    fn pack_rows<const SWAP: bool>(matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
         let &Matrix { n_cols, row_stride, col_stride, .. } = matrix;
-        assert!(rows.start <= rows.end && rows.end <= matrix.n_rows && out.len() == rows.len() * n_cols);
-        if out.is_empty() {
-            return;
-        }
         let size = size_of::<T>() as isize;
         if n_cols == 1 {
             // SAFETY: these rows of the only column are in bounds.
@@ -75,20 +82,20 @@ impl<T: Raw> Pack<'_, '_, T> {
         } else if col_stride == size && row_stride == n_cols as isize * size {
             // SAFETY: these rows are in bounds and follow one another without a gap.
             unsafe { widen::<T, SWAP>(matrix.element(rows.start, 0), size, out) };
-        } else if col_stride.abs() <= row_stride.abs() {
+        } else {
             for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
                 // SAFETY: this row is in bounds.
                 unsafe { widen::<T, SWAP>(matrix.element(row, 0), col_stride, values) };
             }
-        } else {
-            Self::pack_columns::<S, SWAP>(simd, matrix, rows, out);
         }
     }
 
+    /// Packs whole tiles; `out` ends with the last of them.
+    ///
     /// Columns are read a few rows at a time, too few for the processor to foresee more of them, and there may be more
     /// columns than it follows. So the same rows of the next panel are asked for while these are packed.
     #[inline(always)]
-    fn pack_columns<S: Simd, const SWAP: bool>(simd: S, matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
+    fn pack_columns<S: Simd>(simd: S, matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
         let &Matrix { n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
         let contiguous = row_stride == size;
@@ -96,13 +103,12 @@ impl<T: Raw> Pack<'_, '_, T> {
         let last_ahead = (rows.len() + TILE - 1) as isize * row_stride + if row_stride < 0 { 0 } else { size - 1 };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
         let n_lines = (TILE as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
-        let whole_tiles = rows.len() - rows.len() % TILE;
         let (mut raw, mut wide) = ([[T::default(); TILE]; TILE], [[0.0; TILE]; TILE]);
         for first_col in (0..n_cols).step_by(TILE) {
             let cols = first_col..n_cols.min(first_col + TILE);
-            for first_row in (0..whole_tiles).step_by(TILE) {
+            for (row, out) in rows.clone().step_by(TILE).zip(out.chunks_exact_mut(TILE * n_cols)) {
                 for (column, col) in raw.iter_mut().zip(cols.clone()) {
-                    let address = matrix.element(rows.start + first_row, col);
+                    let address = matrix.element(row, col);
                     if contiguous {
                         // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
                         *column = unsafe { read(address) };
@@ -116,31 +122,26 @@ impl<T: Raw> Pack<'_, '_, T> {
                         prefetch(address.wrapping_offset(last_ahead - i as isize * line_step));
                     }
                 }
-                let columns = widen_columns::<T, SWAP>(&raw[..cols.len()], &mut wide);
-                let out = &mut out[first_row * n_cols..(first_row + TILE) * n_cols];
-                transpose_tile(simd, columns, out, n_cols, first_col);
+                let raw = &mut raw[..cols.len()];
+                if matrix.byte_swapped {
+                    raw.as_flattened_mut().iter_mut().for_each(|value| *value = value.swap_bytes());
+                }
+                transpose_tile(simd, widen_columns(raw, &mut wide), out, n_cols, first_col);
             }
-        }
-        for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)).skip(whole_tiles) {
-            // SAFETY: this row is in bounds.
-            unsafe { widen::<T, SWAP>(matrix.element(row, 0), matrix.col_stride, values) };
         }
     }
 }
 
 /// The columns as `f64`, where they are if they are that already.
 #[inline(always)]
-fn widen_columns<'t, T: Raw, const SWAP: bool>(
-    columns: &'t [[T; TILE]],
-    wide: &'t mut [[f64; TILE]; TILE],
-) -> &'t [[f64; TILE]] {
-    if let (false, Some(columns)) = (SWAP, T::as_f64(columns)) {
+fn widen_columns<'t, T: Raw>(columns: &'t [[T; TILE]], wide: &'t mut [[f64; TILE]; TILE]) -> &'t [[f64; TILE]] {
+    if let Some(columns) = T::as_f64(columns) {
         return columns;
     }
     let wide = &mut wide[..columns.len()];
     // In one run, which is long enough to be vectorised.
     for (wide, &value) in wide.as_flattened_mut().iter_mut().zip(columns.as_flattened()) {
-        *wide = to_f64::<T, SWAP>(value);
+        *wide = value.widen();
     }
     wide
 }

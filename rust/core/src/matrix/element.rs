@@ -45,9 +45,14 @@ pub trait Element: sealed::Sealed + Copy + 'static {
 
 /// The bits of an element as they lie in memory. Every bit pattern is a value, so reading one is sound
 /// whatever another thread writes there; that is why bool is read as the byte behind it.
-pub(super) trait Raw: Copy {
+pub(super) trait Raw: Copy + Default {
     fn widen(self) -> f64;
     fn swap_bytes(self) -> Self;
+    /// The same values if they need no widening.
+    #[inline(always)]
+    fn as_f64<const N: usize>(_: &[[Self; N]]) -> Option<&[[f64; N]]> {
+        None
+    }
 }
 
 macro_rules! integers {
@@ -70,7 +75,7 @@ macro_rules! integers {
 }
 
 macro_rules! floats {
-    ($($type:ty => $tag:ident, $widen:expr;)*) => {$(
+    ($($type:ty => $tag:ident, $widen:expr $(, $as_f64:expr)?;)*) => {$(
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$tag;
@@ -84,19 +89,23 @@ macro_rules! floats {
             fn swap_bytes(self) -> Self {
                 <$type>::from_bits(self.to_bits().swap_bytes())
             }
+            $(#[inline(always)]
+            fn as_f64<const N: usize>(columns: &[[Self; N]]) -> Option<&[[f64; N]]> {
+                $as_f64(columns)
+            })?
         }
     )*};
 }
 
 integers!(i64 => I64, i32 => I32, i16 => I16, i8 => I8, u64 => U64, u32 => U32, u16 => U16, u8 => U8);
-floats!(f64 => F64, |value| value; f32 => F32, f64::from; f16 => F16, f16::to_f64;);
+floats!(f64 => F64, |value| value, Some; f32 => F32, f64::from; f16 => F16, widen_half;);
 
 impl sealed::Sealed for bool {}
 impl Element for bool {
     const DTYPE: DType = DType::Bool;
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(transparent)]
 pub(super) struct RawBool(u8);
 
@@ -108,5 +117,37 @@ impl Raw for RawBool {
     #[inline(always)]
     fn swap_bytes(self) -> Self {
         self
+    }
+}
+
+/// `f16::to_f64`, in a form of which a loop can be vectorised.
+#[inline(always)]
+fn widen_half(half: f16) -> f64 {
+    const SHIFT: u32 = f32::MANTISSA_DIGITS - f16::MANTISSA_DIGITS;
+    const REBIAS: u32 = ((f32::MAX_EXP - f16::MAX_EXP) as u32) << (f32::MANTISSA_DIGITS - 1);
+    let bits = u32::from(half.to_bits());
+    let magnitude = bits & 0x7FFF;
+    let wide = (magnitude << SHIFT) + REBIAS;
+    let wide = if magnitude < 0x0400 {
+        // Subnormal: a multiple of the least positive number, 2⁻²⁴.
+        magnitude as i32 as f32 / (1 << 24) as f32
+    } else if magnitude < 0x7C00 {
+        f32::from_bits(wide)
+    } else {
+        // Infinite or NaN.
+        f32::from_bits(wide + REBIAS)
+    };
+    f64::from(f32::from_bits(wide.to_bits() | (bits & 0x8000) << 16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_half_is_widened_to_the_same_bits() {
+        for half in (0..=u16::MAX).map(f16::from_bits) {
+            assert_eq!(half.widen().to_bits(), half.to_f64().to_bits(), "{:#06x}", half.to_bits());
+        }
     }
 }

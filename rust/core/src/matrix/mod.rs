@@ -5,13 +5,13 @@
 #![allow(unsafe_code)]
 
 mod element;
+mod pack;
 mod panel;
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
-use pulp::{Arch, Simd, WithSimd};
 
 pub use element::{DType, Element};
 pub(crate) use panel::Panel;
@@ -185,86 +185,7 @@ impl<'a> Matrix<'a> {
 
     fn pack(&self, rows: Range<usize>, buffer: &mut Vec<f64>) {
         buffer.resize(rows.len() * self.n_cols, 0.0);
-        match self.dtype {
-            DType::F64 => self.pack_as::<f64>(rows, buffer),
-            DType::F32 => self.pack_as::<f32>(rows, buffer),
-            DType::F16 => self.pack_as::<half::f16>(rows, buffer),
-            DType::I64 => self.pack_as::<i64>(rows, buffer),
-            DType::I32 => self.pack_as::<i32>(rows, buffer),
-            DType::I16 => self.pack_as::<i16>(rows, buffer),
-            DType::I8 => self.pack_as::<i8>(rows, buffer),
-            DType::U64 => self.pack_as::<u64>(rows, buffer),
-            DType::U32 => self.pack_as::<u32>(rows, buffer),
-            DType::U16 => self.pack_as::<u16>(rows, buffer),
-            DType::U8 => self.pack_as::<u8>(rows, buffer),
-            DType::Bool => self.pack_as::<element::RawBool>(rows, buffer),
-        }
-    }
-
-    fn pack_as<T: element::Raw>(&self, rows: Range<usize>, out: &mut [f64]) {
-        Arch::new().dispatch(Pack { matrix: self, rows, out, element: PhantomData::<T> });
-    }
-
-    #[inline(always)]
-    fn pack_with<T: element::Raw, const SWAP: bool>(&self, rows: Range<usize>, out: &mut [f64]) {
-        let n_cols = self.n_cols;
-        let first = rows.start;
-        if self.col_stride == size_of::<T>() as isize {
-            for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
-                let address = self.element(row, 0);
-                for (col, value) in values.iter_mut().enumerate() {
-                    *value = read::<T, SWAP>(address, (col * size_of::<T>()) as isize);
-                }
-            }
-        } else if self.col_stride.abs() < self.row_stride.abs() {
-            for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
-                let address = self.element(row, 0);
-                for (col, value) in values.iter_mut().enumerate() {
-                    *value = read::<T, SWAP>(address, col as isize * self.col_stride);
-                }
-            }
-        } else {
-            // Column by column: the reads are as near each other as the layout allows.
-            for col in 0..n_cols {
-                let address = self.element(first, col);
-                let column = out[col..].iter_mut().step_by(n_cols).enumerate();
-                if self.row_stride == size_of::<T>() as isize {
-                    column.for_each(|(row, value)| *value = read::<T, SWAP>(address, (row * size_of::<T>()) as isize));
-                } else {
-                    column.for_each(|(row, value)| *value = read::<T, SWAP>(address, row as isize * self.row_stride));
-                }
-            }
-        }
-    }
-}
-
-/// One element, whatever its alignment.
-#[inline(always)]
-fn read<T: element::Raw, const SWAP: bool>(address: *const u8, offset: isize) -> f64 {
-    // SAFETY: pack_with passes addresses of elements in bounds, by the contract of from_raw_parts.
-    let value = unsafe { address.wrapping_offset(offset).cast::<T>().read_unaligned() };
-    if SWAP { value.swap_bytes().widen() } else { value.widen() }
-}
-
-struct Pack<'p, 'a, T> {
-    matrix: &'p Matrix<'a>,
-    rows: Range<usize>,
-    out: &'p mut [f64],
-    element: PhantomData<T>,
-}
-
-impl<T: element::Raw> WithSimd for Pack<'_, '_, T> {
-    type Output = ();
-
-    // The loops are plain; compiled for the SIMD dispatched to, they widen several values at a time.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { matrix, rows, out, .. } = self;
-        if matrix.byte_swapped {
-            matrix.pack_with::<T, true>(rows, out);
-        } else {
-            matrix.pack_with::<T, false>(rows, out);
-        }
+        pack::pack(self, rows, buffer);
     }
 }
 

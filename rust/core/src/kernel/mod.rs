@@ -103,7 +103,8 @@ fn for_each_strip(
         let strip = panel.rows(rows.clone());
         let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
         predict(&strip, at.weights, at.bias, z);
-        finite &= z.iter().all(|z| z.is_finite());
+        // Without a way out of the loop several are looked at together.
+        finite &= z.iter().fold(true, |finite, z| finite & z.is_finite());
         let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
         visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
     }

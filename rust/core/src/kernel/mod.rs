@@ -102,9 +102,7 @@ fn for_each_strip(
         let rows = start..(start + strip_rows).min(n_rows);
         let strip = panel.rows(rows.clone());
         let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
-        predict(&strip, at.weights, at.bias, z);
-        // Without a way out of the loop several are looked at together.
-        finite &= z.iter().fold(true, |finite, z| finite & z.is_finite());
+        finite &= predict(&strip, at.weights, at.bias, z);
         let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
         visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
     }
@@ -131,7 +129,7 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
     fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
         let Self { link, targets: Targets { y, sample_weight }, z, costs } = self;
         for ((z, cost), &y) in z.iter_mut().zip(costs.iter_mut()).zip(y) {
-            (*cost, *z) = link.cost_slope(*z, y);
+            (*cost, *z) = link.cost_slope::<S>(*z, y);
         }
         if let Some(weights) = sample_weight {
             for ((slope, cost), &weight) in z.iter_mut().zip(costs.iter_mut()).zip(weights) {
@@ -158,4 +156,10 @@ fn sum(values: &[f64]) -> f64 {
 #[inline(always)]
 fn times(weight: f64, value: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { weight * value }
+}
+
+/// `a b + c`, rounded once where the SIMD dispatched to does that at no cost.
+#[inline(always)]
+fn mul_add<S: Simd>(a: f64, b: f64, c: f64) -> f64 {
+    if S::IS_SCALAR { a * b + c } else { a.mul_add(b, c) }
 }

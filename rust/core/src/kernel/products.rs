@@ -6,6 +6,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::mul_add;
 use crate::matrix::Panel;
 
 const ROWS: usize = 4;
@@ -28,9 +29,9 @@ macro_rules! by_columns {
     };
 }
 
-/// `z_i = x_i · w + b` for each row of the panel.
-pub(crate) fn predict(panel: &Panel<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
-    Arch::new().dispatch(Predict { panel, weights, bias, z });
+/// `z_i = x_i · w + b` for each row of the panel. Returns whether all are finite.
+pub(crate) fn predict(panel: &Panel<'_>, weights: &[f64], bias: f64, z: &mut [f64]) -> bool {
+    Arch::new().dispatch(Predict { panel, weights, bias, z })
 }
 
 /// `g_j += Σ_i δ_i x_ij` over the rows of the panel.
@@ -46,13 +47,15 @@ struct Predict<'a> {
 }
 
 impl WithSimd for Predict<'_> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { panel, weights, bias, z } = self;
         assert_eq!(z.len(), panel.n_rows());
         by_columns!(weights.len(), predict_few, predict_many, (simd, *panel, weights, bias, z));
+        // Without a way out of the loop several are looked at together.
+        z.iter().fold(true, |finite, z| finite & z.is_finite())
     }
 }
 
@@ -159,12 +162,6 @@ fn accumulate_few<S: Simd, const N: usize>(_: S, panel: Panel<'_>, slope: &[f64]
 #[inline(always)]
 fn row<'p, const N: usize>(panel: Panel<'p>, i: usize) -> &'p [f64; N] {
     panel.row(i).try_into().expect("N columns")
-}
-
-/// `a b + c`, rounded once where the SIMD dispatched to can do so.
-#[inline(always)]
-fn mul_add<S: Simd>(a: f64, b: f64, c: f64) -> f64 {
-    if S::IS_SCALAR { a * b + c } else { a.mul_add(b, c) }
 }
 
 #[inline(always)]

@@ -1,5 +1,5 @@
 //! The two matrix–vector products of a panel, written once and compiled for each kind of SIMD that pulp finds at run
-//! time. Four rows go together, so that a weight or an entry of the gradient is loaded once for four rows.
+//! time.
 //!
 //! A row of few columns leaves most of a register empty, and of its time most would go into what surrounds the
 //! arithmetic. So up to [`FEW_COLUMNS`] their number is known when the code is compiled, and all loops over them unroll.
@@ -9,6 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::mul_add;
 use crate::matrix::Panel;
 
+/// Rows that go into the gradient together, so that each entry of it is loaded once for all of them.
 const ROWS: usize = 4;
 const FEW_COLUMNS: usize = 8;
 
@@ -59,19 +60,15 @@ impl WithSimd for Predict<'_> {
     }
 }
 
+/// Row by row, since this is where the rows come from memory, which is up to three times faster in the order in which
+/// they lie there than four rows at a time. The processor overlaps the rows' sums by itself.
 #[inline(always)]
 fn predict_many<S: Simd>(simd: S, panel: Panel<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
-    let whole = z.len() - z.len() % ROWS;
-    for (block, z) in z[..whole].chunks_exact_mut(ROWS).enumerate() {
-        let sums = dot(simd, [0, 1, 2, 3].map(|i| panel.row(block * ROWS + i)), weights);
-        z.iter_mut().zip(sums).for_each(|(z, sum)| *z = sum + bias);
-    }
-    for (i, z) in z.iter_mut().enumerate().skip(whole) {
-        *z = dot(simd, [panel.row(i)], weights)[0] + bias;
+    for (i, z) in z.iter_mut().enumerate() {
+        *z = dot(simd, panel.row(i), weights) + bias;
     }
 }
 
-/// One row after the other: the processor overlaps them.
 #[inline(always)]
 fn predict_few<S: Simd, const N: usize>(_: S, panel: Panel<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
     let weights: [f64; N] = weights.try_into().expect("N weights");
@@ -84,22 +81,16 @@ fn predict_few<S: Simd, const N: usize>(_: S, panel: Panel<'_>, weights: &[f64],
     }
 }
 
-/// The dot products of some rows with one vector. Each row's sum is formed in the same order, however many go
-/// together.
 #[inline(always)]
-fn dot<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64]) -> [f64; R] {
-    let rows = rows.map(|row| S::as_simd_f64s(&row[..weights.len()]));
+fn dot<S: Simd>(simd: S, row: &[f64], weights: &[f64]) -> f64 {
+    let (x, x_tail) = S::as_simd_f64s(&row[..weights.len()]);
     let (w, w_tail) = S::as_simd_f64s(weights);
-    let mut sums = [simd.splat_f64s(0.0); R];
-    for (j, &w) in w.iter().enumerate() {
-        for (sum, (x, _)) in sums.iter_mut().zip(&rows) {
-            *sum = simd.mul_add_e_f64s(x[j], w, *sum);
-        }
+    let mut sum = simd.splat_f64s(0.0);
+    for (&x, &w) in x.iter().zip(w) {
+        sum = simd.mul_add_e_f64s(x, w, sum);
     }
-    std::array::from_fn(|r| {
-        let rest: f64 = rows[r].1.iter().zip(w_tail).map(|(x, w)| x * w).sum();
-        simd.reduce_sum_f64s(sums[r]) + rest
-    })
+    let rest: f64 = x_tail.iter().zip(w_tail).map(|(x, w)| x * w).sum();
+    simd.reduce_sum_f64s(sum) + rest
 }
 
 struct Accumulate<'a> {

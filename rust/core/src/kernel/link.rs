@@ -3,25 +3,73 @@
 //! With `e = exp(−|z|)`, which never overflows, the sigmoid and the log loss are sums of terms of one sign, so nothing
 //! cancels and each is right to a few units in the last place for every finite `z`.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::exponential::{exp_of_negative, ln_1p_of_unit};
+use super::{Targets, cost_slope, mul_add};
 
 /// `σ(z) = 1 / (1 + exp(−z))`.
-///
-/// For `z ≥ 0` it is `1/(1+e)`, for `z < 0` it is `e/(1+e)`.
 #[must_use]
-#[inline(always)]
 pub fn sigmoid(z: f64) -> f64 {
-    let e = exp_of_negative(-z.abs());
-    (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
+    let mut out = [0.0];
+    sigmoids(&[z], &mut out);
+    out[0]
 }
 
 /// `log(1 + exp(z)) − y z`, the log loss of a sample with target `y` in `[0, 1]`.
-///
-/// For `z ≥ 0` it is `z (1−y) + log(1+e)`, for `z < 0` it is `−z y + log(1+e)`.
 #[must_use]
 pub fn log_loss(z: f64, y: f64) -> f64 {
-    let e = exp_of_negative(-z.abs());
-    z.abs() * against(z, y) + ln_1p_of_unit(e)
+    let targets = Targets { y: &[y], sample_weight: None };
+    cost_slope(SigmoidLogLoss, targets, &mut [z], &mut [0.0]).0
+}
+
+/// `σ(z)` of each `z`.
+pub(crate) fn sigmoids(z: &[f64], out: &mut [f64]) {
+    Arch::new().dispatch(Sigmoids { z, out });
+}
+
+/// `σ(−z)` and `σ(z)` of each `z`.
+pub(crate) fn sigmoid_pairs(z: &[f64], out: &mut [[f64; 2]]) {
+    Arch::new().dispatch(SigmoidPairs { z, out });
+}
+
+struct Sigmoids<'a> {
+    z: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Sigmoids<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (out, &z) in self.out.iter_mut().zip(self.z) {
+            *out = sigmoid_from(z, exp_of_negative::<S>(-z.abs()));
+        }
+    }
+}
+
+struct SigmoidPairs<'a> {
+    z: &'a [f64],
+    out: &'a mut [[f64; 2]],
+}
+
+impl WithSimd for SigmoidPairs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (out, &z) in self.out.iter_mut().zip(self.z) {
+            let e = exp_of_negative::<S>(-z.abs());
+            *out = [sigmoid_from(-z, e), sigmoid_from(z, e)];
+        }
+    }
+}
+
+/// For `z ≥ 0` it is `1/(1+e)`, for `z < 0` it is `e/(1+e)`.
+#[inline(always)]
+fn sigmoid_from(z: f64, e: f64) -> f64 {
+    (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
 }
 
 /// How much of the target lies on the side that `z` points away from: `1−y` for `z ≥ 0`, else `y`.
@@ -30,21 +78,21 @@ fn against(z: f64, y: f64) -> f64 {
     if z >= 0.0 { 1.0 - y } else { y }
 }
 
-/// `σ(z) − y`: with `q = against(z, y)`, the distance `(q − (1−q) e)/(1+e)`, positive for `z ≥ 0`, mirrored below.
+/// `(1+e) (σ(z) − y)`: with `q = against(z, y)`, it is `q − (1−q) e` for `z ≥ 0`, mirrored below.
 #[inline(always)]
-fn sigmoid_minus(z: f64, y: f64, e: f64) -> f64 {
+fn scaled_residual<S: Simd>(z: f64, y: f64, e: f64) -> f64 {
     let q = against(z, y);
-    let distance = (q - (1.0 - q) * e) / (1.0 + e);
+    let distance = mul_add::<S>(q - 1.0, e, q);
     if z >= 0.0 { distance } else { -distance }
 }
 
 /// A model seen from one sample.
 pub(crate) trait Link: Copy + Send + Sync {
     /// The cost `c(z, y)` and its slope `∂c/∂z`.
-    fn cost_slope(self, z: f64, y: f64) -> (f64, f64);
+    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64);
 
     /// The square root of the curvature `h(z)`: of `∂²c/∂z²`, or of its Gauss–Newton part `2 (∂ŷ/∂z)²`.
-    fn root_curvature(self, z: f64) -> f64;
+    fn root_curvature<S: Simd>(self, z: f64) -> f64;
 }
 
 /// `c = (z − y)²`.
@@ -53,13 +101,13 @@ pub(crate) struct Linear;
 
 impl Link for Linear {
     #[inline(always)]
-    fn cost_slope(self, z: f64, y: f64) -> (f64, f64) {
+    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
         let residual = z - y;
         (residual * residual, 2.0 * residual)
     }
 
     #[inline(always)]
-    fn root_curvature(self, _: f64) -> f64 {
+    fn root_curvature<S: Simd>(self, _: f64) -> f64 {
         std::f64::consts::SQRT_2
     }
 }
@@ -70,33 +118,34 @@ pub(crate) struct SigmoidSquaredError;
 
 impl Link for SigmoidSquaredError {
     #[inline(always)]
-    fn cost_slope(self, z: f64, y: f64) -> (f64, f64) {
-        let e = exp_of_negative(-z.abs());
-        let residual = sigmoid_minus(z, y, e);
-        (residual * residual, 2.0 * residual * e / ((1.0 + e) * (1.0 + e)))
+    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
+        let e = exp_of_negative::<S>(-z.abs());
+        let unit = 1.0 / (1.0 + e);
+        let residual = scaled_residual::<S>(z, y, e) * unit;
+        (residual * residual, 2.0 * residual * (e * unit * unit))
     }
 
     #[inline(always)]
-    fn root_curvature(self, z: f64) -> f64 {
-        let e = exp_of_negative(-z.abs());
+    fn root_curvature<S: Simd>(self, z: f64) -> f64 {
+        let e = exp_of_negative::<S>(-z.abs());
         std::f64::consts::SQRT_2 * e / ((1.0 + e) * (1.0 + e))
     }
 }
 
-/// `c = log(1 + exp(z)) − y z`.
+/// `c = log(1 + exp(z)) − y z`: for `z ≥ 0` it is `z (1−y) + log(1+e)`, for `z < 0` it is `−z y + log(1+e)`.
 #[derive(Clone, Copy)]
 pub(crate) struct SigmoidLogLoss;
 
 impl Link for SigmoidLogLoss {
     #[inline(always)]
-    fn cost_slope(self, z: f64, y: f64) -> (f64, f64) {
-        let e = exp_of_negative(-z.abs());
-        (z.abs() * against(z, y) + ln_1p_of_unit(e), sigmoid_minus(z, y, e))
+    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
+        let e = exp_of_negative::<S>(-z.abs());
+        (mul_add::<S>(z.abs(), against(z, y), ln_1p_of_unit::<S>(e)), scaled_residual::<S>(z, y, e) / (1.0 + e))
     }
 
     #[inline(always)]
-    fn root_curvature(self, z: f64) -> f64 {
-        let e = exp_of_negative(-z.abs());
+    fn root_curvature<S: Simd>(self, z: f64) -> f64 {
+        let e = exp_of_negative::<S>(-z.abs());
         e.sqrt() / (1.0 + e)
     }
 }
@@ -107,12 +156,73 @@ pub(crate) struct Square;
 
 impl Link for Square {
     #[inline(always)]
-    fn cost_slope(self, z: f64, _: f64) -> (f64, f64) {
+    fn cost_slope<S: Simd>(self, z: f64, _: f64) -> (f64, f64) {
         (z * z, 2.0 * z)
     }
 
     #[inline(always)]
-    fn root_curvature(self, _: f64) -> f64 {
+    fn root_curvature<S: Simd>(self, _: f64) -> f64 {
         std::f64::consts::SQRT_2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CostSlope;
+    use super::*;
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-15 * b.abs()
+    }
+
+    #[test]
+    fn many_sigmoids_have_the_bits_of_one() {
+        for n in 0..=35 {
+            let z: Vec<_> = (0..n).map(|i| (i as f64 * 0.7).sin() * 40.0).collect();
+            let (mut one, mut two) = (vec![0.0; n], vec![[0.0; 2]; n]);
+            sigmoids(&z, &mut one);
+            sigmoid_pairs(&z, &mut two);
+            for (i, &z) in z.iter().enumerate() {
+                assert_eq!(one[i].to_bits(), sigmoid(z).to_bits());
+                assert_eq!(two[i].map(f64::to_bits), [sigmoid(-z), sigmoid(z)].map(f64::to_bits));
+            }
+            let scalar = pulp::Scalar::new();
+            let (simd_one, simd_two) = (one.clone(), two.clone());
+            Sigmoids { z: &z, out: &mut one }.with_simd(scalar);
+            SigmoidPairs { z: &z, out: &mut two }.with_simd(scalar);
+            assert!(one.iter().zip(simd_one).all(|(a, b)| near(*a, b)));
+            assert!(two.as_flattened().iter().zip(simd_two.as_flattened()).all(|(a, b)| near(*a, *b)));
+        }
+    }
+
+    /// Costs and slopes, with SIMD and without, against the plain formulas where these lose no digits.
+    #[test]
+    fn costs_and_slopes_agree_with_plain_formulas_for_every_tail() {
+        fn check(link: impl Link, expected: impl Fn(f64, f64) -> (f64, f64)) {
+            for n in 0..=35 {
+                let z: Vec<_> = (0..n).map(|i| (i as f64 * 0.7).sin() * 3.0).collect();
+                let y: Vec<_> = (0..n).map(|i| (i as f64 * 0.37).fract()).collect();
+                let targets = Targets { y: &y, sample_weight: None };
+                for simd in [true, false] {
+                    let (mut slopes, mut costs) = (z.clone(), vec![0.0; n]);
+                    let sums = if simd {
+                        cost_slope(link, targets, &mut slopes, &mut costs)
+                    } else {
+                        CostSlope { link, targets, z: &mut slopes, costs: &mut costs }.with_simd(pulp::Scalar::new())
+                    };
+                    let near = |a: f64, b: f64| (a - b).abs() < 1e-13;
+                    for i in 0..n {
+                        let (cost, slope) = expected(z[i], y[i]);
+                        assert!(near(costs[i], cost) && near(slopes[i], slope), "row {i} of {n}, SIMD: {simd}");
+                    }
+                    assert!(near(sums.0, costs.iter().sum()) && near(sums.1, slopes.iter().sum()));
+                }
+            }
+        }
+        let p = |z: f64| 1.0 / (1.0 + (-z).exp());
+        check(Linear, |z, y| ((z - y).powi(2), 2.0 * (z - y)));
+        check(SigmoidSquaredError, |z, y| ((p(z) - y).powi(2), 2.0 * (p(z) - y) * p(z) * (1.0 - p(z))));
+        check(SigmoidLogLoss, |z, y| (z.exp().ln_1p() - y * z, p(z) - y));
+        check(Square, |z, _| (z * z, 2.0 * z));
     }
 }

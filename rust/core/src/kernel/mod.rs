@@ -101,7 +101,7 @@ impl<L: Link> WithSimd for RootCurvature<'_, L> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { link, z, sample_weight, roots } = self;
         for (root, &z) in roots.iter_mut().zip(z) {
-            *root = link.root_curvature(z);
+            *root = link.root_curvature::<S>(z);
         }
         if let Some(weights) = sample_weight {
             for (root, weight) in roots.iter_mut().zip(weights) {
@@ -151,8 +151,7 @@ fn for_each_strip(
         let rows = start..(start + strip_rows).min(n_rows);
         let strip = panel.rows(rows.clone());
         let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
-        predict(&strip, at.weights, at.bias, z);
-        finite &= z.iter().all(|z| z.is_finite());
+        finite &= predict(&strip, at.weights, at.bias, z);
         let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
         visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
     }
@@ -179,7 +178,7 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
     fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
         let Self { link, targets: Targets { y, sample_weight }, z, costs } = self;
         for ((z, cost), &y) in z.iter_mut().zip(costs.iter_mut()).zip(y) {
-            (*cost, *z) = link.cost_slope(*z, y);
+            (*cost, *z) = link.cost_slope::<S>(*z, y);
         }
         if let Some(weights) = sample_weight {
             for ((slope, cost), &weight) in z.iter_mut().zip(costs.iter_mut()).zip(weights) {
@@ -206,4 +205,10 @@ fn sum(values: &[f64]) -> f64 {
 #[inline(always)]
 fn times(weight: f64, value: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { weight * value }
+}
+
+/// `a b + c`, rounded once where the SIMD dispatched to does that at no cost.
+#[inline(always)]
+fn mul_add<S: Simd>(a: f64, b: f64, c: f64) -> f64 {
+    if S::IS_SCALAR { a * b + c } else { a.mul_add(b, c) }
 }

@@ -25,13 +25,21 @@ class FitResult:
     seconds: _FloatArray
 
 def forward(
-    x: _Array, weights: _FloatArray, bias: float, activation: Activation, n_threads: int | None
+    x: _Array,
+    offset: _Array | None,
+    weights: _FloatArray,
+    bias: float,
+    activation: Activation,
+    n_threads: int | None,
 ) -> _FloatArray: ...
-def class_probabilities(x: _Array, weights: _FloatArray, bias: float, n_threads: int | None) -> _FloatArray: ...
+def class_probabilities(
+    x: _Array, offset: _Array | None, weights: _FloatArray, bias: float, n_threads: int | None
+) -> _FloatArray: ...
 def cost(
     x: _Array,
     y: _Array,
     sample_weight: _Array | None,
+    offset: _Array | None,
     weights: _FloatArray,
     bias: float,
     activation: Activation,
@@ -42,6 +50,7 @@ def gradient(
     x: _Array,
     y: _Array,
     sample_weight: _Array | None,
+    offset: _Array | None,
     weights: _FloatArray,
     bias: float,
     activation: Activation,
@@ -52,9 +61,11 @@ def fit(
     x: _Array,
     y: _Array,
     sample_weight: _Array | None,
+    offset: _Array | None,
     x_val: _Array | None,
     y_val: _Array | None,
     sample_weight_val: _Array | None,
+    offset_val: _Array | None,
     *,
     activation: Activation,
     loss: Loss,

@@ -16,9 +16,9 @@ from steepest._validation import (
     Array,
     FloatArray,
     as_matrix,
+    as_optional_vector,
     as_scalar,
     as_targets,
-    as_vector,
     as_weights,
     average_weights,
     check_bool,
@@ -119,9 +119,11 @@ class Estimator:
         y: Any,
         sample_weight: Any = None,
         *,
+        offset: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        offset_val: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
@@ -137,7 +139,10 @@ class Estimator:
             Targets.
         sample_weight : array-like of shape (m,), optional
             How often each sample counts, 0 or more; 1 each if not given.
-        X_val, y_val, sample_weight_val : array-like, optional
+        offset : array-like of shape (m,), optional
+            A known number for each row, added to its linear predictor: z = w·x + b + offset. Nothing of it is kept:
+            pass the rows' own to the methods that predict.
+        X_val, y_val, sample_weight_val, offset_val : array-like, optional
             Validation data, of the same form. Their cost is recorded at each iteration; nothing is fitted to them.
         coef_init : array-like of shape (n,), optional
             Weights to start from, instead of 0.
@@ -168,32 +173,37 @@ class Estimator:
         labels = ravel_column(y, "y")
         classes = self._find_classes(labels)
         targets = self._encode(labels, "y", n_samples, "X", classes)
-        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", n_samples, "X")
+        weights = as_optional_vector(sample_weight, "sample_weight", n_samples, "X")
+        offsets = as_optional_vector(offset, "offset", n_samples, "X")
 
         if (X_val is None) != (y_val is None):
             given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given but {missing} is not; validation data needs both.")
-        X_val_array = targets_val = weights_val = None
+        X_val_array = targets_val = weights_val = offsets_val = None
         if X_val is not None:
             X_val_array = as_matrix(X_val, "X_val")
             check_feature_names(X_val, names, type(self).__name__, "X_val")
             self._check_width(X_val_array, n_features, "X_val")
             targets_val = self._encode(y_val, "y_val", len(X_val_array), "X_val", classes)
-            if sample_weight_val is not None:
-                weights_val = as_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
+            weights_val = as_optional_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
+            offsets_val = as_optional_vector(offset_val, "offset_val", len(X_val_array), "X_val")
         elif self.early_stopping:
             raise ValueError("early_stopping=True needs validation data: pass X_val and y_val to fit.")
-        elif sample_weight_val is not None:
-            raise ValueError("sample_weight_val is given but X_val and y_val are not.")
+        else:
+            for name, given in (("sample_weight_val", sample_weight_val), ("offset_val", offset_val)):
+                if given is not None:
+                    raise ValueError(f"{name} is given but X_val and y_val are not.")
 
         start_weights, start_bias = self._start(n_features, classes, coef_init, intercept_init)
         result = _core.fit(
             X_array,
             targets,
             weights,
+            offsets,
             X_val_array,
             targets_val,
             weights_val,
+            offsets_val,
             activation=self._activation,
             loss=self._loss(),
             start_weights=start_weights,
@@ -323,42 +333,42 @@ class Estimator:
                 "as input."
             )
 
-    def _checked(self, X: Any) -> Array:
-        """Return `X` as an array that this fitted estimator can predict for."""
+    def _checked(self, X: Any, offset: Any) -> tuple[Array, Array | None]:
+        """Return `X` and `offset` as arrays that this fitted estimator can predict for."""
         self._check_fitted()
         array = as_matrix(X)
         check_feature_names(X, getattr(self, "feature_names_in_", None), type(self).__name__)
         self._check_width(array, self.n_features_in_)
-        return array
+        return array, as_optional_vector(offset, "offset", len(array), "X")
 
-    def _forward(self, X: Any, activation: Activation) -> FloatArray:
-        array = self._checked(X)
-        weights, bias = self._parameters()
-        return _core.forward(array, weights, bias, activation, check_threads(self.n_threads))
+    def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
+        return _core.forward(*self._checked(X, offset), *self._parameters(), activation, check_threads(self.n_threads))
 
 
 class Regressor(Estimator):
     """An estimator that predicts a number."""
 
-    def predict(self, X: Any) -> FloatArray:
+    def predict(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the prediction ŷ for each row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m,)
         """
-        return self._forward(X, self._activation)
+        return self._forward(X, offset, self._activation)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the coefficient of determination R² = 1 − Σ s (y − ŷ)² / Σ s (y − ȳ)².
 
         For a constant `y`, where it is not defined: 1 if every prediction is right, else 0.
         """
-        predicted = self.predict(X)
+        predicted = self.predict(X, offset=offset)
         targets = check_finite(self._encode(y, "y", len(predicted), "X", None), "y").astype(np.float64, copy=False)
         weights = average_weights(sample_weight, len(predicted))
         mean = np.average(targets, weights=weights)

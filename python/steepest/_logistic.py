@@ -86,52 +86,57 @@ class LogisticRegression(Estimator):
 
     classes_: Array
 
-    def decision_function(self, X: Any) -> FloatArray:
+    def decision_function(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return z = w·x + b for each row of `X`: the log odds of `classes_[1]`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m,)
         """
-        return self._forward(X, "identity")
+        return self._forward(X, offset, "identity")
 
-    def predict_proba(self, X: Any) -> FloatArray:
+    def predict_proba(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the probability of each class for each row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m, 2)
             Columns in the order of `classes_`; both are right to the last digits also near 0.
         """
-        array = self._checked(X)
-        weights, bias = self._parameters()
-        return _core.class_probabilities(array, weights, bias, check_threads(self.n_threads))
+        checked = self._checked(X, offset)
+        return _core.class_probabilities(*checked, *self._parameters(), check_threads(self.n_threads))
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, offset: Any = None) -> Array:
         """Return the more likely class for each row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m,)
         """
-        positive = self.decision_function(X) > 0
+        positive = self.decision_function(X, offset=offset) > 0
         return self.classes_[positive.view(np.int8)]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose class is predicted right."""
-        predicted = self.predict(X)
+        predicted = self.predict(X, offset=offset)
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
         weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))

@@ -12,9 +12,12 @@ mod _core {
     use numpy::{PyArray1, PyArray2, PyUntypedArray};
     use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
     use pyo3::prelude::*;
-    use steepest::{Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Precompute, Samples, StopReason};
+    use steepest::{
+        Activation, Fit, FitOptions, History, LearningRate, Loss, Matrix, Model, Precompute, Samples, StopReason,
+    };
 
     use crate::arrays::{column, matrix, parameters};
+    use crate::errors::to_python;
     use crate::leave::leave_python;
 
     #[pymodule_init]
@@ -64,42 +67,48 @@ mod _core {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, weights, bias, activation, n_threads))]
+    #[pyo3(signature = (x, offset, weights, bias, activation, n_threads))]
     fn forward<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let (x, at, activation) = (matrix("X", x)?, parameters(weights, bias)?, parse_activation(activation)?);
-        let predictions = leave_python(py, n_threads, |context| steepest::forward(x, &at, activation, context))?;
+        let (x, offset) = (matrix("X", x)?, optional_column("offset", offset)?);
+        let (at, activation) = (parameters(weights, bias)?, parse_activation(activation)?);
+        let predictions =
+            leave_python(py, n_threads, |context| steepest::forward(x, offset, &at, activation, context))?;
         Ok(PyArray1::from_owned_array(py, predictions))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, weights, bias, n_threads))]
+    #[pyo3(signature = (x, offset, weights, bias, n_threads))]
     fn class_probabilities<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let (x, at) = (matrix("X", x)?, parameters(weights, bias)?);
-        let probabilities = leave_python(py, n_threads, |context| steepest::class_probabilities(x, &at, context))?;
+        let (x, offset, at) = (matrix("X", x)?, optional_column("offset", offset)?, parameters(weights, bias)?);
+        let probabilities =
+            leave_python(py, n_threads, |context| steepest::class_probabilities(x, offset, &at, context))?;
         Ok(PyArray2::from_owned_array(py, probabilities))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, y, sample_weight, weights, bias, activation, loss, n_threads))]
+    #[pyo3(signature = (x, y, sample_weight, offset, weights, bias, activation, loss, n_threads))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn cost<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
@@ -107,18 +116,19 @@ mod _core {
         n_threads: Option<usize>,
     ) -> PyResult<f64> {
         let model = model(activation, loss)?;
-        let (samples, at) = (samples(x, y, sample_weight)?, parameters(weights, bias)?);
+        let (samples, at) = (samples(x, y, sample_weight, offset)?, parameters(weights, bias)?);
         leave_python(py, n_threads, |context| steepest::cost(model, samples, &at, context))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, y, sample_weight, weights, bias, activation, loss, n_threads))]
+    #[pyo3(signature = (x, y, sample_weight, offset, weights, bias, activation, loss, n_threads))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn gradient<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
@@ -126,7 +136,7 @@ mod _core {
         n_threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyArray1<f64>>, f64)> {
         let model = model(activation, loss)?;
-        let (samples, at) = (samples(x, y, sample_weight)?, parameters(weights, bias)?);
+        let (samples, at) = (samples(x, y, sample_weight, offset)?, parameters(weights, bias)?);
         let gradient = leave_python(py, n_threads, |context| {
             steepest::cost_gradient(model, samples, &at, context).map(|(_, gradient)| gradient)
         })?;
@@ -135,7 +145,7 @@ mod _core {
 
     #[pyfunction]
     #[pyo3(signature = (
-        x, y, sample_weight, x_val, y_val, sample_weight_val, *,
+        x, y, sample_weight, offset, x_val, y_val, sample_weight_val, offset_val, *,
         activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads, precompute=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
@@ -144,9 +154,11 @@ mod _core {
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         x_val: Option<&Bound<'py, PyUntypedArray>>,
         y_val: Option<&Bound<'py, PyUntypedArray>>,
         sample_weight_val: Option<&Bound<'py, PyUntypedArray>>,
+        offset_val: Option<&Bound<'py, PyUntypedArray>>,
         activation: &str,
         loss: &str,
         learning_rate: Option<f64>,
@@ -159,9 +171,9 @@ mod _core {
         precompute: Option<bool>,
     ) -> PyResult<FitResult> {
         let model = model(activation, loss)?;
-        let training = samples(x, y, sample_weight)?;
+        let training = samples(x, y, sample_weight, offset)?;
         let validation = match (x_val, y_val) {
-            (Some(x), Some(y)) => Some(samples(x, y, sample_weight_val)?),
+            (Some(x), Some(y)) => Some(samples(x, y, sample_weight_val, offset_val)?),
             (None, None) => None,
             _ => return Err(PyValueError::new_err("X_val and y_val go together")),
         };
@@ -185,13 +197,25 @@ mod _core {
         x: &'a Bound<'_, PyUntypedArray>,
         y: &'a Bound<'_, PyUntypedArray>,
         sample_weight: Option<&'a Bound<'_, PyUntypedArray>>,
+        offset: Option<&'a Bound<'_, PyUntypedArray>>,
     ) -> PyResult<Samples<'a>> {
         let (x, y) = (matrix("X", x)?, column("y", y)?);
-        let samples = match sample_weight {
+        let samples = match optional_column("sample_weight", sample_weight)? {
             None => Samples::new(x, y),
-            Some(weights) => Samples::weighted(x, y, column("sample_weight", weights)?),
+            Some(weights) => Samples::weighted(x, y, weights),
         };
-        samples.map_err(crate::errors::to_python)
+        let samples = match optional_column("offset", offset)? {
+            None => samples,
+            Some(offset) => samples.and_then(|samples| samples.with_offset(offset)),
+        };
+        samples.map_err(to_python)
+    }
+
+    fn optional_column<'a>(
+        argument: &str,
+        array: Option<&'a Bound<'_, PyUntypedArray>>,
+    ) -> PyResult<Option<Matrix<'a>>> {
+        array.map(|array| column(argument, array)).transpose()
     }
 
     fn parse_activation(name: &str) -> PyResult<Activation> {
@@ -211,6 +235,6 @@ mod _core {
                 return Err(PyValueError::new_err(message));
             }
         };
-        Model::new(parse_activation(activation)?, loss).map_err(crate::errors::to_python)
+        Model::new(parse_activation(activation)?, loss).map_err(to_python)
     }
 }

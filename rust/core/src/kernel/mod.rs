@@ -37,11 +37,12 @@ impl CostGradient {
     }
 }
 
-/// The linear model's part of a sample, common to all models: `z = x · w + b`.
+/// The linear model's part of a sample, common to all models: `z = x · w + b`, and the row's offset if it has one.
 #[derive(Clone, Copy)]
 pub(crate) struct Predictor<'p> {
     pub(crate) weights: &'p [f64],
     pub(crate) bias: f64,
+    pub(crate) offset: Option<&'p [f64]>,
 }
 
 /// Adds the panel's weighted cost and gradient to `sums`. `scratch` is resized as needed.
@@ -150,11 +151,19 @@ fn for_each_strip(
         let strip = panel.rows(rows.clone());
         let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
         predict(&strip, at.weights, at.bias, z);
+        if let Some(offset) = at.offset {
+            add(&offset[rows.clone()], z);
+        }
         finite &= z.iter().all(|z| z.is_finite());
         let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
         visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
     }
     finite
+}
+
+/// Adds an offset to linear predictors.
+pub(crate) fn add(offset: &[f64], z: &mut [f64]) {
+    z.iter_mut().zip(offset).for_each(|(z, offset)| *z += offset);
 }
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.

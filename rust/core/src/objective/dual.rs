@@ -16,7 +16,7 @@ use crate::model::{Activation, Parameters};
 pub(crate) struct Dual<'r> {
     rows: &'r RowObjective<'r>,
     start: Parameters,
-    /// `X w₀ + b₀ − y`.
+    /// `X w₀ + b₀ − y`, with the offset.
     residual: Array1<f64>,
     /// `s / S`.
     weight: Array1<f64>,
@@ -33,7 +33,7 @@ impl<'r> Dual<'r> {
         let (samples, context) = (rows.samples(), rows.context());
         let x = samples.features();
         let all = 0..x.n_rows();
-        let mut residual = forward(x, start, Activation::Identity, context)?;
+        let mut residual = forward(x, samples.offset_column(), start, Activation::Identity, context)?;
         residual -= &ArrayView1::from(samples.y(all.clone(), &mut Vec::new()));
         let summary = rows.summary();
         let weight = match samples.sample_weight(all, &mut Default::default(), summary.weight_unit) {
@@ -62,7 +62,7 @@ impl<'r> Dual<'r> {
         let combination = Parameters { weights: inner.weights.clone(), bias: 0.0 };
         let rows = self.rows.samples().features().transposed();
         let mut outer = self.start.clone();
-        outer.weights += &forward(rows, &combination, Activation::Identity, self.rows.context())?;
+        outer.weights += &forward(rows, None, &combination, Activation::Identity, self.rows.context())?;
         outer.bias += inner.bias;
         Ok(outer)
     }

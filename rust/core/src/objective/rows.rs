@@ -29,6 +29,7 @@ struct Workspace {
     x: Vec<f64>,
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
+    offset: Vec<f64>,
     scratch: Scratch,
 }
 
@@ -61,7 +62,6 @@ impl<'a> RowObjective<'a> {
     ) -> Result<Vec<S>, Error> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
-        let predictor = Predictor { weights, bias: at.bias };
         let (samples, weight_unit) = (&self.samples, self.summary.weight_unit);
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
             let panel = samples.x(rows.clone(), &mut workspace.x);
@@ -69,6 +69,8 @@ impl<'a> RowObjective<'a> {
                 y: samples.y(rows.clone(), &mut workspace.y),
                 sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight, weight_unit),
             };
+            let offset = samples.offset(rows.clone(), &mut workspace.offset);
+            let predictor = Predictor { weights, bias: at.bias, offset };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
             let finite = visit(&panel, targets, predictor, &mut workspace.scratch, state);
             if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
@@ -144,7 +146,9 @@ impl Objective for RowObjective<'_> {
     }
 
     fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<(), Error> {
-        self.cost_gradient_of(Square, direction, product)?;
+        // A direction has no offset.
+        let samples = self.samples.without_offset();
+        Self { samples, ..*self }.cost_gradient_of(Square, direction, product)?;
         // The gradient of a square has the factor 2.
         product.scale(0.5 * self.model.curvature_bound());
         Ok(())

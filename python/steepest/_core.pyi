@@ -75,6 +75,7 @@ def fit(
     patience: int | None,
     start_weights: _FloatArray | None,
     start_bias: float,
+    fit_intercept: bool,
     n_threads: int | None,
     precompute: bool | None = None,
 ) -> FitResult: ...

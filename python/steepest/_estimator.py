@@ -56,6 +56,7 @@ class Estimator:
     def __init__(
         self,
         *,
+        fit_intercept: bool = True,
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
@@ -65,6 +66,7 @@ class Estimator:
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:
+        self.fit_intercept = fit_intercept
         self.solver = solver
         self.learning_rate = learning_rate
         self.max_iter = max_iter
@@ -147,7 +149,7 @@ class Estimator:
         coef_init : array-like of shape (n,), optional
             Weights to start from, instead of 0.
         intercept_init : float, optional
-            Bias to start from, instead of 0.
+            Bias to start from, instead of 0; with `fit_intercept=False` it is 0.
 
         Returns
         -------
@@ -224,6 +226,7 @@ class Estimator:
         check_bool(self.warm_start, "warm_start")
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
         return {
+            "fit_intercept": check_bool(self.fit_intercept, "fit_intercept"),
             "learning_rate": rate,
             "max_iter": check_integer(self.max_iter, "max_iter", "a positive integer", low=1),
             "tol": check_real(self.tol, "tol", "a number, 0 or larger", low=0.0, inclusive=True),
@@ -248,9 +251,13 @@ class Estimator:
                     f"warm_start=True starts from the last fit, whose classes were {fitted.tolist()}; y has "
                     f"{classes.tolist()}."
                 )
-            return self._parameters()
+            weights, bias = self._parameters()
+            return weights, bias if self.fit_intercept else 0.0
         weights = np.zeros(n_features) if coef_init is None else as_weights(coef_init, n_features, "coef_init")
-        return weights, 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
+        bias = 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
+        if bias != 0.0 and not self.fit_intercept:
+            raise ValueError(f"intercept_init is {bias}, expected 0: fit_intercept=False fixes the bias at 0.")
+        return weights, bias
 
     def _take(self, result: _core.FitResult, n_features: int, names: Array | None, classes: Array | None) -> None:
         """Say what is to be said of the fit, then keep it, all at once."""

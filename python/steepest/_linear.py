@@ -20,6 +20,8 @@ class LinearRegression(Regressor):
 
     Parameters
     ----------
+    fit_intercept : bool, default=True
+        Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"
         "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
     learning_rate : float or "auto", default="auto"
@@ -81,6 +83,7 @@ class LinearRegression(Regressor):
     def __init__(
         self,
         *,
+        fit_intercept: bool = True,
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
@@ -92,6 +95,7 @@ class LinearRegression(Regressor):
         n_threads: int | None = None,
     ) -> None:
         super().__init__(
+            fit_intercept=fit_intercept,
             solver=solver,
             learning_rate=learning_rate,
             max_iter=max_iter,

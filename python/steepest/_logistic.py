@@ -28,6 +28,8 @@ class LogisticRegression(Estimator):
 
     Parameters
     ----------
+    fit_intercept : bool, default=True
+        Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"
         "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
     learning_rate : float or "auto", default="auto"

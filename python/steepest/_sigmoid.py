@@ -20,6 +20,8 @@ class SigmoidRegression(Regressor):
     ----------
     loss : {"squared_error", "log_loss"}, default="squared_error"
         The cost of one sample.
+    fit_intercept : bool, default=True
+        Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"
         "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
     learning_rate : float or "auto", default="auto"
@@ -78,6 +80,7 @@ class SigmoidRegression(Regressor):
         self,
         *,
         loss: Loss = "squared_error",
+        fit_intercept: bool = True,
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
@@ -88,6 +91,7 @@ class SigmoidRegression(Regressor):
         n_threads: int | None = None,
     ) -> None:
         super().__init__(
+            fit_intercept=fit_intercept,
             solver=solver,
             learning_rate=learning_rate,
             max_iter=max_iter,

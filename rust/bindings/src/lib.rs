@@ -146,7 +146,8 @@ mod _core {
     #[pyfunction]
     #[pyo3(signature = (
         x, y, sample_weight, offset, x_val, y_val, sample_weight_val, offset_val, *,
-        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads, precompute=None
+        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, fit_intercept,
+        n_threads, precompute=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn fit<'py>(
@@ -167,6 +168,7 @@ mod _core {
         patience: Option<std::num::NonZeroUsize>,
         start_weights: Option<&Bound<'py, PyUntypedArray>>,
         start_bias: f64,
+        fit_intercept: bool,
         n_threads: Option<usize>,
         precompute: Option<bool>,
     ) -> PyResult<FitResult> {
@@ -183,6 +185,7 @@ mod _core {
             tol,
             patience,
             start: start_weights.map(|weights| parameters(weights, start_bias)).transpose()?,
+            fit_intercept,
             precompute: match precompute {
                 None => Precompute::Auto,
                 Some(true) => Precompute::Always,

@@ -117,7 +117,7 @@ fn for_each_row<const WIDTH: usize>(
 /// Bad data or parameters, by name; [`Error::Interrupted`].
 pub fn cost(model: Model, samples: Samples<'_>, at: &Parameters, context: &Context<'_>) -> Result<f64, Error> {
     at.check(samples.n_features())?;
-    RowObjective::new(model, samples, context)?.cost(at)
+    RowObjective::new(model, samples, true, context)?.cost(at)
 }
 
 /// The cost `C` of `model` at the parameters `at`, and its gradient `(∂C/∂w, ∂C/∂b)`.
@@ -146,7 +146,7 @@ pub fn cost_gradient(
 ) -> Result<(f64, Parameters), Error> {
     at.check(samples.n_features())?;
     let mut gradient = Parameters::zeros(samples.n_features());
-    let cost = RowObjective::new(model, samples, context)?.cost_gradient(at, &mut gradient)?;
+    let cost = RowObjective::new(model, samples, true, context)?.cost_gradient(at, &mut gradient)?;
     Ok((cost, gradient))
 }
 
@@ -175,7 +175,7 @@ pub fn cost_gradient_hessian(
 ) -> Result<(f64, Parameters, Array2<f64>), Error> {
     at.check(samples.n_features())?;
     let mut gradient = Parameters::zeros(samples.n_features());
-    let rows = RowObjective::new(model, samples, context)?;
+    let rows = RowObjective::new(model, samples, true, context)?;
     let frame = rows.frame();
     let (cost, hessian) = rows.cost_gradient_hessian(at, &mut gradient, &frame)?;
     Ok((cost, gradient, frame.leave_hessian(&hessian)))

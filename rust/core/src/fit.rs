@@ -47,6 +47,8 @@ pub struct FitOptions {
     pub patience: Option<NonZeroUsize>,
     /// Where to start; zero if not given.
     pub start: Option<Parameters>,
+    /// Whether the bias is fitted; else it is 0.
+    pub fit_intercept: bool,
     /// Moments for the linear model. They change the result by rounding errors alone.
     pub precompute: Precompute,
 }
@@ -59,6 +61,7 @@ impl Default for FitOptions {
             tol: 1e-6,
             patience: None,
             start: None,
+            fit_intercept: true,
             precompute: Precompute::Auto,
         }
     }
@@ -94,9 +97,9 @@ pub fn fit(
 ) -> Result<Fit, Error> {
     let began = Instant::now();
     options.check(training.n_features(), validation.is_some())?;
-    let objective = RowObjective::new(model, training, context)?;
-    let validation =
-        validation.map(|samples| RowObjective::new(model, samples.for_validation(), context)).transpose()?;
+    let objectives = |samples| RowObjective::new(model, samples, options.fit_intercept, context);
+    let objective = objectives(training)?;
+    let validation = validation.map(|samples| objectives(samples.for_validation())).transpose()?;
     if let Some(validation) = &validation
         && validation.n_features() != objective.n_features()
     {
@@ -271,6 +274,10 @@ impl FitOptions {
         }
         if let Some(start) = &self.start {
             start.check(n_features)?;
+            if !self.fit_intercept && start.bias != 0.0 {
+                let value = start.bias.to_string();
+                return Err(Error::Option { option: "bias", value, expected: "0 to start from, without an intercept" });
+            }
         }
         Ok(())
     }

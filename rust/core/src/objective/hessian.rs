@@ -173,13 +173,17 @@ impl RowObjective<'_> {
         Ok((cost, self.finish(hessian)))
     }
 
-    /// Fills in what lies below the diagonal and divides by the sum of the weights.
+    /// Fills in what lies below the diagonal, divides by the sum of the weights, and leaves out a fixed bias.
     fn finish(&self, mut hessian: Hessian) -> Hessian {
         let factor = 1.0 / self.summary().weight_sum;
         mirror(&mut hessian.weights);
         hessian.weights *= factor;
         hessian.cross *= factor;
         hessian.bias *= factor;
+        if !self.intercept() {
+            hessian.cross.fill(0.0);
+            hessian.bias = 0.0;
+        }
         hessian
     }
 }

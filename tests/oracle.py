@@ -37,14 +37,17 @@ def gradient(X, y, weights, bias, activation, loss, sample_weight=None, *, offse
     return X.astype(np.float64).T @ delta, delta.sum()
 
 
-def gradient_descent(X, y, activation, loss, learning_rate, n_iter, sample_weight=None, *, offset=0.0, intercept=True):
-    """Return the weights, the bias and the cost at each iteration."""
+def gradient_descent(
+    X, y, activation, loss, learning_rate, n_iter, sample_weight=None, *, offset=0.0, intercept=True, l2=0.0
+):
+    """Return the weights, the bias and the objective at each iteration."""
     weights, bias, costs = np.zeros(X.shape[1]), 0.0, []
     for iteration in range(n_iter + 1):
-        costs.append(cost(X, y, weights, bias, activation, loss, sample_weight, offset=offset))
+        penalty = l2 / 2 * (weights**2).sum()
+        costs.append(cost(X, y, weights, bias, activation, loss, sample_weight, offset=offset) + penalty)
         if iteration < n_iter:
             dw, db = gradient(X, y, weights, bias, activation, loss, sample_weight, offset=offset)
-            weights, bias = weights - learning_rate * dw, bias - learning_rate * db * intercept
+            weights, bias = weights - learning_rate * (dw + l2 * weights), bias - learning_rate * db * intercept
     return weights, bias, costs
 
 

@@ -76,6 +76,8 @@ def fit(
     start_weights: _FloatArray | None,
     start_bias: float,
     fit_intercept: bool,
+    l1: float,
+    l2: float,
     n_threads: int | None,
     precompute: bool | None = None,
 ) -> FitResult: ...

@@ -56,6 +56,8 @@ class Estimator:
     def __init__(
         self,
         *,
+        l1: float = 0.0,
+        l2: float = 0.0,
         fit_intercept: bool = True,
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
@@ -66,6 +68,8 @@ class Estimator:
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:
+        self.l1 = l1
+        self.l2 = l2
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.learning_rate = learning_rate
@@ -145,7 +149,8 @@ class Estimator:
             A known number for each row, added to its linear predictor: z = w·x + b + offset. Nothing of it is kept:
             pass the rows' own to the methods that predict.
         X_val, y_val, sample_weight_val, offset_val : array-like, optional
-            Validation data, of the same form. Their cost is recorded at each iteration; nothing is fitted to them.
+            Validation data, of the same form. Their cost C, without penalties, is recorded at each iteration; nothing
+            is fitted to them.
         coef_init : array-like of shape (n,), optional
             Weights to start from, instead of 0.
         intercept_init : float, optional
@@ -226,6 +231,8 @@ class Estimator:
         check_bool(self.warm_start, "warm_start")
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
         return {
+            "l1": check_real(self.l1, "l1", "a number, 0 or larger", low=0.0, inclusive=True),
+            "l2": check_real(self.l2, "l2", "a number, 0 or larger", low=0.0, inclusive=True),
             "fit_intercept": check_bool(self.fit_intercept, "fit_intercept"),
             "learning_rate": rate,
             "max_iter": check_integer(self.max_iter, "max_iter", "a positive integer", low=1),

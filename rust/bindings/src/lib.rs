@@ -147,7 +147,7 @@ mod _core {
     #[pyo3(signature = (
         x, y, sample_weight, offset, x_val, y_val, sample_weight_val, offset_val, *,
         activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, fit_intercept,
-        n_threads, precompute=None
+        l1, l2, n_threads, precompute=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn fit<'py>(
@@ -169,6 +169,8 @@ mod _core {
         start_weights: Option<&Bound<'py, PyUntypedArray>>,
         start_bias: f64,
         fit_intercept: bool,
+        l1: f64,
+        l2: f64,
         n_threads: Option<usize>,
         precompute: Option<bool>,
     ) -> PyResult<FitResult> {
@@ -186,6 +188,8 @@ mod _core {
             patience,
             start: start_weights.map(|weights| parameters(weights, start_bias)).transpose()?,
             fit_intercept,
+            l1,
+            l2,
             precompute: match precompute {
                 None => Precompute::Auto,
                 Some(true) => Precompute::Always,

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::history::History;
 use crate::model::{Model, Parameters};
-use crate::objective::{Dual, Moments, Objective, RowObjective};
+use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective};
 use crate::samples::Samples;
 use crate::solver::{Accuracy, GradientDescent, Solution, Step, StopReason, gradient_descent, largest_eigenvalue};
 
@@ -49,6 +49,10 @@ pub struct FitOptions {
     pub start: Option<Parameters>,
     /// Whether the bias is fitted; else it is 0.
     pub fit_intercept: bool,
+    /// The penalty `l1 ‖w‖₁`. Gradient descent takes none: it has no gradient where a weight is 0.
+    pub l1: f64,
+    /// The penalty `(l2/2) ‖w‖²`; the bias is not penalised.
+    pub l2: f64,
     /// Moments for the linear model. They change the result by rounding errors alone.
     pub precompute: Precompute,
 }
@@ -62,6 +66,8 @@ impl Default for FitOptions {
             patience: None,
             start: None,
             fit_intercept: true,
+            l1: 0.0,
+            l2: 0.0,
             precompute: Precompute::Auto,
         }
     }
@@ -83,7 +89,8 @@ pub struct Fit {
     pub history: History,
 }
 
-/// Fits `model` to `training` by gradient descent; `validation` data, if given, are only looked at.
+/// Minimises `C + (l2/2) ‖w‖²`, `C` being the cost of `model` on `training`, by gradient descent. `validation` data, if
+/// given, are only looked at; their cost is `C` without the penalty.
 ///
 /// # Errors
 ///
@@ -107,11 +114,16 @@ pub fn fit(
         return Err(Error::Features { argument: "X_val", found, expected });
     }
     let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(objective.n_features()));
-    let data = Data::collect(&objective, &start, options.moments(model, training, validation.is_some()))?;
-    let objective = data.objective();
+    let kind = options.moments(model, training, validation.is_some(), &start);
+    let data = Data::collect(&objective, &start, kind)?;
+    let objective = options.penalise(data.objective());
     let learning_rate = match options.learning_rate {
         LearningRate::Fixed(rate) => rate,
-        LearningRate::Auto => 1.0 / largest_eigenvalue(data.bound(), Accuracy::STEP)?,
+        LearningRate::Auto => match largest_eigenvalue(&options.penalise(data.bound()), Accuracy::STEP)? {
+            // Nothing changes the cost, so any rate does: features that are all 0, without an intercept.
+            0.0 => 1.0,
+            largest => 1.0 / largest,
+        },
     };
 
     let mut history = History::default();
@@ -137,7 +149,7 @@ pub fn fit(
         Ok(wish)
     };
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
-    let solution = gradient_descent(objective, data.enter(start), steps, &mut observer)?;
+    let solution = gradient_descent(&objective, data.enter(start), steps, &mut observer)?;
     let Solution { parameters, n_iter, mut stop_reason } = solution;
     let parameters = match best {
         None => data.leave(parameters)?,
@@ -235,24 +247,36 @@ impl FitOptions {
     ///
     /// In units of a pass over the rows, which reads `m·n` numbers, with `p` the smaller and `q` the larger of `m` and
     /// `n`: the products of all pairs take `1 + p/32`, since a core does some 32 multiplications in the time that it takes
-    /// to read a number, and half of them are formed; an iteration reads `p²` numbers, `p/q`, and twice that in the
-    /// dual; and two passes or so check the end. Without moments there is a pass an iteration, and about 8 more to choose
-    /// a rate, for the dual too. With validation data each step is needed in the data's own variables, so there is no dual.
-    fn moments(&self, model: Model, samples: Samples<'_>, has_validation: bool) -> Kind {
+    /// to read a number, and half of them are formed; an iteration reads `p²` numbers, `p/q`, twice that in the dual and
+    /// thrice with a penalty there; and two passes or so check the end. Without moments there is a pass an iteration, and
+    /// about 8 more to choose a rate, for the dual too. With validation data each step is needed in the data's own
+    /// variables, so there is no dual; nor where weights to start from, which no rows make up, shrink under a penalty.
+    fn moments(&self, model: Model, samples: Samples<'_>, has_validation: bool, start: &Parameters) -> Kind {
         let (m, n) = (samples.n_samples() as f64, samples.n_features() as f64);
         let wide = n > m;
-        if model != Model::Linear || self.precompute == Precompute::Never || wide && has_validation {
+        let penalised = self.l2 > 0.0;
+        let no_dual = has_validation || penalised && start.weights.iter().any(|&weight| weight != 0.0);
+        if model != Model::Linear || self.precompute == Precompute::Never || wide && no_dual {
             return Kind::Rows;
         }
         let rate = if self.learning_rate == LearningRate::Auto && !wide { 8.0 } else { 0.0 };
         let iterations = self.max_iter as f64 + 1.0 + rate;
-        let reads = if wide { 2.0 } else { 1.0 };
+        let reads = match (wide, penalised) {
+            (false, _) => 1.0,
+            (true, false) => 2.0,
+            (true, true) => 3.0,
+        };
         let cost = 3.0 + m.min(n) / 32.0 + iterations * reads * m.min(n) / m.max(n);
         match (cost < iterations || self.precompute == Precompute::Always, wide) {
             (false, _) => Kind::Rows,
             (true, false) => Kind::Moments,
             (true, true) => Kind::Dual,
         }
+    }
+
+    /// The objective, of its cost.
+    fn penalise<'o>(&self, cost: &'o dyn Objective) -> Penalised<'o> {
+        Penalised::new(cost, self.l2)
     }
 
     fn check(&self, n_features: usize, has_validation: bool) -> Result<(), Error> {
@@ -262,9 +286,17 @@ impl FitOptions {
             let value = rate.to_string();
             return Err(Error::Option { option: "learning_rate", value, expected: "a positive finite number" });
         }
-        if !(self.tol >= 0.0 && self.tol.is_finite()) {
-            let value = self.tol.to_string();
-            return Err(Error::Option { option: "tol", value, expected: "a finite number, 0 or larger" });
+        for (option, value) in [("tol", self.tol), ("l1", self.l1), ("l2", self.l2)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                let value = value.to_string();
+                return Err(Error::Option { option, value, expected: "a finite number, 0 or larger" });
+            }
+        }
+        if self.l1 > 0.0 {
+            let value = self.l1.to_string();
+            let expected =
+                "0 with gradient descent, since l1 ‖w‖₁ has no gradient where a weight is 0; use solver=\"auto\"";
+            return Err(Error::Option { option: "l1", value, expected });
         }
         if let Some(patience) = self.patience
             && !has_validation

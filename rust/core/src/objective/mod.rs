@@ -3,11 +3,13 @@
 mod dual;
 mod hessian;
 mod moments;
+mod penalised;
 mod rows;
 
 pub(crate) use dual::Dual;
 pub(crate) use hessian::Hessian;
 pub(crate) use moments::Moments;
+pub(crate) use penalised::Penalised;
 pub(crate) use rows::RowObjective;
 
 use crate::error::Error;

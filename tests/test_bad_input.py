@@ -153,6 +153,15 @@ def test_sample_weights_are_checked(cls):
         ({"n_threads": 1.0}, TypeError),
         ({"solver": "newton-raphson"}, ValueError),
         ({"solver": 3}, ValueError),
+        ({"fit_intercept": 1}, TypeError),
+        ({"l1": -1}, ValueError),
+        ({"l1": np.nan}, ValueError),
+        ({"l1": 0.5}, ValueError),
+        ({"l2": -1e-3}, ValueError),
+        ({"l2": np.inf}, ValueError),
+        ({"l2": "much"}, TypeError),
+        ({"l2": None}, TypeError),
+        ({"fit_intercept": None}, TypeError),
         ({"max_iter": 10**30}, ValueError),
         ({"n_threads": 2**63}, ValueError),
         ({"learning_rate": 10**400}, ValueError),
@@ -181,6 +190,8 @@ def test_start_values_are_checked(cls):
     refuses(cls, ValueError, r"coef_init has shape \(2,\), expected \(3,\)", X, Y, coef_init=[1, 2])
     refuses(cls, ValueError, "coef_init contains nan at index 1", X, Y, coef_init=[0, np.nan, 0])
     refuses(cls, ValueError, "intercept_init is inf", X, Y, intercept_init=np.inf)
+    no_bias = {"fit_intercept": False}
+    refuses(cls, ValueError, r"intercept_init is 0\.5, expected 0", X, Y, params=no_bias, intercept_init=0.5)
     refuses(cls, ValueError, "warm_start=True.*3 features.*2", X[:, :2], Y, params={"warm_start": True})
 
 

@@ -1,7 +1,14 @@
 """The linear model ``ŷ = w·x + b`` and the sigmoid model ``ŷ = σ(w·x + b)``, fitted fast and to the last digit."""
 
 from steepest._core import __version__
-from steepest._exceptions import ConvergenceWarning, DataConversionWarning, DivergenceError, NotFittedError
+from steepest._exceptions import (
+    ConvergenceWarning,
+    DataConversionWarning,
+    DivergenceError,
+    NotFittedError,
+    RankWarning,
+    SeparationWarning,
+)
 from steepest._functions import cost, forward, gradient
 from steepest._history import History
 from steepest._linear import LinearRegression
@@ -16,6 +23,8 @@ __all__ = [
     "LinearRegression",
     "LogisticRegression",
     "NotFittedError",
+    "RankWarning",
+    "SeparationWarning",
     "SigmoidRegression",
     "__version__",
     "cost",

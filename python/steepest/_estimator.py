@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 import numpy as np
 
 from steepest import _core
-from steepest._exceptions import ConvergenceWarning, NotFittedError, kin
+from steepest._exceptions import ConvergenceWarning, NotFittedError, RankWarning, SeparationWarning, kin
 from steepest._history import History
 from steepest._names import Activation, Loss, Solver
 from steepest._validation import (
     Array,
     FloatArray,
     as_matrix,
+    as_optional_vector,
     as_scalar,
     as_targets,
-    as_vector,
     as_weights,
     average_weights,
     check_bool,
@@ -34,7 +34,7 @@ from steepest._validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Estimator:
@@ -48,7 +48,9 @@ class Estimator:
     n_iter_: int
     converged_: bool
     stop_reason_: str
-    learning_rate_: float
+    learning_rate_: float | None
+    optimality_: float
+    condition_: float
     history_: History
     n_features_in_: int
     feature_names_in_: Array
@@ -56,6 +58,9 @@ class Estimator:
     def __init__(
         self,
         *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        fit_intercept: bool = True,
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
@@ -65,6 +70,9 @@ class Estimator:
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:
+        self.l1 = l1
+        self.l2 = l2
+        self.fit_intercept = fit_intercept
         self.solver = solver
         self.learning_rate = learning_rate
         self.max_iter = max_iter
@@ -119,9 +127,11 @@ class Estimator:
         y: Any,
         sample_weight: Any = None,
         *,
+        offset: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        offset_val: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
@@ -137,12 +147,16 @@ class Estimator:
             Targets.
         sample_weight : array-like of shape (m,), optional
             How often each sample counts, 0 or more; 1 each if not given.
-        X_val, y_val, sample_weight_val : array-like, optional
-            Validation data, of the same form. Their cost is recorded at each iteration; nothing is fitted to them.
+        offset : array-like of shape (m,), optional
+            A known number for each row, added to its linear predictor: z = w·x + b + offset. Nothing of it is kept:
+            pass the rows' own to the methods that predict.
+        X_val, y_val, sample_weight_val, offset_val : array-like, optional
+            Validation data, of the same form. Their cost C, without penalties, is recorded at each iteration; nothing
+            is fitted to them.
         coef_init : array-like of shape (n,), optional
             Weights to start from, instead of 0.
         intercept_init : float, optional
-            Bias to start from, instead of 0.
+            Bias to start from, instead of 0; with `fit_intercept=False` it is 0.
 
         Returns
         -------
@@ -168,32 +182,37 @@ class Estimator:
         labels = ravel_column(y, "y")
         classes = self._find_classes(labels)
         targets = self._encode(labels, "y", n_samples, "X", classes)
-        weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", n_samples, "X")
+        weights = as_optional_vector(sample_weight, "sample_weight", n_samples, "X")
+        offsets = as_optional_vector(offset, "offset", n_samples, "X")
 
         if (X_val is None) != (y_val is None):
             given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given but {missing} is not; validation data needs both.")
-        X_val_array = targets_val = weights_val = None
+        X_val_array = targets_val = weights_val = offsets_val = None
         if X_val is not None:
             X_val_array = as_matrix(X_val, "X_val")
             check_feature_names(X_val, names, type(self).__name__, "X_val")
             self._check_width(X_val_array, n_features, "X_val")
             targets_val = self._encode(y_val, "y_val", len(X_val_array), "X_val", classes)
-            if sample_weight_val is not None:
-                weights_val = as_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
+            weights_val = as_optional_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
+            offsets_val = as_optional_vector(offset_val, "offset_val", len(X_val_array), "X_val")
         elif self.early_stopping:
             raise ValueError("early_stopping=True needs validation data: pass X_val and y_val to fit.")
-        elif sample_weight_val is not None:
-            raise ValueError("sample_weight_val is given but X_val and y_val are not.")
+        else:
+            for name, given in (("sample_weight_val", sample_weight_val), ("offset_val", offset_val)):
+                if given is not None:
+                    raise ValueError(f"{name} is given but X_val and y_val are not.")
 
         start_weights, start_bias = self._start(n_features, classes, coef_init, intercept_init)
         result = _core.fit(
             X_array,
             targets,
             weights,
+            offsets,
             X_val_array,
             targets_val,
             weights_val,
+            offsets_val,
             activation=self._activation,
             loss=self._loss(),
             start_weights=start_weights,
@@ -210,10 +229,19 @@ class Estimator:
         if not (isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             expected = "'auto' or a positive number"
             rate = check_real(self.learning_rate, "learning_rate", expected, low=0.0, inclusive=False)
+            if self.solver not in ("auto", "gd"):
+                raise ValueError(
+                    f"learning_rate is {self.learning_rate!r} but solver is {self.solver!r}, which takes none; "
+                    "use solver='gd'."
+                )
         early_stopping = check_bool(self.early_stopping, "early_stopping")
         check_bool(self.warm_start, "warm_start")
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
         return {
+            "l1": check_real(self.l1, "l1", "a number, 0 or larger", low=0.0, inclusive=True),
+            "l2": check_real(self.l2, "l2", "a number, 0 or larger", low=0.0, inclusive=True),
+            "fit_intercept": check_bool(self.fit_intercept, "fit_intercept"),
+            "solver": "gd" if rate is not None else self.solver,
             "learning_rate": rate,
             "max_iter": check_integer(self.max_iter, "max_iter", "a positive integer", low=1),
             "tol": check_real(self.tol, "tol", "a number, 0 or larger", low=0.0, inclusive=True),
@@ -238,9 +266,13 @@ class Estimator:
                     f"warm_start=True starts from the last fit, whose classes were {fitted.tolist()}; y has "
                     f"{classes.tolist()}."
                 )
-            return self._parameters()
+            weights, bias = self._parameters()
+            return weights, bias if self.fit_intercept else 0.0
         weights = np.zeros(n_features) if coef_init is None else as_weights(coef_init, n_features, "coef_init")
-        return weights, 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
+        bias = 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
+        if bias != 0.0 and not self.fit_intercept:
+            raise ValueError(f"intercept_init is {bias}, expected 0: fit_intercept=False fixes the bias at 0.")
+        return weights, bias
 
     def _take(self, result: _core.FitResult, n_features: int, names: Array | None, classes: Array | None) -> None:
         """Say what is to be said of the fit, then keep it, all at once."""
@@ -250,7 +282,7 @@ class Estimator:
             gradient_norm=result.gradient_norm,
             seconds=result.seconds,
         )
-        self._warn(result, history)
+        self._warn(result, history, names)
         coef, intercept = self._shaped(result.weights, result.bias)
         fitted = {
             "coef_": coef,
@@ -259,9 +291,15 @@ class Estimator:
             "stop_reason_": result.stop_reason,
             "converged_": result.stop_reason == "tolerance",
             "learning_rate_": result.learning_rate,
+            "optimality_": _or_nan(result.optimality),
+            "condition_": _or_nan(result.condition),
             "history_": history,
             "n_features_in_": n_features,
         }
+        if result.rank is not None:
+            fitted["rank_"] = result.rank
+        else:
+            vars(self).pop("rank_", None)
         if classes is not None:
             fitted["classes_"] = classes
         if names is not None:
@@ -270,27 +308,64 @@ class Estimator:
             vars(self).pop("feature_names_in_", None)
         vars(self).update(fitted)
 
-    def _warn(self, result: _core.FitResult, history: History) -> None:
-        if result.stop_reason != "max_iter":
+    def _warn(self, result: _core.FitResult, history: History, names: Array | None) -> None:
+        def warn(category: type[Warning], message: str) -> None:
+            warnings.warn(f"{type(self).__name__} {message}", kin(category), stacklevel=stacklevel())
+
+        if result.dependent:
+            listed = _listed(result.dependent, names)
+            warn(
+                RankWarning,
+                f"found {listed} to be linear combinations of other columns, or constant: X has rank {result.rank}. Of "
+                "all weights that fit equally well those of least norm are taken; predictions are not affected. Leave "
+                "out those columns, or set l2.",
+            )
+        if result.stop_reason == "separation":
+            listed = _listed(result.separating, names)
+            warn(
+                SeparationWarning,
+                f"found that {listed} separate the classes without error, perfectly or in part: the log loss falls for "
+                f"ever as the weights grow, and has no minimum. The weights are those where its gradient fell to "
+                f"{result.optimality:.2g}. Set l2 to a positive number, such as 1e-4, or leave out those columns.",
+            )
+        elif self.tol == 0 and result.learning_rate is None:
             return
-        name, cost, norm = type(self).__name__, history.cost, history.gradient_norm
+        elif result.stop_reason == "rounding":
+            warn(
+                ConvergenceWarning,
+                f"stopped after {result.n_iter} iterations where rounding error hides any further descent, with "
+                f"optimality_ at {result.optimality:.2g}; tol={self.tol:g} asks for less. Raise tol, or bring the "
+                "columns of X nearer to mean 0.",
+            )
+        elif result.stop_reason == "max_iter" and result.learning_rate is None:
+            warn(
+                ConvergenceWarning,
+                f"stopped at max_iter={self.max_iter} with optimality_ at {result.optimality:.2g}; tol={self.tol:g} asks "
+                "for less. Raise max_iter, or set l2 to a positive number.",
+            )
+        elif result.stop_reason == "max_iter":
+            self._warn_of_descent(result, history, warn)
+
+    def _warn_of_descent(
+        self, result: _core.FitResult, history: History, warn: Callable[[type[Warning], str], None]
+    ) -> None:
+        cost, norm = history.cost, history.gradient_norm
         if (cost[-1] > cost[0] or norm[-1] > norm[0]) and result.n_iter > 1:
-            message = (
-                f"{name} stopped at max_iter={self.max_iter} with the cost gone from {cost[0]:.4g} to {cost[-1]:.4g} "
+            warn(
+                ConvergenceWarning,
+                f"stopped at max_iter={self.max_iter} with the cost gone from {cost[0]:.4g} to {cost[-1]:.4g} "
                 f"and the gradient norm from {norm[0]:.4g} to {norm[-1]:.4g}: "
                 f"learning_rate={result.learning_rate:.4g} is too large for this data. Lower it, leave it at 'auto', "
-                "or scale the columns of X alike."
+                "or scale the columns of X alike.",
             )
         elif self.tol > 0:
             rate = "" if self.learning_rate == "auto" else "leave learning_rate at 'auto', "
-            message = (
-                f"{name} stopped at max_iter={self.max_iter} with the gradient norm at {norm[-1] / norm[0]:.2g} of its "
-                f"first value, tol={self.tol:g} asks for less. Scale the columns of X alike, {rate}raise max_iter, or "
-                "set tol=0 to run max_iter iterations without this warning."
+            warn(
+                ConvergenceWarning,
+                f"stopped at max_iter={self.max_iter} with the gradient norm at {norm[-1] / norm[0]:.2g} of its "
+                f"first value, tol={self.tol:g} asks for less. Scale the columns of X alike, {rate}raise max_iter, "
+                "leave solver at 'auto', or set tol=0 to run max_iter iterations without this warning.",
             )
-        else:
-            return
-        warnings.warn(message, kin(ConvergenceWarning), stacklevel=stacklevel())
 
     # What the estimators differ in.
 
@@ -323,42 +398,42 @@ class Estimator:
                 "as input."
             )
 
-    def _checked(self, X: Any) -> Array:
-        """Return `X` as an array that this fitted estimator can predict for."""
+    def _checked(self, X: Any, offset: Any) -> tuple[Array, Array | None]:
+        """Return `X` and `offset` as arrays that this fitted estimator can predict for."""
         self._check_fitted()
         array = as_matrix(X)
         check_feature_names(X, getattr(self, "feature_names_in_", None), type(self).__name__)
         self._check_width(array, self.n_features_in_)
-        return array
+        return array, as_optional_vector(offset, "offset", len(array), "X")
 
-    def _forward(self, X: Any, activation: Activation) -> FloatArray:
-        array = self._checked(X)
-        weights, bias = self._parameters()
-        return _core.forward(array, weights, bias, activation, check_threads(self.n_threads))
+    def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
+        return _core.forward(*self._checked(X, offset), *self._parameters(), activation, check_threads(self.n_threads))
 
 
 class Regressor(Estimator):
     """An estimator that predicts a number."""
 
-    def predict(self, X: Any) -> FloatArray:
+    def predict(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the prediction ŷ for each row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m,)
         """
-        return self._forward(X, self._activation)
+        return self._forward(X, offset, self._activation)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the coefficient of determination R² = 1 − Σ s (y − ŷ)² / Σ s (y − ȳ)².
 
         For a constant `y`, where it is not defined: 1 if every prediction is right, else 0.
         """
-        predicted = self.predict(X)
+        predicted = self.predict(X, offset=offset)
         targets = check_finite(self._encode(y, "y", len(predicted), "X", None), "y").astype(np.float64, copy=False)
         weights = average_weights(sample_weight, len(predicted))
         mean = np.average(targets, weights=weights)
@@ -372,3 +447,13 @@ class Regressor(Estimator):
         from steepest._sklearn import regressor_tags
 
         return regressor_tags()
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _listed(columns: Sequence[int], names: Array | None, limit: int = 5) -> str:
+    shown = [str(column) if names is None else repr(names[column]) for column in columns[:limit]]
+    more = f" and {len(columns) - limit} more" if len(columns) > limit else ""
+    return f"column{'s' if len(columns) > 1 else ''} {', '.join(shown)}{more}"

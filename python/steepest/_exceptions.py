@@ -44,6 +44,14 @@ class ConvergenceWarning(UserWarning):
     """A fit ended before the gradient was as small as ``tol`` asks."""
 
 
+class SeparationWarning(ConvergenceWarning):
+    """The classes can be told apart without error, so the log loss has no minimum: its weights grow for ever."""
+
+
+class RankWarning(UserWarning):
+    """Columns of `X` are linear combinations of others, so the weights are not unique."""
+
+
 class DataConversionWarning(UserWarning):
     """Data came in a shape that had to be converted."""
 

@@ -10,9 +10,9 @@ from steepest._validation import (
     Array,
     FloatArray,
     as_matrix,
+    as_optional_vector,
     as_scalar,
     as_targets,
-    as_vector,
     as_weights,
     check_choice,
     check_threads,
@@ -25,6 +25,7 @@ def forward(
     bias: Any = 0.0,
     activation: Activation = "identity",
     *,
+    offset: Any = None,
     n_threads: int | None = None,
 ) -> FloatArray:
     """Return the prediction ŷ for each row of `X`: z = X w + b, or σ(z) = 1 / (1 + e⁻ᶻ).
@@ -39,6 +40,8 @@ def forward(
         b.
     activation : {"identity", "sigmoid"}, default="identity"
         "identity" for the linear model, "sigmoid" for the sigmoid model.
+    offset : array-like of shape (m,), optional
+        A known number for each row, added to z.
     n_threads : int, optional
         The number of threads; see `LinearRegression`.
 
@@ -54,7 +57,12 @@ def forward(
     check_choice(activation, "activation", get_args(Activation))
     array = as_matrix(X)
     return _core.forward(
-        array, as_weights(weights, array.shape[1]), as_scalar(bias, "bias"), activation, check_threads(n_threads)
+        array,
+        as_optional_vector(offset, "offset", len(array), "X"),
+        as_weights(weights, array.shape[1]),
+        as_scalar(bias, "bias"),
+        activation,
+        check_threads(n_threads),
     )
 
 
@@ -67,6 +75,7 @@ def cost(
     loss: Loss = "squared_error",
     sample_weight: Any = None,
     *,
+    offset: Any = None,
     n_threads: int | None = None,
 ) -> float:
     """Return the cost C of the model with these parameters on data.
@@ -89,6 +98,8 @@ def cost(
         The log loss goes with the sigmoid only.
     sample_weight : array-like of shape (m,), optional
         s; 1 each if not given.
+    offset : array-like of shape (m,), optional
+        A known number for each row, added to z.
     n_threads : int, optional
         The number of threads; see `LinearRegression`.
 
@@ -98,7 +109,8 @@ def cost(
         For data that are not finite, not numeric or of the wrong shape.
     """
     _check_model(activation, loss)
-    return _core.cost(*_checked(X, y, sample_weight, weights, bias), activation, loss, check_threads(n_threads))
+    checked = _checked(X, y, sample_weight, offset, weights, bias)
+    return _core.cost(*checked, activation, loss, check_threads(n_threads))
 
 
 def gradient(
@@ -110,6 +122,7 @@ def gradient(
     loss: Loss = "squared_error",
     sample_weight: Any = None,
     *,
+    offset: Any = None,
     n_threads: int | None = None,
 ) -> tuple[FloatArray, float]:
     """Return the gradient of the cost, (∂C/∂w, ∂C/∂b), at these parameters.
@@ -119,7 +132,7 @@ def gradient(
 
     Parameters
     ----------
-    X, y, weights, bias, activation, loss, sample_weight, n_threads
+    X, y, weights, bias, activation, loss, sample_weight, offset, n_threads
         As for `cost`.
 
     Returns
@@ -133,7 +146,8 @@ def gradient(
         For data that are not finite, not numeric or of the wrong shape.
     """
     _check_model(activation, loss)
-    return _core.gradient(*_checked(X, y, sample_weight, weights, bias), activation, loss, check_threads(n_threads))
+    checked = _checked(X, y, sample_weight, offset, weights, bias)
+    return _core.gradient(*checked, activation, loss, check_threads(n_threads))
 
 
 def _check_model(activation: Any, loss: Any) -> None:
@@ -142,14 +156,15 @@ def _check_model(activation: Any, loss: Any) -> None:
 
 
 def _checked(
-    X: Any, y: Any, sample_weight: Any, weights: Any, bias: Any
-) -> tuple[Array, Array, Array | None, FloatArray, float]:
+    X: Any, y: Any, sample_weight: Any, offset: Any, weights: Any, bias: Any
+) -> tuple[Array, Array, Array | None, Array | None, FloatArray, float]:
     array = as_matrix(X)
     n_samples, n_features = array.shape
     return (
         array,
         as_targets(y, "y", n_samples, "X"),
-        None if sample_weight is None else as_vector(sample_weight, "sample_weight", n_samples, "X"),
+        as_optional_vector(sample_weight, "sample_weight", n_samples, "X"),
+        as_optional_vector(offset, "offset", n_samples, "X"),
         as_weights(weights, n_features),
         as_scalar(bias, "bias"),
     )

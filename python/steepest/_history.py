@@ -17,11 +17,11 @@ class History:
     Attributes
     ----------
     cost : ndarray of shape (n_iter_ + 1,)
-        The cost on the training data.
+        The objective on the training data: the cost C and the penalties.
     validation_cost : ndarray of shape (n_iter_ + 1,), or (0,) without validation data
-        The cost on the validation data.
+        The cost C on the validation data, without penalties.
     gradient_norm : ndarray of shape (n_iter_ + 1,)
-        The Euclidean norm of the gradient (∂C/∂w, ∂C/∂b).
+        The Euclidean norm of the objective's gradient by w and b.
     seconds : ndarray of shape (n_iter_ + 1,)
         Seconds since the fit began.
     """

@@ -28,8 +28,13 @@ class LogisticRegression(Estimator):
 
     Parameters
     ----------
+    l1, l2 : float, default=0.0
+        Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples, so
+        the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
+    fit_intercept : bool, default=True
+        Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"
-        "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
+        "gd" is gradient descent, w ← w − α ∂/∂w and b ← b − α ∂/∂b of the objective; "auto" chooses, at present "gd".
     learning_rate : float or "auto", default="auto"
         The step size α. "auto" is 1 / L, with L the largest eigenvalue of a bound of the Hessian, by power iteration.
     max_iter : int, default=1000
@@ -86,52 +91,57 @@ class LogisticRegression(Estimator):
 
     classes_: Array
 
-    def decision_function(self, X: Any) -> FloatArray:
+    def decision_function(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return z = w·x + b for each row of `X`: the log odds of `classes_[1]`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m,)
         """
-        return self._forward(X, "identity")
+        return self._forward(X, offset, "identity")
 
-    def predict_proba(self, X: Any) -> FloatArray:
+    def predict_proba(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the probability of each class for each row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m, 2)
             Columns in the order of `classes_`; both are right to the last digits also near 0.
         """
-        array = self._checked(X)
-        weights, bias = self._parameters()
-        return _core.class_probabilities(array, weights, bias, check_threads(self.n_threads))
+        checked = self._checked(X, offset)
+        return _core.class_probabilities(*checked, *self._parameters(), check_threads(self.n_threads))
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, offset: Any = None) -> Array:
         """Return the more likely class for each row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
 
         Returns
         -------
         ndarray of shape (m,)
         """
-        positive = self.decision_function(X) > 0
+        positive = self.decision_function(X, offset=offset) > 0
         return self.classes_[positive.view(np.int8)]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose class is predicted right."""
-        predicted = self.predict(X)
+        predicted = self.predict(X, offset=offset)
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
         weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))

@@ -6,4 +6,4 @@ from typing import Literal, TypeAlias
 
 Activation: TypeAlias = Literal["identity", "sigmoid"]
 Loss: TypeAlias = Literal["squared_error", "log_loss"]
-Solver: TypeAlias = Literal["auto", "gd"]
+Solver: TypeAlias = Literal["auto", "gd", "newton", "lbfgs"]

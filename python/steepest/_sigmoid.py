@@ -20,8 +20,13 @@ class SigmoidRegression(Regressor):
     ----------
     loss : {"squared_error", "log_loss"}, default="squared_error"
         The cost of one sample.
+    l1, l2 : float, default=0.0
+        Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples, so
+        the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
+    fit_intercept : bool, default=True
+        Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"
-        "gd" is gradient descent, w ← w − α ∂C/∂w and b ← b − α ∂C/∂b; "auto" chooses, at present "gd".
+        "gd" is gradient descent, w ← w − α ∂/∂w and b ← b − α ∂/∂b of the objective; "auto" chooses, at present "gd".
     learning_rate : float or "auto", default="auto"
         The step size α. "auto" is 1 / L, with L the largest eigenvalue of a bound of the Hessian, by power iteration.
     max_iter : int, default=1000
@@ -78,6 +83,9 @@ class SigmoidRegression(Regressor):
         self,
         *,
         loss: Loss = "squared_error",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        fit_intercept: bool = True,
         solver: Solver = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
@@ -88,6 +96,9 @@ class SigmoidRegression(Regressor):
         n_threads: int | None = None,
     ) -> None:
         super().__init__(
+            l1=l1,
+            l2=l2,
+            fit_intercept=fit_intercept,
             solver=solver,
             learning_rate=learning_rate,
             max_iter=max_iter,

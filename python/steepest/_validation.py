@@ -52,6 +52,11 @@ def as_vector(values: Any, name: str, n_samples: int, X_name: str) -> Array:
     return check_length(array, name, n_samples, X_name)
 
 
+def as_optional_vector(values: Any, name: str, n_samples: int, X_name: str) -> Array | None:
+    """Return `values` as `as_vector` does, or None for None."""
+    return None if values is None else as_vector(values, name, n_samples, X_name)
+
+
 def as_targets(y: Any, name: str, n_samples: int, X_name: str) -> Array:
     """Return `y`, one-dimensional or a single column, as a one-dimensional numeric array."""
     return as_vector(ravel_column(y, name), name, n_samples, X_name)

@@ -13,10 +13,12 @@ mod _core {
     use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
     use pyo3::prelude::*;
     use steepest::{
-        Activation, Fit, FitOptions, History, LearningRate, Loss, Model, Precompute, Samples, Solver, StopReason,
+        Activation, Fit, FitOptions, History, LearningRate, Loss, Matrix, Model, Precompute, Samples, Solver,
+        StopReason,
     };
 
     use crate::arrays::{column, matrix, parameters};
+    use crate::errors::to_python;
     use crate::leave::leave_python;
 
     #[pymodule_init]
@@ -39,6 +41,8 @@ mod _core {
         learning_rate: Option<f64>,
         optimality: Option<f64>,
         condition: Option<f64>,
+        rank: Option<usize>,
+        dependent: Vec<usize>,
         separating: Vec<usize>,
         cost: Py<PyArray1<f64>>,
         validation_cost: Py<PyArray1<f64>>,
@@ -64,6 +68,8 @@ mod _core {
                 learning_rate: fit.learning_rate,
                 optimality: fit.optimality,
                 condition: fit.condition,
+                rank: fit.rank,
+                dependent: fit.dependent,
                 separating: fit.separating,
                 cost: array(cost),
                 validation_cost: array(validation_cost),
@@ -74,42 +80,48 @@ mod _core {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, weights, bias, activation, n_threads))]
+    #[pyo3(signature = (x, offset, weights, bias, activation, n_threads))]
     fn forward<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let (x, at, activation) = (matrix("X", x)?, parameters(weights, bias)?, parse_activation(activation)?);
-        let predictions = leave_python(py, n_threads, |context| steepest::forward(x, &at, activation, context))?;
+        let (x, offset) = (matrix("X", x)?, optional_column("offset", offset)?);
+        let (at, activation) = (parameters(weights, bias)?, parse_activation(activation)?);
+        let predictions =
+            leave_python(py, n_threads, |context| steepest::forward(x, offset, &at, activation, context))?;
         Ok(PyArray1::from_owned_array(py, predictions))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, weights, bias, n_threads))]
+    #[pyo3(signature = (x, offset, weights, bias, n_threads))]
     fn class_probabilities<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let (x, at) = (matrix("X", x)?, parameters(weights, bias)?);
-        let probabilities = leave_python(py, n_threads, |context| steepest::class_probabilities(x, &at, context))?;
+        let (x, offset, at) = (matrix("X", x)?, optional_column("offset", offset)?, parameters(weights, bias)?);
+        let probabilities =
+            leave_python(py, n_threads, |context| steepest::class_probabilities(x, offset, &at, context))?;
         Ok(PyArray2::from_owned_array(py, probabilities))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, y, sample_weight, weights, bias, activation, loss, n_threads))]
+    #[pyo3(signature = (x, y, sample_weight, offset, weights, bias, activation, loss, n_threads))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn cost<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
@@ -117,18 +129,19 @@ mod _core {
         n_threads: Option<usize>,
     ) -> PyResult<f64> {
         let model = model(activation, loss)?;
-        let (samples, at) = (samples(x, y, sample_weight)?, parameters(weights, bias)?);
+        let (samples, at) = (samples(x, y, sample_weight, offset)?, parameters(weights, bias)?);
         leave_python(py, n_threads, |context| steepest::cost(model, samples, &at, context))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (x, y, sample_weight, weights, bias, activation, loss, n_threads))]
+    #[pyo3(signature = (x, y, sample_weight, offset, weights, bias, activation, loss, n_threads))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn gradient<'py>(
         py: Python<'py>,
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         weights: &Bound<'py, PyUntypedArray>,
         bias: f64,
         activation: &str,
@@ -136,7 +149,7 @@ mod _core {
         n_threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyArray1<f64>>, f64)> {
         let model = model(activation, loss)?;
-        let (samples, at) = (samples(x, y, sample_weight)?, parameters(weights, bias)?);
+        let (samples, at) = (samples(x, y, sample_weight, offset)?, parameters(weights, bias)?);
         let gradient = leave_python(py, n_threads, |context| {
             steepest::cost_gradient(model, samples, &at, context).map(|(_, gradient)| gradient)
         })?;
@@ -145,8 +158,9 @@ mod _core {
 
     #[pyfunction]
     #[pyo3(signature = (
-        x, y, sample_weight, x_val, y_val, sample_weight_val, *,
-        activation, loss, learning_rate, max_iter, tol, patience, start_weights, start_bias, n_threads, precompute=None, solver="gd", l2=0.0
+        x, y, sample_weight, offset, x_val, y_val, sample_weight_val, offset_val, *,
+        activation, loss, solver, learning_rate, max_iter, tol, patience, start_weights, start_bias, fit_intercept,
+        l1, l2, n_threads, precompute=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn fit<'py>(
@@ -154,37 +168,43 @@ mod _core {
         x: &Bound<'py, PyUntypedArray>,
         y: &Bound<'py, PyUntypedArray>,
         sample_weight: Option<&Bound<'py, PyUntypedArray>>,
+        offset: Option<&Bound<'py, PyUntypedArray>>,
         x_val: Option<&Bound<'py, PyUntypedArray>>,
         y_val: Option<&Bound<'py, PyUntypedArray>>,
         sample_weight_val: Option<&Bound<'py, PyUntypedArray>>,
+        offset_val: Option<&Bound<'py, PyUntypedArray>>,
         activation: &str,
         loss: &str,
+        solver: &str,
         learning_rate: Option<f64>,
         max_iter: usize,
         tol: f64,
         patience: Option<std::num::NonZeroUsize>,
         start_weights: Option<&Bound<'py, PyUntypedArray>>,
         start_bias: f64,
+        fit_intercept: bool,
+        l1: f64,
+        l2: f64,
         n_threads: Option<usize>,
         precompute: Option<bool>,
-        solver: &str,
-        l2: f64,
     ) -> PyResult<FitResult> {
         let model = model(activation, loss)?;
-        let training = samples(x, y, sample_weight)?;
+        let training = samples(x, y, sample_weight, offset)?;
         let validation = match (x_val, y_val) {
-            (Some(x), Some(y)) => Some(samples(x, y, sample_weight_val)?),
+            (Some(x), Some(y)) => Some(samples(x, y, sample_weight_val, offset_val)?),
             (None, None) => None,
             _ => return Err(PyValueError::new_err("X_val and y_val go together")),
         };
         let options = FitOptions {
             solver: parse_solver(solver)?,
-            l2,
             learning_rate: learning_rate.map_or(LearningRate::Auto, LearningRate::Fixed),
             max_iter,
             tol,
             patience,
             start: start_weights.map(|weights| parameters(weights, start_bias)).transpose()?,
+            fit_intercept,
+            l1,
+            l2,
             precompute: match precompute {
                 None => Precompute::Auto,
                 Some(true) => Precompute::Always,
@@ -199,13 +219,25 @@ mod _core {
         x: &'a Bound<'_, PyUntypedArray>,
         y: &'a Bound<'_, PyUntypedArray>,
         sample_weight: Option<&'a Bound<'_, PyUntypedArray>>,
+        offset: Option<&'a Bound<'_, PyUntypedArray>>,
     ) -> PyResult<Samples<'a>> {
         let (x, y) = (matrix("X", x)?, column("y", y)?);
-        let samples = match sample_weight {
+        let samples = match optional_column("sample_weight", sample_weight)? {
             None => Samples::new(x, y),
-            Some(weights) => Samples::weighted(x, y, column("sample_weight", weights)?),
+            Some(weights) => Samples::weighted(x, y, weights),
         };
-        samples.map_err(crate::errors::to_python)
+        let samples = match optional_column("offset", offset)? {
+            None => samples,
+            Some(offset) => samples.and_then(|samples| samples.with_offset(offset)),
+        };
+        samples.map_err(to_python)
+    }
+
+    fn optional_column<'a>(
+        argument: &str,
+        array: Option<&'a Bound<'_, PyUntypedArray>>,
+    ) -> PyResult<Option<Matrix<'a>>> {
+        array.map(|array| column(argument, array)).transpose()
     }
 
     fn parse_solver(name: &str) -> PyResult<Solver> {
@@ -235,6 +267,6 @@ mod _core {
                 return Err(PyValueError::new_err(message));
             }
         };
-        Model::new(parse_activation(activation)?, loss).map_err(crate::errors::to_python)
+        Model::new(parse_activation(activation)?, loss).map_err(to_python)
     }
 }

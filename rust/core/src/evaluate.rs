@@ -11,9 +11,10 @@ use crate::matrix::Matrix;
 use crate::model::{Activation, Model, Parameters};
 use crate::objective::{Objective, RowObjective};
 use crate::pass::{Partition, run};
-use crate::samples::Samples;
+use crate::samples::{Samples, check_column, check_finite};
 
-/// The prediction for each row of `x`, of shape `(m, n)`: `z = X w + b`, through the activation. Returns shape `(m,)`.
+/// The prediction for each row of `x`, of shape `(m, n)`: `z = X w + b`, plus the `offset` of shape `(m,)` if there is one,
+/// through the activation. Returns shape `(m,)`.
 ///
 /// ```
 /// use ndarray::{Array1, array};
@@ -22,17 +23,21 @@ use crate::samples::Samples;
 /// let x = array![[0.0, 1.0], [2.0, 3.0]];
 /// let at = Parameters { weights: array![1.0, -1.0], bias: 1.0 };
 /// let context = Context::default();
-/// assert_eq!(forward((&x).into(), &at, Activation::Identity, &context)?, array![0.0, 0.0]);
-/// assert_eq!(forward((&x).into(), &at, Activation::Sigmoid, &context)?, array![0.5, 0.5]);
+/// assert_eq!(forward((&x).into(), None, &at, Activation::Identity, &context)?, array![0.0, 0.0]);
+/// assert_eq!(forward((&x).into(), None, &at, Activation::Sigmoid, &context)?, array![0.5, 0.5]);
+/// let offset = array![5.0, 6.0];
+/// assert_eq!(forward((&x).into(), Some((&offset).into()), &at, Activation::Identity, &context)?, offset);
 /// # Ok::<(), steepest::Error>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Error::Empty`], [`Error::Features`] if the weights are not `n`, [`Error::NonFiniteMatrix`],
-/// [`Error::NonFiniteVector`] for the parameters, [`Error::Overflow`] if `z` is not finite, [`Error::Interrupted`].
+/// [`Error::Empty`], [`Error::Features`] if the weights are not `n`, [`Error::Length`] or [`Error::NotAColumn`] for the
+/// offset, [`Error::NonFiniteMatrix`], [`Error::NonFiniteVector`] for the parameters and the offset, [`Error::Overflow`] if
+/// `z` is not finite, [`Error::Interrupted`].
 pub fn forward(
     x: Matrix<'_>,
+    offset: Option<Matrix<'_>>,
     at: &Parameters,
     activation: Activation,
     context: &Context<'_>,
@@ -41,39 +46,57 @@ pub fn forward(
         Activation::Identity => out.copy_from_slice(z),
         Activation::Sigmoid => link::sigmoids(z, out),
     };
-    for_each_row::<1>(x, at, context, write).map(Array1::from_vec)
+    for_each_row::<1>(x, offset, at, context, write).map(Array1::from_vec)
 }
 
-/// The probability of each of two classes for each row of `x`: `σ(−z)` and `σ(z)`, with `z = X w + b`. Returns shape
-/// `(m, 2)`. The first is not formed as `1 − σ(z)`, so both keep their digits near 0.
+/// The probability of each of two classes for each row of `x`: `σ(−z)` and `σ(z)`, with `z = X w + b` plus the `offset`
+/// if there is one. Returns shape `(m, 2)`. The first is not formed as `1 − σ(z)`, so both keep their digits near 0.
 ///
 /// # Errors
 ///
 /// As [`forward`].
-pub fn class_probabilities(x: Matrix<'_>, at: &Parameters, context: &Context<'_>) -> Result<Array2<f64>, Error> {
+pub fn class_probabilities(
+    x: Matrix<'_>,
+    offset: Option<Matrix<'_>>,
+    at: &Parameters,
+    context: &Context<'_>,
+) -> Result<Array2<f64>, Error> {
     let write = |z: &[f64], out: &mut [f64]| link::sigmoid_pairs(z, out.as_chunks_mut().0);
-    let probabilities = for_each_row::<2>(x, at, context, write)?;
+    let probabilities = for_each_row::<2>(x, offset, at, context, write)?;
     Ok(Array2::from_shape_vec((x.n_rows(), 2), probabilities).expect("two values a row"))
 }
+
+const OFFSET: &str = "offset";
 
 /// One pass that writes `WIDTH` values for each row: `write` gets the predictors of some rows and their place.
 fn for_each_row<const WIDTH: usize>(
     x: Matrix<'_>,
+    offset: Option<Matrix<'_>>,
     at: &Parameters,
     context: &Context<'_>,
     write: impl Fn(&[f64], &mut [f64]) + Sync,
 ) -> Result<Vec<f64>, Error> {
     x.check_not_empty()?;
     at.check(x.n_cols())?;
+    if let Some(offset) = offset {
+        check_column(x, offset, OFFSET)?;
+    }
     let weights = &*at.contiguous_weights();
     let partition = Partition::new(x.shape());
     let mut values = vec![0.0; x.n_rows() * WIDTH];
     let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate().collect();
-    let visit = |(panel, z): &mut (Vec<f64>, Vec<f64>), rows: Range<usize>, (chunk, out): &mut (usize, &mut [f64])| {
+    let visit = |[panel, offsets, z]: &mut [Vec<f64>; 3], rows: Range<usize>, state: &mut (usize, &mut [f64])| {
+        let (chunk, out) = state;
         let first = *chunk * partition.chunk_rows;
         let out = &mut out[(rows.start - first) * WIDTH..(rows.end - first) * WIDTH];
         z.resize(rows.len(), 0.0);
-        if !kernel::predict(&x.panel(rows.clone(), panel), weights, at.bias, z) {
+        let mut finite = kernel::predict(&x.panel(rows.clone(), panel), weights, at.bias, z);
+        if let Some(offset) = offset {
+            let offset = offset.column(rows.clone(), offsets);
+            check_finite(offset, rows.start, OFFSET)?;
+            finite &= kernel::add(offset, z);
+        }
+        if !finite {
             return Err(x.why_not_finite(rows, "X"));
         }
         write(z, out);
@@ -90,7 +113,7 @@ fn for_each_row<const WIDTH: usize>(
 /// Bad data or parameters, by name; [`Error::Interrupted`].
 pub fn cost(model: Model, samples: Samples<'_>, at: &Parameters, context: &Context<'_>) -> Result<f64, Error> {
     at.check(samples.n_features())?;
-    RowObjective::new(model, samples, context)?.cost(at)
+    RowObjective::new(model, samples, true, context)?.cost(at)
 }
 
 /// The cost `C` of `model` at the parameters `at`, and its gradient `(∂C/∂w, ∂C/∂b)`.
@@ -119,7 +142,7 @@ pub fn cost_gradient(
 ) -> Result<(f64, Parameters), Error> {
     at.check(samples.n_features())?;
     let mut gradient = Parameters::zeros(samples.n_features());
-    let cost = RowObjective::new(model, samples, context)?.cost_gradient(at, &mut gradient)?;
+    let cost = RowObjective::new(model, samples, true, context)?.cost_gradient(at, &mut gradient)?;
     Ok((cost, gradient))
 }
 
@@ -149,7 +172,7 @@ pub fn cost_gradient_hessian(
 ) -> Result<(f64, Parameters, Array2<f64>), Error> {
     at.check(samples.n_features())?;
     let mut gradient = Parameters::zeros(samples.n_features());
-    let rows = RowObjective::new(model, samples, context)?;
+    let rows = RowObjective::new(model, samples, true, context)?;
     let frame = rows.frame();
     let (cost, hessian) = rows.cost_gradient_hessian(at, &mut gradient, &frame)?;
     Ok((cost, gradient, frame.leave_hessian(&hessian)))

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::history::History;
 use crate::model::{Model, Parameters};
-use crate::objective::{Dual, Moments, Objective, RowObjective};
+use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective};
 use crate::samples::Samples;
 use crate::solver::{
     Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, gradient_descent,
@@ -55,8 +55,6 @@ pub enum Solver {
 pub struct FitOptions {
     /// The way to the minimum.
     pub solver: Solver,
-    /// The penalty `(l2/2) ‖w‖²`.
-    pub l2: f64,
     /// The step size.
     pub learning_rate: LearningRate,
     /// At most this many iterations.
@@ -68,6 +66,12 @@ pub struct FitOptions {
     pub patience: Option<NonZeroUsize>,
     /// Where to start; zero if not given.
     pub start: Option<Parameters>,
+    /// Whether the bias is fitted; else it is 0.
+    pub fit_intercept: bool,
+    /// The penalty `l1 ‖w‖₁`. Gradient descent takes none: it has no gradient where a weight is 0.
+    pub l1: f64,
+    /// The penalty `(l2/2) ‖w‖²`; the bias is not penalised.
+    pub l2: f64,
     /// Moments for the linear model. They change the result by rounding errors alone.
     pub precompute: Precompute,
 }
@@ -76,12 +80,14 @@ impl Default for FitOptions {
     fn default() -> Self {
         Self {
             solver: Solver::Auto,
-            l2: 0.0,
             learning_rate: LearningRate::Auto,
             max_iter: 1000,
             tol: 1e-6,
             patience: None,
             start: None,
+            fit_intercept: true,
+            l1: 0.0,
+            l2: 0.0,
             precompute: Precompute::Auto,
         }
     }
@@ -105,6 +111,8 @@ pub struct Fit {
     pub condition: Option<f64>,
     /// The number of linearly independent columns beside the constant, if it was found.
     pub rank: Option<usize>,
+    /// Columns that are linear combinations of the others and the constant; only the first weights of such are unique.
+    pub dependent: Vec<usize>,
     /// For [`StopReason::Separation`]: the columns that tell the classes apart.
     pub separating: Vec<usize>,
     /// What happened on the way.
@@ -121,13 +129,15 @@ impl Fit {
             optimality: None,
             condition: None,
             rank: None,
+            dependent: Vec::new(),
             separating: Vec::new(),
             history: History::default(),
         }
     }
 }
 
-/// Fits `model` to `training` by gradient descent; `validation` data, if given, are only looked at.
+/// Minimises `C + l1 ‖w‖₁ + (l2/2) ‖w‖²`, `C` being the cost of `model` on `training`. `validation` data, if given, are
+/// only looked at; their cost is `C` without the penalty.
 ///
 /// # Errors
 ///
@@ -141,9 +151,9 @@ pub fn fit(
 ) -> Result<Fit, Error> {
     let began = Instant::now();
     options.check(training.n_features(), validation.is_some())?;
-    let rows = RowObjective::new(model, training, context)?;
-    let validation =
-        validation.map(|samples| RowObjective::new(model, samples.for_validation(), context)).transpose()?;
+    let objectives = |samples| RowObjective::new(model, samples, options.fit_intercept, context);
+    let rows = objectives(training)?;
+    let validation = validation.map(|samples| objectives(samples.for_validation())).transpose()?;
     if let Some(validation) = &validation
         && validation.n_features() != rows.n_features()
     {
@@ -160,14 +170,18 @@ pub fn fit(
 
 fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
     let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(rows.n_features()));
-    let data = Data::collect(rows, &start, options.moments(rows, course.validation.is_some()))?;
-    let objective = data.objective();
+    let data = Data::collect(rows, &start, options.moments(rows, course.validation.is_some(), &start))?;
+    let objective = options.penalise(data.objective());
     let learning_rate = match options.learning_rate {
         LearningRate::Fixed(rate) => rate,
-        LearningRate::Auto => 1.0 / largest_eigenvalue(data.bound(), Accuracy::STEP)?,
+        LearningRate::Auto => match largest_eigenvalue(&options.penalise(data.bound()), Accuracy::STEP)? {
+            // Nothing changes the cost, so any rate does: features that are all 0, without an intercept.
+            0.0 => 1.0,
+            largest => 1.0 / largest,
+        },
     };
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
-    let solution = gradient_descent(objective, data.enter(start), steps, &mut |step| course.observe(step))?;
+    let solution = gradient_descent(&objective, data.enter(start), steps, &mut |step| course.observe(step))?;
     let Solution { parameters, n_iter, stop_reason } = solution;
     let parameters = if course.best.is_some() { parameters } else { data.leave(parameters)? };
     let found = Fit { learning_rate: Some(learning_rate), ..Fit::new(parameters, n_iter, stop_reason) };
@@ -191,12 +205,13 @@ fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_
         let (cost, gradient_norm) = (found.costs[iteration], found.gradient_norms[iteration]);
         let _ = course.observe(&Step { iteration, parameters, cost, gradient_norm })?;
     }
-    let Exact { parameters, optimality, condition, rank, .. } = found;
+    let Exact { parameters, optimality, condition, rank, dependent, .. } = found;
     let stop_reason = if optimality <= options.tol { StopReason::Tolerance } else { StopReason::Rounding };
     let found = Fit {
         optimality: Some(optimality),
         condition: Some(condition),
         rank: Some(rank),
+        dependent,
         ..Fit::new(parameters, 1, stop_reason)
     };
     Ok(course.finish(found))
@@ -341,24 +356,36 @@ impl FitOptions {
     ///
     /// In units of a pass over the rows, which reads `m·n` numbers, with `p` the smaller and `q` the larger of `m` and
     /// `n`: the products of all pairs take `1 + p/32`, since a core does some 32 multiplications in the time that it takes
-    /// to read a number, and half of them are formed; an iteration reads `p²` numbers, `p/q`, and twice that in the
-    /// dual; and two passes or so check the end. Without moments there is a pass an iteration, and about 8 more to choose
-    /// a rate, for the dual too. With validation data each step is needed in the data's own variables, so there is no dual.
-    fn moments(&self, rows: &RowObjective<'_>, has_validation: bool) -> Kind {
+    /// to read a number, and half of them are formed; an iteration reads `p²` numbers, `p/q`, twice that in the dual and
+    /// thrice with a penalty there; and two passes or so check the end. Without moments there is a pass an iteration, and
+    /// about 8 more to choose a rate, for the dual too. With validation data each step is needed in the data's own
+    /// variables, so there is no dual; nor where weights to start from, which no rows make up, shrink under a penalty.
+    fn moments(&self, rows: &RowObjective<'_>, has_validation: bool, start: &Parameters) -> Kind {
         let (m, n) = (rows.samples().n_samples() as f64, rows.n_features() as f64);
         let wide = n > m;
-        if rows.model() != Model::Linear || self.precompute == Precompute::Never || wide && has_validation {
+        let penalised = self.l2 > 0.0;
+        let no_dual = has_validation || penalised && start.weights.iter().any(|&weight| weight != 0.0);
+        if rows.model() != Model::Linear || self.precompute == Precompute::Never || wide && no_dual {
             return Kind::Rows;
         }
         let rate = if self.learning_rate == LearningRate::Auto && !wide { 8.0 } else { 0.0 };
         let iterations = self.max_iter as f64 + 1.0 + rate;
-        let reads = if wide { 2.0 } else { 1.0 };
+        let reads = match (wide, penalised) {
+            (false, _) => 1.0,
+            (true, false) => 2.0,
+            (true, true) => 3.0,
+        };
         let cost = 3.0 + m.min(n) / 32.0 + iterations * reads * m.min(n) / m.max(n);
         match (cost < iterations || self.precompute == Precompute::Always, wide) {
             (false, _) => Kind::Rows,
             (true, false) => Kind::Moments,
             (true, true) => Kind::Dual,
         }
+    }
+
+    /// The objective, of its cost.
+    fn penalise<'o>(&self, cost: &'o dyn Objective) -> Penalised<'o> {
+        Penalised::new(cost, self.l2)
     }
 
     fn check(&self, n_features: usize, has_validation: bool) -> Result<(), Error> {
@@ -368,9 +395,17 @@ impl FitOptions {
             let value = rate.to_string();
             return Err(Error::Option { option: "learning_rate", value, expected: "a positive finite number" });
         }
-        if !(self.tol >= 0.0 && self.tol.is_finite()) {
-            let value = self.tol.to_string();
-            return Err(Error::Option { option: "tol", value, expected: "a finite number, 0 or larger" });
+        for (option, value) in [("tol", self.tol), ("l1", self.l1), ("l2", self.l2)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                let value = value.to_string();
+                return Err(Error::Option { option, value, expected: "a finite number, 0 or larger" });
+            }
+        }
+        if self.l1 > 0.0 && self.solver != Solver::Auto {
+            let value = self.l1.to_string();
+            let expected =
+                "0 with gradient descent, since l1 ‖w‖₁ has no gradient where a weight is 0; use solver=\"auto\"";
+            return Err(Error::Option { option: "l1", value, expected });
         }
         if let Some(patience) = self.patience
             && !has_validation
@@ -380,6 +415,10 @@ impl FitOptions {
         }
         if let Some(start) = &self.start {
             start.check(n_features)?;
+            if !self.fit_intercept && start.bias != 0.0 {
+                let value = start.bias.to_string();
+                return Err(Error::Option { option: "bias", value, expected: "0 to start from, without an intercept" });
+            }
         }
         Ok(())
     }

@@ -3,11 +3,11 @@
 /// One entry an iteration in each vector; entry 0 is the start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// The cost on the training data.
+    /// The objective on the training data: the cost and the penalty.
     pub cost: Vec<f64>,
-    /// The cost on the validation data; empty without any.
+    /// The cost on the validation data, without the penalty; empty without any.
     pub validation_cost: Vec<f64>,
-    /// The Euclidean norm of the gradient.
+    /// The Euclidean norm of the objective's gradient.
     pub gradient_norm: Vec<f64>,
     /// Seconds since the fit began.
     pub seconds: Vec<f64>,

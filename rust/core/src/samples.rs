@@ -14,18 +14,20 @@ struct Names {
     x: &'static str,
     y: &'static str,
     sample_weight: &'static str,
+    offset: &'static str,
 }
 
-const TRAINING: Names = Names { x: "X", y: "y", sample_weight: "sample_weight" };
-const VALIDATION: Names = Names { x: "X_val", y: "y_val", sample_weight: "sample_weight_val" };
+const TRAINING: Names = Names { x: "X", y: "y", sample_weight: "sample_weight", offset: "offset" };
+const VALIDATION: Names = Names { x: "X_val", y: "y_val", sample_weight: "sample_weight_val", offset: "offset_val" };
 
-/// A data set: features `X` of shape `(m, n)`, targets `y` and, if rows count unequally, sample weights `s`, each of
-/// length `m`.
+/// A data set: features `X` of shape `(m, n)`, targets `y` and, where there are any, sample weights `s` and an offset of
+/// the linear predictors, each of length `m`.
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {
     x: Matrix<'a>,
     y: Matrix<'a>,
     sample_weight: Option<Matrix<'a>>,
+    offset: Option<Matrix<'a>>,
     names: Names,
 }
 
@@ -54,19 +56,43 @@ impl<'a> Samples<'a> {
 
     fn build(x: Matrix<'a>, y: Matrix<'a>, sample_weight: Option<Matrix<'a>>, names: Names) -> Result<Self, Error> {
         x.check_not_empty()?;
-        let columns = [(names.y, Some(y)), (names.sample_weight, sample_weight)];
-        for (argument, column) in columns.into_iter().filter_map(|(name, column)| Some((name, column?))) {
-            if column.n_cols() != 1 {
-                return Err(Error::NotAColumn { argument, found: column.n_cols() });
-            }
-            if column.n_rows() != x.n_rows() {
-                return Err(Error::Length { argument, found: column.n_rows(), expected: x.n_rows() });
-            }
+        check_column(x, y, names.y)?;
+        if let Some(weights) = sample_weight {
+            check_column(x, weights, names.sample_weight)?;
         }
-        Ok(Self { x, y, sample_weight, names })
+        Ok(Self { x, y, sample_weight, offset: None, names })
     }
 
-    /// The same data; messages call its parts `X_val`, `y_val` and `sample_weight_val`.
+    /// The same data with a known number for each row, which is added to its linear predictor: `z = X w + b + offset`.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use steepest::{Context, Model, Parameters, Samples, cost};
+    ///
+    /// let (x, y) = (array![[1.0], [2.0]], array![5.0, 7.0]);
+    /// let offset = array![4.0, 7.0];
+    /// let samples = Samples::new(&x, &y)?.with_offset(&offset)?;
+    /// // With w = 0 and b = 1 the predictions are 5 and 8.
+    /// let at = Parameters { weights: array![0.0], bias: 1.0 };
+    /// assert_eq!(cost(Model::Linear, samples, &at, &Context::default())?, 0.5);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] or [`Error::NotAColumn`] if `offset` is not one column of `m` numbers.
+    pub fn with_offset(self, offset: impl Into<Matrix<'a>>) -> Result<Self, Error> {
+        let offset = offset.into();
+        check_column(self.x, offset, self.names.offset)?;
+        Ok(Self { offset: Some(offset), ..self })
+    }
+
+    /// The same data, predictors without their offset.
+    pub(crate) fn without_offset(self) -> Self {
+        Self { offset: None, ..self }
+    }
+
+    /// The same data; messages call its parts `X_val`, `y_val`, `sample_weight_val` and `offset_val`.
     #[must_use]
     pub fn for_validation(self) -> Self {
         Self { names: VALIDATION, ..self }
@@ -86,8 +112,9 @@ impl<'a> Samples<'a> {
 
     /// Every `step`th row.
     pub(crate) fn every(&self, step: usize) -> Self {
-        let sample_weight = self.sample_weight.map(|weights| weights.every(step));
-        Self { x: self.x.every(step), y: self.y.every(step), sample_weight, names: self.names }
+        let column = |column: Option<Matrix<'a>>| column.map(|column| column.every(step));
+        let (sample_weight, offset) = (column(self.sample_weight), column(self.offset));
+        Self { x: self.x.every(step), y: self.y.every(step), sample_weight, offset, names: self.names }
     }
 
     /// The features as they are.
@@ -111,6 +138,18 @@ impl<'a> Samples<'a> {
         'a: 'p,
     {
         self.y.column(rows, buffer)
+    }
+
+    pub(crate) fn offset<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Option<&'p [f64]>
+    where
+        'a: 'p,
+    {
+        self.offset.map(|offset| offset.column(rows, buffer))
+    }
+
+    /// All offsets.
+    pub(crate) fn offset_column(&self) -> Option<Matrix<'a>> {
+        self.offset
     }
 
     /// The weights of some rows, divided by `unit`.
@@ -138,19 +177,19 @@ impl<'a> Samples<'a> {
         self.x.why_not_finite(rows, self.names.x)
     }
 
-    /// One look at `y` and `sample_weight`, which are small beside `X`: both finite, the targets in the model's range,
-    /// the weights not negative.
+    /// One look at `y`, `sample_weight` and `offset`, which are small beside `X`: all finite, the targets in the model's
+    /// range, the weights not negative.
     pub(crate) fn summarise(&self, model: Model) -> Result<Summary, Error> {
         let y_name = self.names.y;
         let partition = self.partition();
         let bounded = model.activation() == Activation::Sigmoid;
-        let (mut y_buffer, mut weight_buffer) = (Vec::new(), <[Vec<f64>; 2]>::default());
+        let (mut y_buffer, mut weight_buffer, mut offset_buffer) = Default::default();
         let weight_unit = self.weight_unit()?;
         let (mut weight_sum, mut target_sum, mut square_sum) = (0.0, 0.0, 0.0);
         for rows in partition.all_panels() {
             let start = rows.start;
             let y = self.y(rows.clone(), &mut y_buffer);
-            let weights = self.sample_weight(rows, &mut weight_buffer, weight_unit);
+            let weights = self.sample_weight(rows.clone(), &mut weight_buffer, weight_unit);
             let fault = |value: f64, index: usize| {
                 if !value.is_finite() {
                     return Some(Error::NonFiniteVector { argument: y_name, index, value });
@@ -159,6 +198,9 @@ impl<'a> Samples<'a> {
                 outside.then_some(Error::TargetOutOfRange { argument: y_name, index, value })
             };
             check_each(y, start, fault)?;
+            if let Some(offset) = self.offset(rows, &mut offset_buffer) {
+                check_finite(offset, start, self.names.offset)?;
+            }
             if let Some(weights) = weights {
                 weight_sum += weights.iter().sum::<f64>();
                 target_sum += y.iter().zip(weights).map(|(y, s)| s * y).sum::<f64>();
@@ -209,6 +251,28 @@ pub(crate) struct Summary {
     pub(crate) mean_target: f64,
     /// `(1/S) Σ s_i y_i²`.
     pub(crate) mean_square_target: f64,
+}
+
+/// # Errors
+///
+/// [`Error::Length`] or [`Error::NotAColumn`] if `column` is not one column of as many entries as `x` has rows.
+pub(crate) fn check_column(x: Matrix<'_>, column: Matrix<'_>, argument: &'static str) -> Result<(), Error> {
+    if column.n_cols() != 1 {
+        return Err(Error::NotAColumn { argument, found: column.n_cols() });
+    }
+    if column.n_rows() != x.n_rows() {
+        return Err(Error::Length { argument, found: column.n_rows(), expected: x.n_rows() });
+    }
+    Ok(())
+}
+
+/// # Errors
+///
+/// [`Error::NonFiniteVector`] with the first of the values, the rows from `start` on, that is not finite.
+pub(crate) fn check_finite(values: &[f64], start: usize, argument: &'static str) -> Result<(), Error> {
+    check_each(values, start, |value, index| {
+        (!value.is_finite()).then_some(Error::NonFiniteVector { argument, index, value })
+    })
 }
 
 fn check_each(values: &[f64], start: usize, fault: impl Fn(f64, usize) -> Option<Error>) -> Result<(), Error> {

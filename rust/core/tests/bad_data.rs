@@ -49,9 +49,9 @@ fn non_finite_features_are_named_by_row_and_column() {
                 assert_rejected(Model::SigmoidLogLoss, &data, true, &message);
                 let zeros = Parameters::zeros(shape.1);
                 for activation in [Activation::Identity, Activation::Sigmoid] {
-                    assert_message(forward((&data.x).into(), &zeros, activation, &threads(2)), &message);
+                    assert_message(forward((&data.x).into(), None, &zeros, activation, &threads(2)), &message);
                 }
-                assert_message(class_probabilities((&data.x).into(), &zeros, &threads(2)), &message);
+                assert_message(class_probabilities((&data.x).into(), None, &zeros, &threads(2)), &message);
             }
         }
     }
@@ -112,7 +112,7 @@ fn shapes_must_fit() {
     let at = Parameters::zeros(2);
     let samples = Samples::new(&x, &full).unwrap();
     let message = "weights has 2 features, expected 3";
-    assert_message(forward((&x).into(), &at, Activation::Identity, &threads(1)), message);
+    assert_message(forward((&x).into(), None, &at, Activation::Identity, &threads(1)), message);
     assert_message(cost(Model::Linear, samples, &at, &threads(1)), message);
     assert_message(cost_gradient(Model::Linear, samples, &at, &threads(1)), message);
     let options = FitOptions { start: Some(at), ..FitOptions::gradient_descent() };
@@ -125,7 +125,7 @@ fn empty_data_are_named_with_their_shape() {
         let (x, y) = (Array2::<f64>::zeros((m, n)), Array1::<f64>::zeros(m));
         let message = format!("X is empty: its shape is ({m}, {n})");
         assert_message(Samples::new(&x, &y), &message);
-        assert_message(forward((&x).into(), &Parameters::zeros(n), Activation::Sigmoid, &threads(1)), &message);
+        assert_message(forward((&x).into(), None, &Parameters::zeros(n), Activation::Sigmoid, &threads(1)), &message);
     }
 }
 
@@ -136,7 +136,7 @@ fn parameters_must_be_finite() {
     at.weights[2] = f64::NAN;
     let message = "weights contains NaN at index 2; every value must be finite";
     assert_message(cost(Model::Linear, data.samples(false), &at, &threads(1)), message);
-    assert_message(forward((&data.x).into(), &at, Activation::Identity, &threads(1)), message);
+    assert_message(forward((&data.x).into(), None, &at, Activation::Identity, &threads(1)), message);
     let at = Parameters { bias: f64::INFINITY, ..data.at.clone() };
     let options = FitOptions { start: Some(at), ..FitOptions::gradient_descent() };
     let result = fit(Model::Linear, data.samples(false), None, &options, &threads(1));
@@ -212,9 +212,9 @@ fn the_first_fault_by_row_is_named_for_any_number_of_threads() {
         data.x[[row, 2]] = f64::NAN;
     }
     let x = Array2::<f64>::zeros((1, 4));
-    assert!(forward((&x).into(), &data.at, Activation::Identity, &threads(8)).is_ok());
+    assert!(forward((&x).into(), None, &data.at, Activation::Identity, &threads(8)).is_ok());
     for n in [1, 2, 5, 8] {
-        let result = forward((&data.x).into(), &data.at, Activation::Identity, &threads(n));
+        let result = forward((&data.x).into(), None, &data.at, Activation::Identity, &threads(n));
         assert_message(result, "X contains NaN at row 12345, column 2; every value must be finite");
     }
 }

@@ -87,8 +87,8 @@ fn extreme_predictors_are_right_to_the_last_digits() {
         let (x, target) = (array![[z]], array![y]);
         let at = Parameters { weights: array![1.0], bias: 0.0 };
         let samples = Samples::new(&x, &target).unwrap();
-        near(forward((&x).into(), &at, Activation::Sigmoid, &threads(1)).unwrap()[0], p, "forward");
-        let both = class_probabilities((&x).into(), &at, &threads(1)).unwrap();
+        near(forward((&x).into(), None, &at, Activation::Sigmoid, &threads(1)).unwrap()[0], p, "forward");
+        let both = class_probabilities((&x).into(), None, &at, &threads(1)).unwrap();
         near(both[[0, 1]], p, "probability of class 1");
         near(both[[0, 0]], sigmoid(-z), "probability of class 0");
         let (found, gradient) = cost_gradient(Model::SigmoidLogLoss, samples, &at, &threads(1)).unwrap();

@@ -19,9 +19,9 @@ fn check_shape(m: usize, n: usize) {
             assert_relative(alone, found.0, 1e-14, &what);
         }
     }
-    let linear = forward((&data.x).into(), &data.at, Activation::Identity, &threads(2)).unwrap();
-    let curved = forward((&data.x).into(), &data.at, Activation::Sigmoid, &threads(2)).unwrap();
-    let both = class_probabilities((&data.x).into(), &data.at, &threads(2)).unwrap();
+    let linear = forward((&data.x).into(), None, &data.at, Activation::Identity, &threads(2)).unwrap();
+    let curved = forward((&data.x).into(), None, &data.at, Activation::Sigmoid, &threads(2)).unwrap();
+    let both = class_probabilities((&data.x).into(), None, &data.at, &threads(2)).unwrap();
     for (i, z) in predictor(&data.x, &data.at).into_iter().enumerate() {
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "row {i} of {m} × {n}: {a} instead of {b}");
         near(linear[i], z);

@@ -121,7 +121,7 @@ fn check_storage<T: Element + Debug>(
 
     let column = Array1::from(extremes.to_vec());
     let at = Parameters { weights: Array1::ones(1), bias: 0.0 };
-    let found = forward((&column).into(), &at, Activation::Identity, &threads(1)).unwrap();
+    let found = forward((&column).into(), None, &at, Activation::Identity, &threads(1)).unwrap();
     assert_eq!(found, column.mapv(&widen), "{:?}", T::DTYPE);
 }
 
@@ -186,7 +186,7 @@ fn threads_change_no_bit_of_a_pass() {
                 assert_eq!(all_bits(&fortran.cost_gradient(model, weighted, n)), expected, "{model:?}, F, {n} threads");
             }
         }
-        let predict = |n| forward((&data.x).into(), &data.at, model.activation(), &threads(n)).unwrap();
+        let predict = |n| forward((&data.x).into(), None, &data.at, model.activation(), &threads(n)).unwrap();
         let expected = bits(&predict(1));
         for n in THREADS {
             assert_eq!(bits(&predict(n)), expected, "{model:?}, {n} threads");

@@ -39,11 +39,12 @@ impl CostGradient {
     }
 }
 
-/// The linear model's part of a sample, common to all models: `z = x · w + b`.
+/// The linear model's part of a sample, common to all models: `z = x · w + b`, and the row's offset if it has one.
 #[derive(Clone, Copy)]
 pub(crate) struct Predictor<'p> {
     pub(crate) weights: &'p [f64],
     pub(crate) bias: f64,
+    pub(crate) offset: Option<&'p [f64]>,
 }
 
 /// Adds the panel's weighted cost and gradient to `sums`. `scratch` is resized as needed.
@@ -152,10 +153,21 @@ fn for_each_strip(
         let strip = panel.rows(rows.clone());
         let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
         finite &= predict(&strip, at.weights, at.bias, z);
+        if let Some(offset) = at.offset {
+            finite &= add(&offset[rows.clone()], z);
+        }
         let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
         visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
     }
     finite
+}
+
+/// Adds an offset to linear predictors. Returns whether all are finite.
+pub(crate) fn add(offset: &[f64], z: &mut [f64]) -> bool {
+    z.iter_mut().zip(offset).fold(true, |finite, (z, offset)| {
+        *z += offset;
+        finite & z.is_finite()
+    })
 }
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.

@@ -16,7 +16,7 @@ use crate::model::{Activation, Parameters};
 pub(crate) struct Dual<'r> {
     rows: &'r RowObjective<'r>,
     start: Parameters,
-    /// `X w₀ + b₀ − y`.
+    /// `X w₀ + b₀ − y`, with the offset.
     residual: Array1<f64>,
     /// `s / S`.
     weight: Array1<f64>,
@@ -33,7 +33,7 @@ impl<'r> Dual<'r> {
         let (samples, context) = (rows.samples(), rows.context());
         let x = samples.features();
         let all = 0..x.n_rows();
-        let mut residual = forward(x, start, Activation::Identity, context)?;
+        let mut residual = forward(x, samples.offset_column(), start, Activation::Identity, context)?;
         residual -= &ArrayView1::from(samples.y(all.clone(), &mut Vec::new()));
         let summary = rows.summary();
         let weight = match samples.sample_weight(all, &mut Default::default(), summary.weight_unit) {
@@ -62,7 +62,7 @@ impl<'r> Dual<'r> {
         let combination = Parameters { weights: inner.weights.clone(), bias: 0.0 };
         let rows = self.rows.samples().features().transposed();
         let mut outer = self.start.clone();
-        outer.weights += &forward(rows, &combination, Activation::Identity, self.rows.context())?;
+        outer.weights += &forward(rows, None, &combination, Activation::Identity, self.rows.context())?;
         outer.bias += inner.bias;
         Ok(outer)
     }
@@ -72,10 +72,15 @@ impl<'r> Dual<'r> {
         symmetric_product(&self.products, a)
     }
 
+    /// `K a + b`.
+    fn predictor(&self, at: &Parameters) -> Array1<f64> {
+        self.product(&at.weights) + if self.rows.intercept() { at.bias } else { 0.0 }
+    }
+
     /// The gradient of a cost whose slope in each predictor is `2 s_i/S` times an entry of `z`.
     fn slope(&self, z: Array1<f64>, gradient: &mut Parameters) {
         gradient.weights = z * &self.weight * 2.0;
-        gradient.bias = gradient.weights.sum();
+        gradient.bias = if self.rows.intercept() { gradient.weights.sum() } else { 0.0 };
     }
 }
 
@@ -90,14 +95,14 @@ impl Objective for Dual<'_> {
 
     fn cost_gradient(&self, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         self.rows.context().check_interrupt()?;
-        let residual = self.product(&at.weights) + at.bias + &self.residual;
+        let residual = self.predictor(at) + &self.residual;
         let cost = residual.iter().zip(&self.weight).map(|(r, s)| s * r * r).sum();
         self.slope(residual, gradient);
         Ok(cost)
     }
 
     fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<(), Error> {
-        self.slope(self.product(&direction.weights) + direction.bias, product);
+        self.slope(self.predictor(direction), product);
         Ok(())
     }
 

@@ -26,14 +26,14 @@ pub(crate) struct Hessian {
 }
 
 impl Hessian {
-    /// Of a constant curvature `h`: the standard deviation of each column, from its mean or from 0.
-    pub(crate) fn deviations(&self, centred: bool) -> Vec<f64> {
+    /// Of the linear model, whose curvature is 2: the standard deviation of each column, from its mean or from 0.
+    pub(crate) fn deviations(&self) -> Vec<f64> {
         let columns = self.weights.diag().into_iter().zip(&self.cross);
         columns
             .map(|(&square, &cross)| {
-                let along = if centred { cross * cross / self.bias } else { 0.0 };
+                let along = if self.bias > 0.0 { cross * cross / self.bias } else { 0.0 };
                 // What rounding leaves of a constant column is no deviation.
-                if square - along > 1e-14 * square { ((square - along) / self.bias).sqrt() } else { 0.0 }
+                if square - along > 1e-14 * square { ((square - along) / 2.0).sqrt() } else { 0.0 }
             })
             .collect()
     }
@@ -185,13 +185,17 @@ impl RowObjective<'_> {
         Ok((cost, self.finish(hessian)))
     }
 
-    /// Fills in what lies below the diagonal and divides by the sum of the weights.
+    /// Fills in what lies below the diagonal, divides by the sum of the weights, and leaves out a fixed bias.
     fn finish(&self, mut hessian: Hessian) -> Hessian {
         let factor = 1.0 / self.summary().weight_sum;
         mirror(&mut hessian.weights);
         hessian.weights *= factor;
         hessian.cross *= factor;
         hessian.bias *= factor;
+        if !self.intercept() {
+            hessian.cross.fill(0.0);
+            hessian.bias = 0.0;
+        }
         hessian
     }
 }

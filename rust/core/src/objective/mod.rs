@@ -3,12 +3,14 @@
 mod dual;
 mod hessian;
 mod moments;
+mod penalised;
 mod rows;
 mod standardised;
 
 pub(crate) use dual::Dual;
 pub(crate) use hessian::Hessian;
 pub(crate) use moments::Moments;
+pub(crate) use penalised::Penalised;
 pub(crate) use rows::RowObjective;
 pub(crate) use standardised::Standardised;
 

@@ -14,10 +14,14 @@ use crate::pass::{Partition, merge_tree, run};
 use crate::samples::{Samples, Summary};
 
 /// The cost of a model on a data set, divided by the sum of the weights, and its derivatives.
+///
+/// Without an intercept it is a function of the weights alone: the bias counts as 0 whatever it is, and so do the
+/// derivatives by it.
 #[derive(Debug)]
 pub(crate) struct RowObjective<'a> {
     model: Model,
     samples: Samples<'a>,
+    intercept: bool,
     summary: Summary,
     partition: Partition,
     context: &'a Context<'a>,
@@ -29,6 +33,7 @@ struct Workspace {
     x: Vec<f64>,
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
+    offset: Vec<f64>,
     scratch: Scratch,
 }
 
@@ -46,9 +51,14 @@ impl<'a> RowObjective<'a> {
     /// # Errors
     ///
     /// Targets that are not finite or out of the model's range; weights that are negative, not finite or all zero.
-    pub(crate) fn new(model: Model, samples: Samples<'a>, context: &'a Context<'a>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        model: Model,
+        samples: Samples<'a>,
+        intercept: bool,
+        context: &'a Context<'a>,
+    ) -> Result<Self, Error> {
         let summary = samples.summarise(model)?;
-        Ok(Self { model, samples, summary, partition: samples.partition(), context })
+        Ok(Self { model, samples, intercept, summary, partition: samples.partition(), context })
     }
 
     /// Every `step`th row alone.
@@ -57,7 +67,7 @@ impl<'a> RowObjective<'a> {
     ///
     /// As [`RowObjective::new`].
     pub(crate) fn every(&self, step: usize) -> Result<Self, Error> {
-        Self::new(self.model, self.samples.every(step), self.context)
+        Self::new(self.model, self.samples.every(step), self.intercept, self.context)
     }
 
     /// Visits each panel with its targets; `visit` says whether every linear predictor was finite.
@@ -70,7 +80,7 @@ impl<'a> RowObjective<'a> {
     ) -> Result<Vec<S>, Error> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
-        let predictor = Predictor { weights, bias: at.bias };
+        let bias = if self.intercept { at.bias } else { 0.0 };
         let (samples, weight_unit) = (&self.samples, self.summary.weight_unit);
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
             let panel = samples.x(rows.clone(), &mut workspace.x);
@@ -78,6 +88,8 @@ impl<'a> RowObjective<'a> {
                 y: samples.y(rows.clone(), &mut workspace.y),
                 sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight, weight_unit),
             };
+            let offset = samples.offset(rows.clone(), &mut workspace.offset);
+            let predictor = Predictor { weights, bias, offset };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
             let finite = visit(&panel, targets, predictor, &mut workspace.scratch, state);
             if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
@@ -106,17 +118,20 @@ impl<'a> RowObjective<'a> {
     pub(super) fn divide(&self, sums: CostGradient, gradient: &mut Parameters) -> f64 {
         *gradient = sums.gradient;
         gradient.scale(1.0 / self.summary.weight_sum);
+        if !self.intercept {
+            gradient.bias = 0.0;
+        }
         sums.cost / self.summary.weight_sum
     }
 
     /// Variables in which second derivatives are formed.
     pub(crate) fn frame(&self) -> Frame {
-        Frame::of(&self.samples.features(), true)
+        Frame::of(&self.samples.features(), self.intercept)
     }
 
     /// Whether the bias is fitted.
     pub(crate) fn intercept(&self) -> bool {
-        true
+        self.intercept
     }
 
     pub(crate) fn model(&self) -> Model {
@@ -158,7 +173,9 @@ impl Objective for RowObjective<'_> {
     }
 
     fn bound_product(&self, direction: &Parameters, product: &mut Parameters) -> Result<(), Error> {
-        self.cost_gradient_of(Square, direction, product)?;
+        // A direction has no offset.
+        let samples = self.samples.without_offset();
+        Self { samples, ..*self }.cost_gradient_of(Square, direction, product)?;
         // The gradient of a square has the factor 2.
         product.scale(0.5 * self.model.curvature_bound());
         Ok(())

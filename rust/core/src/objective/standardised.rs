@@ -85,12 +85,12 @@ impl<'r> Standardised<'r> {
         start
     }
 
-    /// The objective of the null model.
+    /// The objective of the null model, where it is known without a pass; else infinite.
     pub(crate) fn null_cost(&self) -> f64 {
         let summary = self.rows.summary();
         let mean = summary.mean_target;
         match self.rows.model() {
-            _ if !self.rows.intercept() => f64::INFINITY,
+            _ if !self.rows.intercept() || self.rows.samples().offset_column().is_some() => f64::INFINITY,
             Model::Linear | Model::SigmoidSquaredError => summary.mean_square_target - mean * mean,
             Model::SigmoidLogLoss => {
                 let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };

@@ -45,7 +45,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Optio
         Err(Error::Overflow) => return Ok(None),
         found => found?,
     };
-    let deviations = hessian.deviations(rows.intercept());
+    let deviations = hessian.deviations();
     let penalty: Vec<f64> = frame.scale().iter().map(|scale| l2 / scale / scale).collect();
     hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
     let Some(factor) = Factor::new(&hessian, rows.intercept()) else { return Ok(None) };

@@ -30,7 +30,7 @@ const MIN_PRODUCTS: usize = 5;
 ///
 /// # Errors
 ///
-/// [`Error::Overflow`] if it is not a positive finite number; what the objective raises.
+/// [`Error::Overflow`] if it is not a finite number, 0 or larger; what the objective raises.
 pub(crate) fn largest_eigenvalue(objective: &dyn Objective, accuracy: Accuracy) -> Result<f64, Error> {
     let n_features = objective.n_features();
     let product = |direction: &Parameters| {
@@ -75,7 +75,7 @@ pub(crate) fn largest_eigenvalue(objective: &dyn Objective, accuracy: Accuracy) 
             break;
         }
     }
-    if estimate > 0.0 && estimate.is_finite() { Ok(estimate) } else { Err(Error::Overflow) }
+    if estimate >= 0.0 && estimate.is_finite() { Ok(estimate) } else { Err(Error::Overflow) }
 }
 
 /// A vector with scattered entries; two of them with offsets apart are not parallel.

@@ -86,4 +86,5 @@ def fit(
     l2: float,
     n_threads: int | None,
     precompute: bool | None = None,
+    class_weight: tuple[float, float] | Literal["balanced"] | None = None,
 ) -> FitResult: ...

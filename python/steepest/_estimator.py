@@ -203,6 +203,7 @@ class Estimator:
                 if given is not None:
                     raise ValueError(f"{name} is given but X_val and y_val are not.")
 
+        class_weight = self._class_weight(classes, targets, weights)
         start_weights, start_bias = self._start(n_features, classes, coef_init, intercept_init)
         result = _core.fit(
             X_array,
@@ -217,6 +218,7 @@ class Estimator:
             loss=self._loss(),
             start_weights=start_weights,
             start_bias=start_bias,
+            class_weight=class_weight,
             **options,
         )
         self._take(result, n_features, names, classes)
@@ -377,6 +379,11 @@ class Estimator:
 
     def _encode(self, y: Any, name: str, n_samples: int, X_name: str, classes: Array | None) -> Array:
         return as_targets(y, name, n_samples, X_name)
+
+    def _class_weight(
+        self, classes: Array | None, targets: Array, weights: Array | None
+    ) -> tuple[float, float] | Literal["balanced"] | None:
+        return None
 
     def _shaped(self, weights: FloatArray, bias: float) -> tuple[FloatArray, Any]:
         return weights, bias

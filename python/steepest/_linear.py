@@ -21,8 +21,8 @@ class LinearRegression(Regressor):
     Parameters
     ----------
     l1, l2 : float, default=0.0
-        Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples, so
-        the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
+        Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples,
+        so the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
     fit_intercept : bool, default=True
         Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"

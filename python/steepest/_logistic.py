@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
 from steepest import _core
 from steepest._estimator import Estimator
-from steepest._names import Loss
+from steepest._names import Loss, Solver
 from steepest._validation import (
     Array,
     FloatArray,
     average_weights,
     check_finite,
     check_length,
+    check_real,
     check_threads,
     ravel_column,
 )
@@ -29,8 +31,12 @@ class LogisticRegression(Estimator):
     Parameters
     ----------
     l1, l2 : float, default=0.0
-        Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples, so
-        the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
+        Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples,
+        so the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
+    class_weight : dict, "balanced" or None, default=None
+        What the sample weights of each class are multiplied by. "balanced": S / (2 S_c), with S_c the sum of the
+        class's sample weights, so that both classes count alike. A dict: {label: weight}, 1 for a label that it lacks.
+        The validation cost is without these weights.
     fit_intercept : bool, default=True
         Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd"}, default="auto"
@@ -90,6 +96,37 @@ class LogisticRegression(Estimator):
     _activation = "sigmoid"
 
     classes_: Array
+
+    def __init__(
+        self,
+        *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        fit_intercept: bool = True,
+        solver: Solver = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        early_stopping: bool = False,
+        patience: int = 10,
+        warm_start: bool = False,
+        n_threads: int | None = None,
+    ) -> None:
+        super().__init__(
+            l1=l1,
+            l2=l2,
+            fit_intercept=fit_intercept,
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            tol=tol,
+            early_stopping=early_stopping,
+            patience=patience,
+            warm_start=warm_start,
+            n_threads=n_threads,
+        )
+        self.class_weight = class_weight
 
     def decision_function(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return z = w·x + b for each row of `X`: the log odds of `classes_[1]`.
@@ -193,6 +230,43 @@ class LogisticRegression(Estimator):
             found, expected = labels[index : index + 1].tolist()[0], classes.tolist()
             raise ValueError(f"{name} contains {found!r} at index {index}, expected one of the classes {expected}.")
         return positive
+
+    def _class_weight(
+        self, classes: Array | None, targets: Array, weights: Array | None
+    ) -> tuple[float, float] | Literal["balanced"]:
+        assert classes is not None
+        of_class = self._weights_by_class(classes.tolist())
+        if weights is not None and weights.any():
+            for label, rows in zip(classes.tolist(), (~targets, targets), strict=True):
+                # The core names weights that are negative or NaN.
+                if not np.any(weights, where=rows) and weights.min() >= 0:
+                    raise ValueError(
+                        f"sample_weight is zero for every sample of class {label!r}; LogisticRegression needs two "
+                        "classes."
+                    )
+        return of_class
+
+    def _weights_by_class(self, labels: list[Any]) -> tuple[float, float] | Literal["balanced"]:
+        given = self.class_weight
+        if given is None:
+            return 1.0, 1.0
+        if isinstance(given, str) and given == "balanced":
+            return "balanced"
+        if not isinstance(given, Mapping):
+            raise (ValueError if isinstance(given, str) else TypeError)(
+                f"class_weight is {given!r}, expected None, 'balanced' or a dict {{label: weight}}."
+            )
+        weights = [1.0, 1.0]
+        for label, weight in given.items():
+            if label not in labels:
+                raise ValueError(f"class_weight has a weight for {label!r}, expected one of the classes {labels}.")
+            number = check_real(weight, f"class_weight[{label!r}]", "a number, 0 or larger", low=0.0, inclusive=True)
+            if number == 0.0:
+                raise ValueError(
+                    f"class_weight[{label!r}] is {weight!r}, which leaves one class; LogisticRegression needs two."
+                )
+            weights[labels.index(label)] = number
+        return weights[0], weights[1]
 
     def _shaped(self, weights: FloatArray, bias: float) -> tuple[FloatArray, Any]:
         return weights.reshape(1, -1), np.array([bias])

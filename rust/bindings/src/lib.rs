@@ -13,8 +13,8 @@ mod _core {
     use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
     use pyo3::prelude::*;
     use steepest::{
-        Activation, Fit, FitOptions, History, LearningRate, Loss, Matrix, Model, Precompute, Samples, Solver,
-        StopReason,
+        Activation, ClassWeight, Fit, FitOptions, History, LearningRate, Loss, Matrix, Model, Precompute, Samples,
+        Solver, StopReason,
     };
 
     use crate::arrays::{column, matrix, parameters};
@@ -160,7 +160,7 @@ mod _core {
     #[pyo3(signature = (
         x, y, sample_weight, offset, x_val, y_val, sample_weight_val, offset_val, *,
         activation, loss, solver, learning_rate, max_iter, tol, patience, start_weights, start_bias, fit_intercept,
-        l1, l2, n_threads, precompute=None
+        l1, l2, n_threads, precompute=None, class_weight=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature")]
     fn fit<'py>(
@@ -187,9 +187,14 @@ mod _core {
         l2: f64,
         n_threads: Option<usize>,
         precompute: Option<bool>,
+        class_weight: Option<ClassWeights>,
     ) -> PyResult<FitResult> {
         let model = model(activation, loss)?;
         let training = samples(x, y, sample_weight, offset)?;
+        let training = match class_weight {
+            None => training,
+            Some(weights) => training.with_class_weight(weights.parse()?).map_err(to_python)?,
+        };
         let validation = match (x_val, y_val) {
             (Some(x), Some(y)) => Some(samples(x, y, sample_weight_val, offset_val)?),
             (None, None) => None,
@@ -213,6 +218,25 @@ mod _core {
         };
         let fit = leave_python(py, n_threads, |context| steepest::fit(model, training, validation, &options, context))?;
         Ok(FitResult::new(py, fit))
+    }
+
+    #[derive(FromPyObject)]
+    enum ClassWeights {
+        Fixed([f64; 2]),
+        Named(String),
+    }
+
+    impl ClassWeights {
+        fn parse(self) -> PyResult<ClassWeight> {
+            match self {
+                Self::Fixed(weights) => Ok(ClassWeight::Fixed(weights)),
+                Self::Named(name) if name == "balanced" => Ok(ClassWeight::Balanced),
+                Self::Named(name) => {
+                    let message = format!("class_weight is {name:?}, expected \"balanced\" or two numbers");
+                    Err(PyValueError::new_err(message))
+                }
+            }
+        }
     }
 
     fn samples<'a>(

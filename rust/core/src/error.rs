@@ -103,6 +103,26 @@ pub enum Error {
         argument: &'static str,
     },
 
+    /// A target that is neither of the classes 0 and 1.
+    #[error("{argument} contains {value} at index {index}; the classes are 0 and 1")]
+    TargetNotAClass {
+        /// The name of the vector.
+        argument: &'static str,
+        /// The first such index.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// No sample of a class counts.
+    #[error("{argument} has no sample of class {class} with a positive weight; both classes need one")]
+    MissingClass {
+        /// The name of the targets.
+        argument: &'static str,
+        /// The class, 0 or 1.
+        class: usize,
+    },
+
     /// An option outside its range.
     #[error("{option} is {value}, expected {expected}")]
     Option {

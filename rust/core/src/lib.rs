@@ -57,6 +57,6 @@ pub use history::History;
 pub use kernel::link::{log_loss, sigmoid};
 pub use matrix::{DType, Element, Matrix};
 pub use model::{Activation, Loss, Model, Parameters};
-pub use samples::Samples;
+pub use samples::{ClassWeight, Samples};
 pub use solver::StopReason;
 pub use threads::{MAX_THREADS, THREAD_VARIABLES, default_threads};

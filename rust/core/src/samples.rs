@@ -20,6 +20,15 @@ struct Names {
 const TRAINING: Names = Names { x: "X", y: "y", sample_weight: "sample_weight", offset: "offset" };
 const VALIDATION: Names = Names { x: "X_val", y: "y_val", sample_weight: "sample_weight_val", offset: "offset_val" };
 
+/// How much samples of the classes 0 and 1 count, beside their sample weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ClassWeight {
+    /// Both classes as a whole alike: the weights of class `c` are multiplied by `S / (2 S_c)`, `S_c` being their sum.
+    Balanced,
+    /// The weights of class 0 are multiplied by the first, those of class 1 by the second.
+    Fixed([f64; 2]),
+}
+
 /// A data set: features `X` of shape `(m, n)`, targets `y` and, where there are any, sample weights `s` and an offset of
 /// the linear predictors, each of length `m`.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +37,7 @@ pub struct Samples<'a> {
     y: Matrix<'a>,
     sample_weight: Option<Matrix<'a>>,
     offset: Option<Matrix<'a>>,
+    class_weight: Option<ClassWeight>,
     names: Names,
 }
 
@@ -60,7 +70,7 @@ impl<'a> Samples<'a> {
         if let Some(weights) = sample_weight {
             check_column(x, weights, names.sample_weight)?;
         }
-        Ok(Self { x, y, sample_weight, offset: None, names })
+        Ok(Self { x, y, sample_weight, offset: None, class_weight: None, names })
     }
 
     /// The same data with a known number for each row, which is added to its linear predictor: `z = X w + b + offset`.
@@ -85,6 +95,39 @@ impl<'a> Samples<'a> {
         let offset = offset.into();
         check_column(self.x, offset, self.names.offset)?;
         Ok(Self { offset: Some(offset), ..self })
+    }
+
+    /// The same data, with targets that are classes, 0 and 1, and weights for those.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use steepest::{ClassWeight, Context, Model, Parameters, Samples, cost};
+    ///
+    /// let (x, y) = (array![[0.0], [0.0], [0.0]], array![true, false, false]);
+    /// let cost_with = |class_weight| {
+    ///     let samples = Samples::new(&x, &y)?.with_class_weight(class_weight)?;
+    ///     // The prediction is ¾: squared errors of 1/16 for class 1 and 9/16 for class 0.
+    ///     let at = Parameters { weights: array![0.0], bias: 3.0_f64.ln() };
+    ///     cost(Model::SigmoidSquaredError, samples, &at, &Context::default())
+    /// };
+    /// assert!((cost_with(ClassWeight::Balanced)? - 5.0 / 16.0).abs() < 1e-15);
+    /// assert!((cost_with(ClassWeight::Fixed([1.0, 6.0]))? - 3.0 / 16.0).abs() < 1e-15);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// A fit raises [`Error::TargetNotAClass`] for other targets, and [`Error::MissingClass`] where a class does not count.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] if a weight is negative or not finite.
+    pub fn with_class_weight(self, class_weight: ClassWeight) -> Result<Self, Error> {
+        if let ClassWeight::Fixed(weights) = class_weight
+            && let Some(weight) = weights.into_iter().find(|weight| !(*weight >= 0.0 && weight.is_finite()))
+        {
+            let value = weight.to_string();
+            return Err(Error::Option { option: "class_weight", value, expected: "finite numbers, 0 or larger" });
+        }
+        Ok(Self { class_weight: Some(class_weight), ..self })
     }
 
     /// The same data, predictors without their offset.
@@ -114,7 +157,7 @@ impl<'a> Samples<'a> {
     pub(crate) fn every(&self, step: usize) -> Self {
         let column = |column: Option<Matrix<'a>>| column.map(|column| column.every(step));
         let (sample_weight, offset) = (column(self.sample_weight), column(self.offset));
-        Self { x: self.x.every(step), y: self.y.every(step), sample_weight, offset, names: self.names }
+        Self { x: self.x.every(step), y: self.y.every(step), sample_weight, offset, ..*self }
     }
 
     /// The features as they are.
@@ -152,23 +195,30 @@ impl<'a> Samples<'a> {
         self.offset
     }
 
-    /// The weights of some rows, divided by `unit`.
+    /// The weights of some rows, whose targets are `y`, in these units.
     pub(crate) fn sample_weight<'p>(
         &self,
         rows: Range<usize>,
+        y: &[f64],
         buffer: &'p mut [Vec<f64>; 2],
-        unit: f64,
+        units: &WeightUnits,
     ) -> Option<&'p [f64]>
     where
         'a: 'p,
     {
         let [packed, scaled] = buffer;
-        let weights = self.sample_weight?.column(rows, packed);
-        if unit == 1.0 {
-            return Some(weights);
+        let WeightUnits { unit, of_class } = *units;
+        let weights = self.sample_weight.map(|weights| weights.column(rows, packed));
+        if of_class == [1.0; 2] && unit == 1.0 {
+            return weights;
         }
         scaled.clear();
-        scaled.extend(weights.iter().map(|weight| weight / unit));
+        // Selected rather than looked up, several at a time.
+        let of = |y: f64| if y == 1.0 { of_class[1] } else { of_class[0] };
+        match weights {
+            None => scaled.extend(y.iter().map(|&y| of(y))),
+            Some(weights) => scaled.extend(weights.iter().zip(y).map(|(weight, &y)| weight / unit * of(y))),
+        }
         Some(scaled)
     }
 
@@ -184,12 +234,12 @@ impl<'a> Samples<'a> {
         let partition = self.partition();
         let bounded = model.activation() == Activation::Sigmoid;
         let (mut y_buffer, mut weight_buffer, mut offset_buffer) = Default::default();
-        let weight_unit = self.weight_unit()?;
+        let weight_units = self.weight_units()?;
         let (mut weight_sum, mut target_sum, mut square_sum) = (0.0, 0.0, 0.0);
         for rows in partition.all_panels() {
             let start = rows.start;
             let y = self.y(rows.clone(), &mut y_buffer);
-            let weights = self.sample_weight(rows.clone(), &mut weight_buffer, weight_unit);
+            let weights = self.sample_weight(rows.clone(), y, &mut weight_buffer, &weight_units);
             let fault = |value: f64, index: usize| {
                 if !value.is_finite() {
                     return Some(Error::NonFiniteVector { argument: y_name, index, value });
@@ -212,7 +262,56 @@ impl<'a> Samples<'a> {
             }
         }
         let (mean_target, mean_square_target) = (target_sum / weight_sum, square_sum / weight_sum);
-        Ok(Summary { weight_sum, weight_unit, mean_target, mean_square_target })
+        Ok(Summary { weight_sum, weight_units, mean_target, mean_square_target })
+    }
+
+    fn weight_units(&self) -> Result<WeightUnits, Error> {
+        let units = WeightUnits { unit: self.weight_unit()?, of_class: [1.0; 2] };
+        let Some(class_weight) = self.class_weight else { return Ok(units) };
+        let argument = self.names.y;
+        let check = |sums: [f64; 2]| {
+            let missing = sums.iter().position(|&sum| sum == 0.0);
+            missing.map_or(Ok(()), |class| Err(Error::MissingClass { argument, class }))
+        };
+        let sums = self.class_sums(&units)?;
+        check(sums)?;
+        let of_class = match class_weight {
+            // S / (2 S_c) up to a common factor, so that nothing overflows.
+            ClassWeight::Balanced => sums.map(|sum| sums[0].min(sums[1]) / sum),
+            ClassWeight::Fixed(weights) => {
+                let largest = weights[0].max(weights[1]);
+                weights.map(|weight| if weight == 0.0 { 0.0 } else { weight / power_of_two_below(largest) })
+            }
+        };
+        check([of_class[0] * sums[0], of_class[1] * sums[1]])?;
+        Ok(WeightUnits { of_class, ..units })
+    }
+
+    /// The sums of the weights of the classes 0 and 1.
+    fn class_sums(&self, units: &WeightUnits) -> Result<[f64; 2], Error> {
+        let argument = self.names.y;
+        let (mut y_buffer, mut weight_buffer) = Default::default();
+        let mut sums = [0.0; 2];
+        for rows in self.partition().all_panels() {
+            let y = self.y(rows.clone(), &mut y_buffer);
+            check_finite(y, rows.start, argument)?;
+            check_each(y, rows.start, |value, index| {
+                (value != 0.0 && value != 1.0).then_some(Error::TargetNotAClass { argument, index, value })
+            })?;
+            match self.sample_weight(rows, y, &mut weight_buffer, units) {
+                None => {
+                    let ones: f64 = y.iter().sum();
+                    sums[0] += y.len() as f64 - ones;
+                    sums[1] += ones;
+                }
+                Some(weights) => {
+                    // Not the difference from all: a class may weigh much less than the other.
+                    sums[0] += y.iter().zip(weights).map(|(y, s)| (1.0 - y) * s).sum::<f64>();
+                    sums[1] += y.iter().zip(weights).map(|(y, s)| y * s).sum::<f64>();
+                }
+            }
+        }
+        Ok(sums)
     }
 
     /// The largest power of two not above the largest weight. Weights are divided by it, which rounds nothing, so that
@@ -240,13 +339,20 @@ impl<'a> Samples<'a> {
     }
 }
 
+/// Weights are divided by `unit` and multiplied by a factor of their class, so that the largest of each is about 1 and
+/// only their ratios matter. Without weights the unit is 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WeightUnits {
+    unit: f64,
+    of_class: [f64; 2],
+}
+
 /// What one look at the targets and the weights tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
-    /// `S = Σ s_i`, in units of `weight_unit`.
+    /// `S = Σ s_i`, in `weight_units`.
     pub(crate) weight_sum: f64,
-    /// What the weights are divided by.
-    pub(crate) weight_unit: f64,
+    pub(crate) weight_units: WeightUnits,
     /// `(1/S) Σ s_i y_i`.
     pub(crate) mean_target: f64,
     /// `(1/S) Σ s_i y_i²`.

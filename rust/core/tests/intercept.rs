@@ -49,7 +49,7 @@ fn the_automatic_rate_is_that_of_the_weights() {
         for precompute in [Precompute::Always, Precompute::Never] {
             let options = FitOptions { precompute, ..options() };
             let found = fit(model, data.samples(false), None, &options, &threads(1)).unwrap();
-            assert!((found.learning_rate * largest - 1.0).abs() < 1e-10);
+            assert!((found.learning_rate.unwrap() * largest - 1.0).abs() < 1e-10);
         }
     }
 }

@@ -34,9 +34,11 @@ impl<'r> Dual<'r> {
         let x = samples.features();
         let all = 0..x.n_rows();
         let mut residual = forward(x, samples.offset_column(), start, Activation::Identity, context)?;
-        residual -= &ArrayView1::from(samples.y(all.clone(), &mut Vec::new()));
+        let mut buffer = Vec::new();
+        let y = samples.y(all.clone(), &mut buffer);
+        residual -= &ArrayView1::from(y);
         let summary = rows.summary();
-        let weight = match samples.sample_weight(all, &mut Default::default(), summary.weight_unit) {
+        let weight = match samples.sample_weight(all, y, &mut Default::default(), &summary.weight_units) {
             Some(weights) => ArrayView1::from(weights).to_owned(),
             None => Array1::ones(x.n_rows()),
         };

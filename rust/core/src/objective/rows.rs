@@ -81,13 +81,12 @@ impl<'a> RowObjective<'a> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
         let bias = if self.intercept { at.bias } else { 0.0 };
-        let (samples, weight_unit) = (&self.samples, self.summary.weight_unit);
+        let (samples, weight_units) = (&self.samples, &self.summary.weight_units);
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
             let panel = samples.x(rows.clone(), &mut workspace.x);
-            let targets = Targets {
-                y: samples.y(rows.clone(), &mut workspace.y),
-                sample_weight: samples.sample_weight(rows.clone(), &mut workspace.sample_weight, weight_unit),
-            };
+            let y = samples.y(rows.clone(), &mut workspace.y);
+            let sample_weight = samples.sample_weight(rows.clone(), y, &mut workspace.sample_weight, weight_units);
+            let targets = Targets { y, sample_weight };
             let offset = samples.offset(rows.clone(), &mut workspace.offset);
             let predictor = Predictor { weights, bias, offset };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.

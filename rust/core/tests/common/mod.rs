@@ -54,8 +54,8 @@ pub(crate) fn hessian(model: Model, data: &Data, weighted: bool, at: &Parameters
     let weight = |i: usize| if weighted { data.s[i] } else { 1.0 };
     let total: f64 = (0..z.len()).map(weight).sum();
     let mut hessian = Array2::zeros((n + 1, n + 1));
-    for i in 0..z.len() {
-        let p = sigmoid(z[i]);
+    for (i, &z) in z.iter().enumerate() {
+        let p = sigmoid(z);
         let curvature = match model {
             Model::Linear => 2.0,
             Model::SigmoidSquaredError => 2.0 * (p * (1.0 - p)).powi(2),

@@ -1,6 +1,8 @@
 //! Ways to the minimum of an [`Objective`](crate::Objective). Each reports every step to an observer.
 
 mod gradient_descent;
+#[cfg_attr(not(test), expect(dead_code, reason = "the fit does not choose it yet"))]
+mod least_squares;
 mod power_iteration;
 
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};

@@ -131,5 +131,5 @@ fn factorise(problem: &Problem<'_>, context: &Context<'_>) -> Result<(Vec<f64>, 
     };
     let floors = problem.features.iter().zip(&lengths[n_fixed..]).map(floor);
     let floors: Vec<f64> = std::iter::repeat_n(0.0, n_fixed).chain(floors).collect();
-    Ok((lengths, Pivoted::new(columns, &floors, n_fixed, target)))
+    Ok((lengths, Pivoted::new(columns, &floors, n_fixed, target, context)?))
 }

@@ -4,6 +4,8 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::columns::{LANES, Lane};
+use crate::context::Context;
+use crate::error::Error;
 
 /// The columns kept, in the order of their elimination, and those that are combinations of them.
 pub(super) struct Pivoted {
@@ -28,16 +30,26 @@ struct Waiting {
 impl Pivoted {
     /// `columns` are those of a triangle, each with its floor; the first `n_fixed` come first whatever their length.
     /// `target` is one more column, reflected with the others.
-    pub(super) fn new(columns: Vec<Vec<f64>>, floors: &[f64], n_fixed: usize, target: Vec<f64>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(super) fn new(
+        columns: Vec<Vec<f64>>,
+        floors: &[f64],
+        n_fixed: usize,
+        mut target: Vec<f64>,
+        context: &Context<'_>,
+    ) -> Result<Self, Error> {
         let mut waiting: Vec<Waiting> = columns
             .into_iter()
             .zip(floors)
             .enumerate()
             .map(|(index, (entries, &floor))| Waiting { index, entries, floor })
             .collect();
-        let mut target = target;
         let mut pivoted = Self { columns: Vec::new(), kept: Vec::new(), dropped: Vec::new(), target: Vec::new() };
         for k in 0..waiting.len() {
+            context.check_interrupt()?;
             let Some(chosen) = (if k < n_fixed { Some(0) } else { choose(&waiting, k) }) else { break };
             let Waiting { index, mut entries, .. } = waiting.remove(chosen);
             let mut reflector = entries.split_off(k);
@@ -58,7 +70,7 @@ impl Pivoted {
                 (index, entries)
             })
             .collect();
-        pivoted
+        Ok(pivoted)
     }
 
     /// `x ← T⁻¹ x`.

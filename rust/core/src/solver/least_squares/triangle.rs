@@ -35,8 +35,7 @@ pub(super) fn triangle(problem: &Problem<'_>, context: &Context<'_>) -> Result<T
         Ok(())
     };
     let triangles = run(context, &partition, states, Workspace::default, visit)?;
-    let mut stack = Vec::new();
-    let merge = |a: &mut Triangle, b: &Triangle| *a = reduce(n, &[a, b], &mut Vec::new());
+    let merge = |a: &mut Triangle, b: &Triangle| *a = reduce(n, &[a, b]);
     let whole = merge_tree(triangles, merge).expect("there is a chunk");
     if problem.penalty == 0.0 {
         return Ok(whole);
@@ -47,7 +46,7 @@ pub(super) fn triangle(problem: &Problem<'_>, context: &Context<'_>) -> Result<T
         let j = j + usize::from(problem.intercept);
         rows[j * n + j] = root * column.inverse_scale;
     }
-    Ok(reduce(n, &[&whole, &rows], &mut stack))
+    Ok(reduce(n, &[&whole, &rows]))
 }
 
 fn partition(mut partition: Partition, n: usize, m: usize) -> Partition {
@@ -93,13 +92,13 @@ impl Workspace {
 }
 
 /// The triangle of triangles, one below the other.
-fn reduce(n: usize, parts: &[&Triangle], stack: &mut Vec<f64>) -> Triangle {
+fn reduce(n: usize, parts: &[&Triangle]) -> Triangle {
     let n_rows = n * parts.len();
-    stack.clear();
+    let mut stack = Vec::with_capacity(n_rows * n);
     for j in 0..n {
         parts.iter().for_each(|part| stack.extend_from_slice(&part[j * n..][..n]));
     }
-    triangularise(stack, n_rows, n)
+    triangularise(&mut stack, n_rows, n)
 }
 
 /// `R` of a matrix given by its columns, which are overwritten.

@@ -11,8 +11,8 @@ use crate::model::{Model, Parameters};
 use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective};
 use crate::samples::Samples;
 use crate::solver::{
-    Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, gradient_descent,
-    largest_eigenvalue, minimise, normal_equations,
+    Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, exact, gradient_descent,
+    largest_eigenvalue, minimise, minimise_sparse,
 };
 
 /// The step size `α` of gradient descent.
@@ -163,7 +163,7 @@ pub fn fit(
     let mut course = Course::new(began, validation, options.patience);
     match options.solver {
         Solver::GradientDescent => by_gradient_descent(&rows, options, &mut course),
-        Solver::Auto if model == Model::Linear => exactly(&rows, options, &mut course),
+        Solver::Auto if options.l1 == 0.0 && model == Model::Linear => exactly(&rows, options, &mut course),
         Solver::Auto | Solver::Newton | Solver::Lbfgs => by_curvature(&rows, options, &mut course),
     }
 }
@@ -190,7 +190,12 @@ fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &m
 
 fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
     let settings = Settings { max_iter: options.max_iter, tol: options.tol, hessians: options.solver != Solver::Lbfgs };
-    let found = minimise(rows, options.l2, options.start.as_ref(), settings, &mut |step| course.observe(step))?;
+    let (start, mut observer) = (options.start.as_ref(), |step: &Step<'_>| course.observe(step));
+    let found = if options.l1 > 0.0 {
+        minimise_sparse(rows, (options.l1, options.l2), start, settings, &mut observer)?
+    } else {
+        minimise(rows, options.l2, start, settings, &mut observer)?
+    };
     let Smooth { parameters, n_iter, stop_reason, optimality, condition, separating } = found;
     let found =
         Fit { optimality: Some(optimality), condition, separating, ..Fit::new(parameters, n_iter, stop_reason) };
@@ -198,9 +203,9 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
 }
 
 fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
-    let Some(found) = normal_equations(rows, options.l2)? else { return by_curvature(rows, options, course) };
+    let found = exact(rows, options.l2)?;
     let mut start = Parameters::zeros(rows.n_features());
-    start.bias = rows.summary().mean_target;
+    start.bias = if rows.intercept() { rows.summary().mean_target } else { 0.0 };
     for (iteration, parameters) in [&start, &found.parameters].into_iter().enumerate() {
         let (cost, gradient_norm) = (found.costs[iteration], found.gradient_norms[iteration]);
         let _ = course.observe(&Step { iteration, parameters, cost, gradient_norm })?;

@@ -58,7 +58,7 @@ pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
 }
 
 /// Copies what is above the diagonal below it.
-pub(super) fn mirror(matrix: &mut Array2<f64>) {
+pub(crate) fn mirror(matrix: &mut Array2<f64>) {
     for i in 0..matrix.nrows() {
         for j in 0..i {
             matrix[[i, j]] = matrix[[j, i]];
@@ -202,7 +202,7 @@ impl RowObjective<'_> {
 
 /// The sums on and above the diagonal, for any number of columns. Each pair of blocks of columns goes over the rows by
 /// itself, so that its sums stay in cache; a panel is read as often as there are blocks, little beside the arithmetic.
-pub(super) fn products_of_columns(
+pub(crate) fn products_of_columns(
     x: Matrix<'_>,
     frame: &Frame,
     roots: &[f64],

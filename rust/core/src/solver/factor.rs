@@ -76,17 +76,21 @@ impl Factor {
         Parameters { weights, bias }
     }
 
-    /// An estimate of the condition number of the scaled matrix, the ratio of its largest to its smallest eigenvalue, by
-    /// some steps of power iteration with it and with its inverse. It may be too small by some percent.
+    /// The condition number of the scaled matrix; see [`condition`].
     pub(crate) fn condition(&self) -> f64 {
-        const STEPS: usize = 8;
-        let n = self.cross.len();
-        let start = || Mat::from_fn(n, 1, |i, _| 0.5 + (i as f64 * 0.618_033_988_749_895).fract());
-        let factor = self.cholesky.L();
-        let largest = grow(start(), STEPS, |v| *v = factor * (factor.transpose() * &*v));
-        let smallest = grow(start(), STEPS, |v| self.cholesky.solve_in_place(v));
-        largest * smallest
+        condition(&self.cholesky)
     }
+}
+
+/// An estimate of the condition number of a factored matrix, the ratio of its largest to its smallest eigenvalue, by some
+/// steps of power iteration with it and with its inverse. It may be too small by some percent.
+pub(crate) fn condition(cholesky: &Llt<f64>) -> f64 {
+    const STEPS: usize = 8;
+    let factor = cholesky.L();
+    let start = || Mat::from_fn(factor.nrows(), 1, |i, _| 0.5 + (i as f64 * 0.618_033_988_749_895).fract());
+    let largest = grow(start(), STEPS, |v| *v = factor * (factor.transpose() * &*v));
+    let smallest = grow(start(), STEPS, |v| cholesky.solve_in_place(v));
+    largest * smallest
 }
 
 /// The factor by which the last of some products made a unit vector longer.

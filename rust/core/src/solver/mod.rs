@@ -1,17 +1,23 @@
 //! Ways to the minimum of an [`Objective`](crate::Objective). Each reports every step to an observer.
 
+mod coordinate_descent;
+mod exact;
 mod factor;
 mod gradient_descent;
+mod least_squares;
 mod normal_equations;
 mod power_iteration;
+mod proximal;
 mod quasi_newton;
 mod separation;
 mod smooth;
+mod wide;
 
+pub(crate) use exact::{Exact, exact};
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
-pub(crate) use normal_equations::{Exact, normal_equations};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
-pub(crate) use quasi_newton::Settings;
+pub(crate) use proximal::minimise_sparse;
+pub(crate) use quasi_newton::{Settings, optimality};
 pub(crate) use smooth::{Smooth, minimise};
 
 use std::ops::ControlFlow;

@@ -1,25 +1,10 @@
 //! Least squares by one pass: the Hessian is the same everywhere, so one step from anywhere arrives.
 
+use super::exact::{Exact, relative};
 use super::factor::Factor;
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective};
-
-/// A minimum of the linear model's objective.
-pub(crate) struct Exact {
-    pub(crate) parameters: Parameters,
-    /// The objective with all weights 0, and at the minimum.
-    pub(crate) costs: [f64; 2],
-    /// Euclidean norms of the gradient there.
-    pub(crate) gradient_norms: [f64; 2],
-    /// The largest entry of the gradient where columns and targets have standard deviation 1.
-    pub(crate) optimality: f64,
-    /// See [`Factor::condition`]; infinite where the columns are dependent.
-    pub(crate) condition: f64,
-    pub(crate) rank: usize,
-    /// Columns that are combinations of others.
-    pub(crate) dependent: Vec<usize>,
-}
 
 /// Above this the products of the columns have lost too many of their sixteen digits to be relied on.
 const MAX_CONDITION: f64 = 1e10;
@@ -65,7 +50,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Optio
         inner_gradient = frame.enter_gradient(&gradient);
         let weights = || outer.weights.iter().zip(&inner.weights).zip(&penalty);
         inner_gradient.weights.iter_mut().zip(weights()).for_each(|(g, ((_, w), penalty))| *g += penalty * w);
-        let size = size(&inner_gradient, &deviations) / null_cost.sqrt().max(f64::MIN_POSITIVE);
+        let size = relative(size(&inner_gradient, &deviations), null_cost);
         let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
         let norm = frame.leave_gradient(&inner_gradient).norm();
         let improved = place.as_ref().is_none_or(|&(_, _, _, before)| size < 0.5 * before);

@@ -1,0 +1,101 @@
+//! The way back to the caller's variables, and there to the solution with the smallest weights.
+
+use super::columns::Problem;
+use super::double_double::DoubleDouble;
+use super::pivoted::{Pivoted, dot, norm};
+use crate::model::Parameters;
+
+/// A change of the parameters that changes no prediction: the weights in the caller's variables and in units of the
+/// target's scale; the bias in the problem's variables.
+struct Direction {
+    weights: Vec<f64>,
+    bias: f64,
+}
+
+impl Direction {
+    fn subtract(&mut self, factor: f64, other: &Self) {
+        self.weights.iter_mut().zip(&other.weights).for_each(|(ours, theirs)| *ours -= factor * theirs);
+        self.bias -= factor * other.bias;
+    }
+
+    /// Twice is enough (Giraud, Langou and Rozložník 2005).
+    fn make_orthogonal_to(&mut self, basis: &[Self]) {
+        for direction in basis.iter().chain(basis) {
+            let along = dot(&self.weights, &direction.weights);
+            self.subtract(along, direction);
+        }
+    }
+}
+
+/// `solution` is any solution, the constant first if there is one.
+pub(super) fn to_minimum_norm(
+    problem: &Problem<'_>,
+    pivoted: &Pivoted,
+    lengths: &[f64],
+    solution: &[DoubleDouble],
+) -> Parameters {
+    let (bias, weights) = solution.split_at(usize::from(problem.intercept));
+    let bias = bias.first().copied().unwrap_or_default();
+    let scales = problem.features.iter().map(|column| column.inverse_scale);
+    // Scales are powers of two: nothing is rounded.
+    let weights: Vec<DoubleDouble> = weights.iter().zip(scales).map(|(&weight, inverse)| weight * inverse).collect();
+    if pivoted.dropped.is_empty() {
+        return leave(problem, &weights, bias);
+    }
+    let basis = null_space(problem, pivoted, lengths);
+    let rounded = weights.iter().map(|weight| weight.rounded()).collect();
+    let mut shortest = Direction { weights: rounded, bias: 0.0 };
+    shortest.make_orthogonal_to(&basis);
+    let weights: Vec<DoubleDouble> = shortest.weights.iter().map(|&weight| weight.into()).collect();
+    leave(problem, &weights, bias + shortest.bias.into())
+}
+
+/// An orthonormal basis, by the weights, of what changes no prediction.
+fn null_space(problem: &Problem<'_>, pivoted: &Pivoted, lengths: &[f64]) -> Vec<Direction> {
+    let n_fixed = usize::from(problem.intercept);
+    let mut basis: Vec<Direction> = Vec::new();
+    for (dropped, along) in &pivoted.dropped {
+        // The dropped column is T times this combination of the columns kept.
+        let mut combination = along.clone();
+        pivoted.solve(&mut combination);
+        let mut direction = Direction { weights: vec![0.0; problem.features.len()], bias: 0.0 };
+        let parts = pivoted.kept.iter().zip(combination.iter().map(|part| -part)).chain([(dropped, 1.0)]);
+        for (&j, part) in parts {
+            match j.checked_sub(n_fixed) {
+                Some(j_feature) => {
+                    direction.weights[j_feature] = part / lengths[j] * problem.features[j_feature].inverse_scale;
+                }
+                None => direction.bias = part / lengths[j],
+            }
+        }
+        normalise(&mut direction);
+        direction.make_orthogonal_to(&basis);
+        normalise(&mut direction);
+        basis.push(direction);
+    }
+    basis
+}
+
+fn normalise(direction: &mut Direction) {
+    let largest = direction.weights.iter().fold(0.0_f64, |acc, weight| acc.max(weight.abs()));
+    for factor in [largest, 0.0] {
+        // First by the largest entry, so that no square overflows.
+        let length = if factor > 0.0 { factor } else { norm(&direction.weights) };
+        direction.weights.iter_mut().for_each(|weight| *weight /= length);
+        direction.bias /= length;
+    }
+}
+
+/// `w = s_y w'`, `b = c_y + s_y b̃ − c·w`.
+fn leave(problem: &Problem<'_>, weights: &[DoubleDouble], bias: DoubleDouble) -> Parameters {
+    let target = &problem.target;
+    let weights: Vec<DoubleDouble> = weights.iter().map(|&weight| weight * target.scale).collect();
+    let mut total = DoubleDouble::from(target.centre) + bias * target.scale;
+    for (weight, column) in weights.iter().zip(&problem.features) {
+        if column.centre != 0.0 {
+            total = total - *weight * column.centre;
+        }
+    }
+    let bias = if problem.intercept { total.rounded() } else { 0.0 };
+    Parameters { weights: weights.iter().map(|weight| weight.rounded()).collect(), bias }
+}

@@ -8,11 +8,11 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::history::History;
 use crate::model::{Model, Parameters};
-use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective};
+use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective, Standardised};
 use crate::samples::Samples;
 use crate::solver::{
     Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, exact, gradient_descent,
-    largest_eigenvalue, minimise, minimise_sparse,
+    largest_eigenvalue, minimise, minimise_sparse, optimality,
 };
 
 /// The step size `α` of gradient descent.
@@ -182,10 +182,24 @@ fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &m
     };
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
     let solution = gradient_descent(&objective, data.enter(start), steps, &mut |step| course.observe(step))?;
-    let Solution { parameters, n_iter, stop_reason } = solution;
-    let parameters = if course.best.is_some() { parameters } else { data.leave(parameters)? };
+    let Solution { parameters, gradient, n_iter, stop_reason } = solution;
+    let as_they_are = course.best.is_none() && !matches!(data, Data::Dual(_));
+    let parameters = if course.best.is_none() { data.leave(parameters)? } else { parameters };
     let found = Fit { learning_rate: Some(learning_rate), ..Fit::new(parameters, n_iter, stop_reason) };
-    Ok(course.finish(found))
+    let mut found = course.finish(found);
+    let optimality = if as_they_are {
+        data.optimality(rows, &gradient)
+    } else {
+        let mut gradient = Parameters::zeros(rows.n_features());
+        let evaluated = options.penalise(rows).cost_gradient(&found.parameters, &mut gradient);
+        evaluated.and_then(|_| data.optimality(rows, &gradient))
+    };
+    found.optimality = match optimality {
+        // Squares may overflow where the descent did not.
+        Err(Error::Overflow) => None,
+        found => Some(found?),
+    };
+    Ok(found)
 }
 
 fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
@@ -333,6 +347,17 @@ impl<'r> Data<'r> {
             Self::Dual(dual) => dual.rows(),
             Self::Rows(_) | Self::Moments(_) => self.objective(),
         }
+    }
+
+    /// The largest entry of a gradient where columns, and the linear model's targets, have standard deviation 1.
+    fn optimality(&self, rows: &RowObjective<'_>, gradient: &Parameters) -> Result<f64, Error> {
+        let frame = match self {
+            Self::Moments(moments) => moments.standard_frame(),
+            Self::Rows(_) | Self::Dual(_) => Standardised::new(rows, 0.0)?.frame().clone(),
+        };
+        let largest = optimality(&frame.enter_gradient(gradient));
+        let unit = if rows.is_quadratic() { rows.summary().target_deviation(rows.intercept()) } else { 1.0 };
+        Ok(if largest == 0.0 { 0.0 } else { largest / unit })
     }
 
     fn enter(&self, start: Parameters) -> Parameters {

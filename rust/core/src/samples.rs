@@ -381,6 +381,15 @@ pub(crate) fn check_finite(values: &[f64], start: usize, argument: &'static str)
     })
 }
 
+impl Summary {
+    /// The standard deviation of the targets, from their mean or from 0.
+    pub(crate) fn target_deviation(&self, centred: bool) -> f64 {
+        let along = if centred { self.mean_target * self.mean_target } else { 0.0 };
+        let variance = self.mean_square_target - along;
+        if variance > 0.0 { variance.sqrt() } else { 1.0 }
+    }
+}
+
 fn check_each(values: &[f64], start: usize, fault: impl Fn(f64, usize) -> Option<Error>) -> Result<(), Error> {
     values.iter().enumerate().find_map(|(i, &value)| fault(value, start + i)).map_or(Ok(()), Err)
 }

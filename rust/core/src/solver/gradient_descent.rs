@@ -74,7 +74,7 @@ pub(crate) fn gradient_descent(
             if risen > 0 && stop_reason != StopReason::MaxIter {
                 return Err(diverged(objective, learning_rate, iteration, reference, cost)?);
             }
-            return Ok(Solution { parameters, n_iter: iteration, stop_reason });
+            return Ok(Solution { parameters, gradient, n_iter: iteration, stop_reason });
         }
         parameters.add_scaled(-learning_rate, &gradient);
         iteration += 1;

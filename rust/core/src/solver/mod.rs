@@ -60,6 +60,8 @@ pub(crate) type Observer<'a> = dyn FnMut(&Step<'_>) -> Result<ControlFlow<StopRe
 #[derive(Clone, Debug)]
 pub(crate) struct Solution {
     pub(crate) parameters: Parameters,
+    /// The objective's gradient there.
+    pub(crate) gradient: Parameters,
     pub(crate) n_iter: usize,
     pub(crate) stop_reason: StopReason,
 }

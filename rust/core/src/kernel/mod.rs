@@ -133,6 +133,12 @@ pub(crate) fn cost<L: Link>(
 const STRIP_BYTES: usize = 4 << 10;
 const MIN_STRIP_ROWS: usize = 8;
 
+/// Rows of `n_cols` columns that make a strip.
+pub(crate) fn strip_rows(n_cols: usize) -> usize {
+    let strip_rows = (STRIP_BYTES / size_of::<f64>() / n_cols.max(1)).max(MIN_STRIP_ROWS);
+    strip_rows - strip_rows % MIN_STRIP_ROWS
+}
+
 /// Visits a few rows at a time with their targets and their linear predictors, which may be overwritten, and room
 /// for their costs.
 fn for_each_strip(
@@ -143,8 +149,7 @@ fn for_each_strip(
     mut visit: impl FnMut(&Panel<'_>, Targets<'_>, &mut [f64], &mut [f64]),
 ) -> bool {
     let n_rows = panel.n_rows();
-    let strip_rows = (STRIP_BYTES / size_of::<f64>() / panel.n_cols().max(1)).max(MIN_STRIP_ROWS);
-    let strip_rows = strip_rows - strip_rows % MIN_STRIP_ROWS;
+    let strip_rows = strip_rows(panel.n_cols());
     scratch.resize(2 * strip_rows, 0.0);
     let (predictors, costs) = scratch.split_at_mut(strip_rows);
     let mut finite = true;

@@ -174,6 +174,11 @@ impl<'a> Matrix<'a> {
         self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
     }
 
+    /// Whether rows lie in memory one after the other, but have to be widened.
+    pub(crate) fn rows_are_widened(&self) -> bool {
+        !self.rows_are_plain_f64() && (self.n_cols == 1 || self.col_stride == self.dtype.size() as isize)
+    }
+
     fn rows_are_plain_f64(&self) -> bool {
         let size = size_of::<f64>() as isize;
         self.dtype == DType::F64

@@ -58,7 +58,14 @@ impl<'a> RowObjective<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
         let summary = samples.summarise(model)?;
-        Ok(Self { model, samples, intercept, summary, partition: samples.partition(), context })
+        let partition = samples.partition();
+        // Memory is read evenly where rows are widened just before they are used.
+        let partition = if samples.features().rows_are_widened() {
+            partition.in_steps_of(kernel::strip_rows(samples.n_features()))
+        } else {
+            partition
+        };
+        Ok(Self { model, samples, intercept, summary, partition, context })
     }
 
     /// Every `step`th row alone.

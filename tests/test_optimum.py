@@ -1,0 +1,254 @@
+"""Whether a fit arrives: no oracle and no peer finds a smaller objective, and published coefficients come out."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steepest import LinearRegression, LogisticRegression, SeparationWarning, SigmoidRegression
+
+DATA = Path(__file__).parent / "data"
+L2 = [0.0, 1e-6, 1e-2]
+
+
+def log_losses(z, y):
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))) - y * z
+
+
+def objective(loss, X, y, weights, bias, sample_weight=None, offset=0.0, l2=0.0):
+    """The objective in extended precision."""
+    s = np.ones(len(y)) if sample_weight is None else sample_weight
+    z = X.astype(np.longdouble) @ weights.astype(np.longdouble) + bias + offset
+    costs = (y - z) ** 2 if loss == "squared_error" else log_losses(z, y)
+    return (s * costs).sum() / s.sum() + np.longdouble(l2) / 2 * (weights.astype(np.longdouble) ** 2).sum()
+
+
+class Oracle:
+    """Damped Newton from a given place, in standardised columns, its gradients and sums in extended precision.
+
+    The objectives are convex, so wherever it starts it ends at the minimum: started from an answer it says what the
+    answer lacks.
+    """
+
+    def __init__(self, loss, X, y, sample_weight=None, offset=0.0, l2=0.0):
+        s = np.ones(len(y)) if sample_weight is None else sample_weight
+        counts = s > 0
+        self.loss, self.y = loss, y[counts]
+        self.offset = np.broadcast_to(offset, s.shape)[counts]
+        self.share = s[counts].astype(np.longdouble) / s.sum(dtype=np.longdouble)
+        X = X[counts].astype(np.longdouble)
+        self.mean = self.share @ X
+        X = X - self.mean
+        self.scale = np.sqrt(self.share @ X**2)
+        self.scale[self.scale == 0] = 1
+        self.design = np.hstack([X / self.scale, np.ones((len(X), 1))])
+        self.penalty = np.append(l2 / self.scale**2, 0)
+
+    def cost(self, at):
+        z = self.design @ at + self.offset
+        costs = (self.y - z) ** 2 if self.loss == "squared_error" else log_losses(z, self.y)
+        return self.share @ costs + (self.penalty * at * at).sum() / 2
+
+    def step(self, at):
+        z = self.design @ at + self.offset
+        if self.loss == "squared_error":
+            slope, curvature = 2 * (z - self.y), np.full(len(z), 2.0)
+        else:
+            e = np.exp(-np.abs(z))
+            slope, curvature = np.where(z >= 0, 1, e) / (1 + e) - self.y, e / (1 + e) ** 2
+        gradient = self.design.T @ (self.share * slope) + self.penalty * at
+        roots = np.sqrt((self.share * curvature).astype(float))
+        stacked = np.vstack([roots[:, None] * self.design.astype(float), np.diag(np.sqrt(self.penalty.astype(float)))])
+        _, values, vectors = np.linalg.svd(np.linalg.qr(stacked)[1])
+        kept = values > 1e-14 * values[0]
+        vectors, values = vectors[kept], values[kept]
+        size = np.abs(gradient).max() or np.longdouble(1)
+        return -(vectors.T @ ((vectors @ (gradient / size).astype(float)) / values**2)) * size
+
+    def minimum(self, weights, bias):
+        at = np.append(weights * self.scale, bias + self.mean @ weights.astype(np.longdouble))
+        cost = self.cost(at)
+        for _ in range(60):
+            step = self.step(at)
+            for halvings in range(30):
+                there = at + step / 2**halvings
+                cost_there = self.cost(there)
+                if cost_there < cost:
+                    break
+            else:
+                break
+            at, gain, cost = there, cost - cost_there, cost_there
+            if gain < 1e-16 * cost:
+                break
+        return cost
+
+
+def fitted(model, X, y, **data):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y, **data)
+    weights, bias = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+    assert np.isfinite(weights).all()
+    assert np.isfinite(bias)
+    return weights, bias, {warning.category.__name__ for warning in caught}
+
+
+def estimator(loss, **params):
+    if loss == "squared_error":
+        return LinearRegression(**params)
+    return SigmoidRegression(loss=loss, **params)
+
+
+def awkward(seed):
+    """A data set as people have them: two targets, for the linear model and for the sigmoid."""
+    rng = np.random.default_rng(seed)
+    m = int(np.exp(rng.uniform(np.log(30), np.log(20_000))))
+    n = min(int(rng.integers(1, 61)), max(1, m // 6))
+    X = rng.normal(size=(m, n))
+
+    def chance(probability):
+        return rng.random() < probability
+
+    if chance(0.7):
+        X = X @ (np.eye(n) + rng.uniform(0, 2) * rng.normal(size=(n, n)) / np.sqrt(n))
+    for j in range(n):
+        kind = rng.random()
+        if kind < 0.15:
+            X[:, j] = np.exp(1.5 * X[:, j])
+        elif kind < 0.25:
+            X[:, j] = rng.random(m) < rng.uniform(0.5, 5) / np.sqrt(m)
+        elif kind < 0.3:
+            X[:, j] = rng.standard_t(2.5, size=m)
+    if n > 3 and chance(0.5):
+        X[:, -1] = X[:, 0] + 10 ** rng.uniform(-6, -2) * X[:, -1]
+    if n > 3 and chance(0.4):
+        width = min(n, int(rng.integers(3, 8)))
+        X[:, :width] = np.eye(width)[rng.integers(0, width, size=m)]
+        if chance(0.5):
+            X[:, 0] = rng.normal(size=m)
+    twins = n > 2 and chance(0.3)
+    deviation = X.std(axis=0)
+    deviation[deviation == 0] = 1
+    standard = (X - X.mean(axis=0)) / deviation
+    if chance(0.7):
+        X = X * 10 ** rng.uniform(-5, 5, size=n)
+    if chance(0.4):
+        X = X + 10 ** rng.uniform(0, 2) * X.std(axis=0)
+    if twins:
+        X[:, 1] = X[:, 0]
+        standard[:, 1] = standard[:, 0]
+    offset = rng.normal(size=m) if chance(0.4) else None
+    sample_weight = None
+    if chance(0.5):
+        sample_weight = rng.exponential(size=m)
+        sample_weight[rng.random(m) < rng.choice([0.0, 0.2])] = 0
+    z = standard @ rng.normal(size=n) * rng.uniform(0.2, 2) / np.sqrt(n) + (0 if offset is None else offset)
+    rare = rng.uniform(3, 6) if m > 2000 and chance(0.3) else 0.0
+    y = (z - rare + rng.logistic(size=m) > 0).astype(float)
+    y[:2] = 0, 1
+    data = {"sample_weight": sample_weight, "offset": offset}
+    return X, {"squared_error": z + rng.normal(size=m), "log_loss": y}, data
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_no_oracle_finds_less_on_awkward_data(loss, seed):
+    X, targets, data = awkward(seed)
+    y = targets[loss]
+    numbers = {"sample_weight": data["sample_weight"], "offset": 0.0 if data["offset"] is None else data["offset"]}
+    for l2 in L2:
+        weights, bias, warned = fitted(estimator(loss, l2=l2, tol=1e-12), X, y, **data)
+        if SeparationWarning.__name__ in warned:
+            assert l2 == 0
+            continue
+        found = objective(loss, X, y, weights, bias, l2=l2, **numbers)
+        best = Oracle(loss, X, y, l2=l2, **numbers).minimum(weights, bias)
+        assert found <= best * (1 + 1e-12), f"l2={l2}: {float(found / best - 1):.2g} too much, {warned}"
+
+
+def real(name):
+    from sklearn import datasets
+
+    if name == "diabetes":
+        return datasets.load_diabetes(return_X_y=True, scaled=False)
+    if name == "breast cancer":
+        return datasets.load_breast_cancer(return_X_y=True)
+    load, classes = {"iris": ("iris", (1, 2)), "wine": ("wine", (0, 1)), "digits": ("digits", (3, 8))}[name]
+    X, y = getattr(datasets, f"load_{load}")(return_X_y=True)
+    rows = np.isin(y, classes)
+    return X[rows], (y[rows] == classes[1]).astype(float)
+
+
+# Some weights tell the classes apart without error: there is no minimum without a penalty.
+SEPARABLE = ["breast cancer", "wine", "digits"]
+
+
+@pytest.mark.parametrize("l2", L2)
+@pytest.mark.parametrize("name", ["breast cancer", "diabetes", "iris", "wine", "digits"])
+def test_no_oracle_and_no_peer_finds_less_on_real_data(name, l2):
+    from sklearn import linear_model
+
+    X, y = real(name)
+    loss = "squared_error" if name == "diabetes" else "log_loss"
+    weights, bias, warned = fitted(estimator(loss, l2=l2, tol=1e-12), X, y)
+    separated = l2 == 0 and name in SEPARABLE
+    assert warned == ({SeparationWarning.__name__} if separated else set())
+    if separated:
+        return
+    found = objective(loss, X, y, weights, bias, l2=l2)
+    assert found <= Oracle(loss, X, y, l2=l2).minimum(weights, bias) * (1 + 1e-12)
+    m = len(y)
+    if loss == "squared_error":
+        peers = [linear_model.Ridge(alpha=l2 * m / 2, solver="cholesky") if l2 else linear_model.LinearRegression()]
+    else:
+        strength = 1 / (m * l2) if l2 else np.inf
+        peers = [
+            linear_model.LogisticRegression(C=strength, solver=solver, tol=1e-10, max_iter=200)
+            for solver in ("newton-cholesky", "lbfgs")
+        ]
+    for peer in peers:
+        theirs = objective(loss, X, y, *fitted(peer, X, y)[:2], l2=l2)
+        assert found <= theirs * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("name", SEPARABLE)
+def test_the_default_tolerance_notices_separable_classes(name):
+    assert SeparationWarning.__name__ in fitted(LogisticRegression(), *real(name))[2]
+
+
+def test_spectors_logit_agrees_with_stata():
+    """Against what Stata 11 printed, as statsmodels' tests have it, right to 7 digits, and the same by mpmath."""
+    table = np.genfromtxt(DATA / "spector.csv", delimiter=",", names=True)
+    X = np.column_stack([table[name] for name in ("GPA", "TUCE", "PSI")])
+    weights, bias, warned = fitted(LogisticRegression(tol=1e-12), X, table["GRADE"])
+    assert not warned
+    found = [*weights, bias]
+    assert found == pytest.approx([2.82611297201, 0.0951576702557, 2.37868772835, -13.0213483201], rel=2e-7)
+    exact = [2.826112594889321, 0.09515766131790929, 2.378687655093354, -13.02134685811569]
+    assert found == pytest.approx(exact, rel=1e-12)
+
+
+def test_beetles_agree_with_the_published_grouped_logit():
+    """Bliss (1935), 481 beetles in 8 groups by dose: rates, weighted by the group's size, and beetle by beetle.
+
+    Coefficients and fitted numbers as in Dobson and Barnett, An Introduction to Generalized Linear Models, chapter 7,
+    and the coefficients by mpmath.
+    """
+    dose = np.array([1.6907, 1.7242, 1.7552, 1.7842, 1.8113, 1.8369, 1.8610, 1.8839])
+    size = np.array([59, 60, 62, 56, 63, 59, 62, 60])
+    killed = np.array([6, 13, 18, 28, 52, 53, 61, 60])
+    X = dose[:, None]
+    grouped = SigmoidRegression(loss="log_loss", tol=1e-12)
+    weights, bias, warned = fitted(grouped, X, killed / size, sample_weight=size)
+    assert not warned
+    assert [*weights, bias] == pytest.approx([34.270, -60.717], rel=2e-5)
+    assert [*weights, bias] == pytest.approx([34.27032573414698, -60.71745456163542], rel=1e-11)
+    expected = size * grouped.predict(X)
+    assert expected == pytest.approx([3.46, 9.84, 22.45, 33.90, 50.10, 53.29, 59.22, 58.74], abs=5e-3)
+
+    one_each = np.concatenate([np.repeat([1, 0], [k, n - k]) for k, n in zip(killed, size, strict=True)])
+    singly, bias_singly, _ = fitted(LogisticRegression(tol=1e-12), np.repeat(X, size, axis=0), one_each)
+    assert [*singly, bias_singly] == pytest.approx([*weights, bias], rel=1e-11)

@@ -48,7 +48,7 @@ def test_perfect_separation_names_the_columns(separated, solver):
     assert model.score(X, y) == 1.0
 
 
-@pytest.mark.parametrize("solver", ["auto", "newton"])
+@by_curvature
 def test_separation_in_part_names_the_column(partly, solver):
     X, y = partly
     with pytest.warns(SeparationWarning, match=r"found that column 4 tells the classes apart.*for some: the log loss"):
@@ -116,3 +116,88 @@ def test_a_rank_without_fault_warns_of_nothing(binary):
     X, y = binary
     assert LinearRegression().fit(X, y).rank_ == 4
     assert LinearRegression().fit(X * [1e-100, 1e100, 1, 1e10], y).rank_ == 4
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_of_columns_that_depend_on_each_other_the_later_are_named(binary, fit_intercept):
+    X, y = binary
+    combined = X[:, 1] + 2 * X[:, 2] - 3 * fit_intercept
+    dependent = np.column_stack([X, X[:, 1], combined])
+    with pytest.warns(
+        RankWarning, match="found that columns 4, 5 are .* or a combination of other columns: X has rank 4"
+    ):
+        model = LinearRegression(fit_intercept=fit_intercept).fit(dependent, y)
+    assert model.rank_ == 4
+    plain = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+    np.testing.assert_allclose(model.predict(dependent), plain.predict(X), rtol=1e-9, atol=1e-12)
+    frame = pd.DataFrame(dependent, columns=list("abcdef"))
+    with pytest.warns(RankWarning, match="found that columns 'e', 'f' are"):
+        LinearRegression(fit_intercept=fit_intercept).fit(frame, y)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_equal_columns_share_their_weight(binary, copies):
+    X, y = binary
+    repeated = np.column_stack([X, *[X[:, 1]] * copies])
+    with pytest.warns(RankWarning, match="rank 4"):
+        model = LinearRegression().fit(repeated, y)
+    weight = LinearRegression().fit(X, y).coef_[1] / (copies + 1)
+    np.testing.assert_allclose(model.coef_[[1, *range(4, 4 + copies)]], weight, rtol=1e-10)
+
+
+@by_curvature
+@pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
+def test_equal_columns_share_their_weight_in_the_sigmoid_too(binary, cls, solver):
+    X, y = binary
+    weight = np.ravel(cls(solver=solver, tol=1e-9).fit(X, y).coef_)[1] / 2
+    found = np.ravel(cls(solver=solver, tol=1e-9).fit(np.column_stack([X, X[:, 1]]), y).coef_)
+    np.testing.assert_allclose(found[[1, 4]], weight, rtol=1e-6)
+
+
+def test_a_penalty_makes_weights_unique(binary):
+    X, y = binary
+    repeated = np.column_stack([X, X[:, 1], np.ones(300)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for cls in (LinearRegression, SigmoidRegression, LogisticRegression):
+            found = np.ravel(cls(l2=0.01, tol=1e-10).fit(repeated, y).coef_)
+            assert found[1] == pytest.approx(found[4], rel=1e-8)
+            assert found[5] == pytest.approx(0, abs=1e-12)
+
+
+def test_more_columns_than_rows_give_the_weights_of_least_norm(rng):
+    X, y = rng.normal(size=(20, 50)) + 3.0, rng.normal(size=20)
+    with pytest.warns(RankWarning, match="X has rank 19 beside the constant"):
+        model = LinearRegression().fit(X, y)
+    centred = X - X.mean(axis=0)
+    np.testing.assert_allclose(model.coef_, np.linalg.pinv(centred) @ (y - y.mean()), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-9, atol=1e-9)
+    assert model.rank_ == 19
+
+
+def test_columns_nearly_dependent_are_not_called_dependent(rng):
+    X = rng.normal(size=(200, 3))
+    X[:, 2] = X[:, 0] + 1e-6 * X[:, 2]
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=200)
+    model = LinearRegression().fit(X, y)
+    assert model.rank_ == 3
+    assert 1e11 < model.condition_ < 1e14
+    design = np.column_stack([X, np.ones(200)])
+    np.testing.assert_allclose(model.coef_, np.linalg.lstsq(design, y)[0][:3], rtol=1e-6)
+
+
+def test_early_stopping_ends_what_separation_would_not(separated, rng):
+    X, y = separated
+    X_val = rng.normal(size=(300, 4))
+    y_val = X_val[:, 2] + 0.3 * rng.logistic(size=300) > 0
+    model = LogisticRegression(early_stopping=True, patience=2)
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    assert model.stop_reason_ == "early_stopping"
+
+
+def test_targets_that_are_all_alike_are_separated_by_no_column(rng):
+    X = rng.normal(size=(50, 3))
+    for value in (0.0, 1.0):
+        with pytest.warns(SeparationWarning, match="found the targets to be all 0 or all 1"):
+            model = SigmoidRegression(loss="log_loss").fit(X, np.full(50, value))
+        np.testing.assert_allclose(model.predict(X), value, atol=1e-5)

@@ -110,10 +110,8 @@ def test_without_a_bias_entry_0_has_none(problem, activation, loss):
     assert model.history_.validation_cost[0] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("activation", "loss", "solver"),
-    [(*model, solver) for model in oracle.MODELS for solver in (["auto"] if model[0] == "identity" else SECOND_ORDER)],
-)
+@by_curvature
+@models
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 def test_optimality_is_the_largest_entry_of_the_standardised_gradient(
@@ -272,3 +270,23 @@ def test_few_iterations_do(rng, shape):
         warnings.simplefilter("error")
         for solver, most in [("auto", 15), ("newton", 15), ("lbfgs", 60)]:
             assert LogisticRegression(solver=solver).fit(X, y).n_iter_ <= most
+
+
+@by_curvature
+@models
+def test_tol_0_goes_to_the_last_digit_without_a_warning(problem, activation, loss, solver):
+    X, y, s = problem
+    model = oracle.estimator_for(activation, loss, solver=solver, tol=0).fit(X, y, s)
+    assert model.optimality_ <= 1e-14
+    assert model.stop_reason_ == "rounding"
+    assert model.n_iter_ < 100
+    assert not model.converged_
+
+
+@every_estimator
+def test_a_tol_below_rounding_is_said(cls, binary):
+    X, y = binary
+    with pytest.warns(ConvergenceWarning, match=r"rounding error hides any further descent.*tol=1e-30 .*Raise tol"):
+        model = cls(tol=1e-30).fit(X + 1.0, y)
+    assert model.stop_reason_ == "rounding"
+    assert model.optimality_ < 1e-12

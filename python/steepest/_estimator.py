@@ -337,13 +337,20 @@ class Estimator:
                 "norm are taken; predictions are not affected. Leave out such columns, or set l2 to a positive number.",
             )
         if result.stop_reason == "separation":
+            where = f"where its gradient fell to {result.optimality:.2g}"
+            if not result.separating:
+                warn(
+                    SeparationWarning,
+                    "found the targets to be all 0 or all 1: the log loss falls for ever as the bias grows, and has no "
+                    f"minimum. The bias is the one {where}.",
+                )
+                return
             listed = _listed(result.separating, names)
             warn(
                 SeparationWarning,
                 f"found that {listed} {_agree('tells', 'tell', result.separating)} the classes apart without error, "
                 "for all rows or for some: the log loss falls for ever as the weights grow, and has no minimum. The "
-                f"weights are those where its gradient fell to {result.optimality:.2g}. Set l2 to a positive number, "
-                "such as 1e-4, or leave out such columns.",
+                f"weights are those {where}. Set l2 to a positive number, such as 1e-4, or leave out such columns.",
             )
         elif self.tol == 0 and result.learning_rate is None:
             return

@@ -15,8 +15,8 @@ DATA = Path(__file__).parents[1] / "examples" / "data"
 def test_norris_agrees_with_nists_certified_line():
     x, y = np.loadtxt(DATA / "norris.csv", delimiter=",", skiprows=1, unpack=True)
     model = LinearRegression().fit(x[:, None], y)
-    assert model.coef_[0] == pytest.approx(1.00211681802045, rel=1e-14)
-    assert model.intercept_ == pytest.approx(-0.262323073774029, rel=1e-13)
+    assert model.coef_[0] == pytest.approx(1.00211681802045, rel=1e-14, abs=0)
+    assert model.intercept_ == pytest.approx(-0.262323073774029, rel=1e-12, abs=0)
     mean, scale = x.mean(), x.std()
     model = LinearRegression(solver="gd", tol=1e-13).fit(((x - mean) / scale)[:, None], y)
     slope = model.coef_[0] / scale

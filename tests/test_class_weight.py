@@ -33,10 +33,14 @@ def test_they_multiply_sample_weights(rare, rng, class_weight, weighted):
             np.testing.assert_allclose(np.vectorize(share.get)(y), compute_sample_weight("balanced", y))
     else:
         share = {"no": 1.0, "yes": 1.0, **class_weight}
-    expected = LogisticRegression(max_iter=50, tol=0).fit(X, y, s * np.vectorize(share.get)(y))
-    model = LogisticRegression(class_weight=class_weight, max_iter=50, tol=0).fit(X, y, s if weighted else None)
+    expected = LogisticRegression(solver="gd", max_iter=50, tol=0).fit(X, y, s * np.vectorize(share.get)(y))
+    model = LogisticRegression(solver="gd", class_weight=class_weight, max_iter=50, tol=0)
+    model.fit(X, y, s if weighted else None)
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-10)
     np.testing.assert_allclose(model.history_.cost, expected.history_.cost, rtol=1e-12)
+    model.set_params(solver="auto", tol=1e-9).fit(X, y, s if weighted else None)
+    expected.set_params(solver="auto", tol=1e-9).fit(X, y, s * np.vectorize(share.get)(y))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-7)
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {"yes": 5.0, "no": 0.5}])

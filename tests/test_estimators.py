@@ -71,13 +71,13 @@ def test_history_has_one_entry_an_iteration_and_entry_0_is_the_start(cls, binary
 @every_estimator
 def test_tol_ends_the_fit_and_too_few_iterations_are_said(cls, binary):
     X, y = binary
-    model = cls(tol=1e-3).fit(X, y)
+    model = cls(solver="gd", tol=1e-3).fit(X, y)
     assert model.converged_
     assert model.stop_reason_ == "tolerance"
     norm = model.history_.gradient_norm
     assert norm[-1] <= 1e-3 * norm[0] < norm[-2]
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .*tol=1e-08.*raise max_iter"):
-        model = cls(max_iter=2, tol=1e-8).fit(X, y)
+        model = cls(solver="gd", max_iter=2, tol=1e-8).fit(X, y)
     assert not model.converged_
     assert model.stop_reason_ == "max_iter"
 
@@ -103,8 +103,11 @@ def test_early_stopping_returns_to_the_validation_minimum(cls, rng):
 @every_estimator
 def test_validation_data_change_nothing_without_early_stopping(cls, binary):
     X, y = binary
-    with_validation = cls(max_iter=20, tol=0).fit(X, y, X_val=X[::-1], y_val=y[::-1], sample_weight_val=y + 1.0)
-    assert (with_validation.coef_ == cls(max_iter=20, tol=0).fit(X, y).coef_).all()
+    for solver in ("auto", "gd", "newton", "lbfgs"):
+        plain = cls(solver=solver, max_iter=20, tol=0).fit(X, y)
+        watched = cls(solver=solver, max_iter=20, tol=0)
+        watched.fit(X, y, X_val=X[::-1], y_val=y[::-1], sample_weight_val=y + 1.0)
+        assert (watched.coef_ == plain.coef_).all()
 
 
 @every_estimator
@@ -203,7 +206,7 @@ def test_the_plot_marks_the_minimum_of_the_validation_curve(binary):
     from matplotlib import pyplot
 
     X, y = binary
-    model = LogisticRegression(max_iter=30, tol=0).fit(X, y, X_val=X[:40], y_val=y[:40])
+    model = LogisticRegression(solver="gd", max_iter=30, tol=0).fit(X, y, X_val=X[:40], y_val=y[:40])
     ax = model.history_.plot()
     training, validation, marker = ax.lines
     assert (training.get_ydata() == model.history_.cost).all()
@@ -245,7 +248,7 @@ def test_early_stopping_does_not_hide_divergence(rng):
 
 def test_converged_speaks_of_the_parameters_returned(binary, rng):
     X, y = binary
-    model = LogisticRegression(early_stopping=True, patience=100_000, max_iter=5000)
+    model = LogisticRegression(solver="gd", early_stopping=True, patience=100_000, max_iter=5000)
     model.fit(X, y, X_val=X, y_val=rng.permutation(y))
     assert model.history_.best_iteration < model.n_iter_
     assert (model.stop_reason_, model.converged_) == ("early_stopping", False)
@@ -254,10 +257,11 @@ def test_converged_speaks_of_the_parameters_returned(binary, rng):
 @every_estimator
 def test_a_fit_that_goes_on_from_the_minimum_ends_there(cls, binary):
     X, y = binary
-    model = cls(warm_start=True, max_iter=5000)
-    for _ in range(5):
-        model.fit(X, y)
-        assert model.converged_
+    for solver in ("auto", "gd", "newton", "lbfgs"):
+        model = cls(solver=solver, warm_start=True, max_iter=5000)
+        for _ in range(5):
+            model.fit(X, y)
+            assert model.converged_
 
 
 def test_a_column_of_targets_warns_once(binary):

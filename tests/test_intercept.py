@@ -37,17 +37,18 @@ def test_a_classifier_keeps_its_shapes(binary):
 def test_least_squares_through_the_origin(rng):
     X = rng.normal(loc=[0.0, 1.0, 2.0], size=(200, 3))
     y = X @ [1.0, 2.0, 3.0] + 5 + rng.normal(size=200)
-    for precompute in (True, False):
-        model = LinearRegression(fit_intercept=False, precompute=precompute, tol=1e-12, max_iter=10_000).fit(X, y)
+    for params in ({}, {"solver": "gd", "precompute": True}, {"solver": "gd", "precompute": False}):
+        model = LinearRegression(fit_intercept=False, tol=1e-12, max_iter=10_000, **params).fit(X, y)
         np.testing.assert_allclose(model.coef_, np.linalg.lstsq(X, y)[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
 def test_a_warm_start_takes_the_weights_alone(cls, binary):
     X, y = binary
-    model = cls(max_iter=5, tol=0, warm_start=True).fit(X, y)
+    params = {"solver": "gd", "max_iter": 5, "tol": 0}
+    model = cls(warm_start=True, **params).fit(X, y)
     weights = model.coef_
     model.set_params(fit_intercept=False).fit(X, y)
-    given = cls(max_iter=5, tol=0, fit_intercept=False).fit(X, y, coef_init=weights, intercept_init=0)
+    given = cls(fit_intercept=False, **params).fit(X, y, coef_init=weights, intercept_init=0)
     assert (model.coef_ == given.coef_).all()
     assert np.ravel(model.intercept_).tolist() == [0.0]

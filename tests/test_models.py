@@ -105,7 +105,7 @@ def test_log_loss_and_sigmoid_are_right_at_the_extremes():
 
 
 def test_class_probabilities_keep_their_digits_near_zero():
-    model = steepest.LogisticRegression(max_iter=1, tol=0).fit([[0.0], [1.0]], [0, 1])
+    model = steepest.LogisticRegression(l2=1.0).fit([[0.0], [1.0]], [0, 1])
     model.coef_, model.intercept_ = np.array([[1.0]]), np.array([0.0])
     for z in [-200.0, -40.0, 0.0, 40.0, 200.0]:
         expected = [1 / (1 + math.exp(z)), 1 / (1 + math.exp(-z))]
@@ -140,7 +140,7 @@ def test_identity_with_log_loss_is_refused():
 def test_the_automatic_rate_is_one_over_the_largest_eigenvalue(rng, model):
     X = rng.normal(size=(200, 5)) * [1, 2, 3, 4, 10]
     y = rng.uniform(size=200)
-    model.set_params(max_iter=1, tol=0).fit(X, y)
+    model.set_params(solver="gd", max_iter=1, tol=0).fit(X, y)
     augmented = np.column_stack([X, np.ones(200)])
     bound = (2.0 if isinstance(model, steepest.LinearRegression) else 0.25) * augmented.T @ augmented / 200
     assert model.learning_rate_ == pytest.approx(1 / np.linalg.eigvalsh(bound)[-1], rel=0.01)
@@ -159,4 +159,5 @@ def test_weights_of_any_layout_are_read_right():
 @pytest.mark.parametrize("mean", [0.412, 0.42, 0.432, 0.6342])
 def test_the_automatic_rate_is_stable_wherever_the_data_lie(mean):
     X = np.tile([mean - 0.76, mean + 0.76], 10)[:, None]
-    assert steepest.LinearRegression().fit(X, 2 * X[:, 0] + 1).coef_ == pytest.approx([2.0], abs=1e-4)
+    model = steepest.LinearRegression(solver="gd").fit(X, 2 * X[:, 0] + 1)
+    assert model.coef_ == pytest.approx([2.0], abs=1e-4)

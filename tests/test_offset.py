@@ -36,7 +36,8 @@ def test_the_pieces_agree_with_numpy(binary, offset, rng, activation, loss):
 @every_estimator
 def test_a_fit_with_the_true_offset_finds_what_is_left(cls, binary, offset):
     X, y = binary
-    model = cls(max_iter=40, tol=0).fit(X, y, offset=offset, X_val=X[:50], y_val=y[:50], offset_val=offset[:50])
+    model = cls(solver="gd", max_iter=40, tol=0)
+    model.fit(X, y, offset=offset, X_val=X[:50], y_val=y[:50], offset_val=offset[:50])
     activation, loss = ("identity" if cls is LinearRegression else "sigmoid"), "squared_error"
     loss = "log_loss" if cls is LogisticRegression else loss
     weights, bias, costs = oracle.gradient_descent(X, y, activation, loss, model.learning_rate_, 40, offset=offset)

@@ -153,6 +153,10 @@ for m in range(2_000, 130_000, 8_000):
     steepest.forward(np.ones((m, 16)), np.ones(16), n_threads=5)
 print(count())
 steepest.forward(np.ones((m, 16)), np.ones(16), n_threads=10**6)
+for _ in range(100):  # a thread takes its name a moment after it began
+    if count() >= 131:
+        break
+    time.sleep(0.02)
 print(count())
 """)
     assert outcome.stdout.split() == ["4", str(4 + 127)], outcome.stderr

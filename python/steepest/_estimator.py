@@ -154,9 +154,9 @@ class Estimator:
             Validation data, of the same form. Their cost C, without penalties, is recorded at each iteration; nothing
             is fitted to them.
         coef_init : array-like of shape (n,), optional
-            Weights to start from, instead of 0.
+            Weights to start from, 0 if not given. Least squares solved exactly need no start.
         intercept_init : float, optional
-            Bias to start from, instead of 0; with `fit_intercept=False` it is 0.
+            Bias to start from, 0 if not given; with `fit_intercept=False` it is 0.
 
         Returns
         -------
@@ -173,7 +173,11 @@ class Estimator:
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` iterations end before the gradient norm is `tol` times its first value.
+            If the fit ended, at `max_iter` or for rounding errors, before the gradient was as small as `tol` asks.
+        SeparationWarning
+            If the classes can be told apart without error, so that the log loss has no minimum; it names the columns.
+        RankWarning
+            If columns are constant or combinations of others, so that the weights are not unique; it names them.
         """
         options = self._options()
         X_array = as_matrix(X)
@@ -233,14 +237,23 @@ class Estimator:
             rate = check_real(self.learning_rate, "learning_rate", expected, low=0.0, inclusive=False)
             if self.solver not in ("auto", "gd"):
                 raise ValueError(
-                    f"learning_rate is {self.learning_rate!r} but solver is {self.solver!r}, which takes none; "
-                    "use solver='gd'."
+                    f"learning_rate is {self.learning_rate!r}, expected 'auto' with solver {self.solver!r}: only "
+                    "gradient descent takes one, solver='gd'."
                 )
         early_stopping = check_bool(self.early_stopping, "early_stopping")
         check_bool(self.warm_start, "warm_start")
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
+        l1 = check_real(self.l1, "l1", "a number, 0 or larger", low=0.0, inclusive=True)
+        if l1 > 0 and (rate is not None or self.solver != "auto"):
+            chosen = f"solver {self.solver!r}"
+            if rate is not None and self.solver == "auto":
+                chosen = f"solver 'gd', which learning_rate={self.learning_rate!r} chooses"
+            raise ValueError(
+                f"l1 is {self.l1!r}, expected 0 with {chosen}: l1 Σ|wⱼ| has no gradient where a weight is 0. Leave "
+                "solver and learning_rate at 'auto'."
+            )
         return {
-            "l1": check_real(self.l1, "l1", "a number, 0 or larger", low=0.0, inclusive=True),
+            "l1": l1,
             "l2": check_real(self.l2, "l2", "a number, 0 or larger", low=0.0, inclusive=True),
             "fit_intercept": check_bool(self.fit_intercept, "fit_intercept"),
             "solver": "gd" if rate is not None else self.solver,
@@ -316,19 +329,28 @@ class Estimator:
 
         if result.dependent:
             listed = _listed(result.dependent, names)
+            beside = ("constant", " beside the constant") if self.fit_intercept else ("0", "")
             warn(
                 RankWarning,
-                f"found {listed} to be linear combinations of other columns, or constant: X has rank {result.rank}. Of "
-                "all weights that fit equally well those of least norm are taken; predictions are not affected. Leave "
-                "out those columns, or set l2.",
+                f"found that {listed} {_agree('is', 'are', result.dependent)} {beside[0]} or a combination of other "
+                f"columns: X has rank {result.rank}{beside[1]}. Of all weights that fit equally well those of least "
+                "norm are taken; predictions are not affected. Leave out such columns, or set l2 to a positive number.",
             )
         if result.stop_reason == "separation":
+            where = f"where its gradient fell to {result.optimality:.2g}"
+            if not result.separating:
+                warn(
+                    SeparationWarning,
+                    "found the targets to be all 0 or all 1: the log loss falls for ever as the bias grows, and has no "
+                    f"minimum. The bias is the one {where}.",
+                )
+                return
             listed = _listed(result.separating, names)
             warn(
                 SeparationWarning,
-                f"found that {listed} separate the classes without error, perfectly or in part: the log loss falls for "
-                f"ever as the weights grow, and has no minimum. The weights are those where its gradient fell to "
-                f"{result.optimality:.2g}. Set l2 to a positive number, such as 1e-4, or leave out those columns.",
+                f"found that {listed} {_agree('tells', 'tell', result.separating)} the classes apart without error, "
+                "for all rows or for some: the log loss falls for ever as the weights grow, and has no minimum. The "
+                f"weights are those {where}. Set l2 to a positive number, such as 1e-4, or leave out such columns.",
             )
         elif self.tol == 0 and result.learning_rate is None:
             return
@@ -342,8 +364,8 @@ class Estimator:
         elif result.stop_reason == "max_iter" and result.learning_rate is None:
             warn(
                 ConvergenceWarning,
-                f"stopped at max_iter={self.max_iter} with optimality_ at {result.optimality:.2g}; tol={self.tol:g} asks "
-                "for less. Raise max_iter, or set l2 to a positive number.",
+                f"stopped at max_iter={self.max_iter} with optimality_ at {result.optimality:.2g}; tol={self.tol:g} "
+                "asks for less. Raise max_iter, or set l2 to a positive number.",
             )
         elif result.stop_reason == "max_iter":
             self._warn_of_descent(result, history, warn)
@@ -458,6 +480,10 @@ class Regressor(Estimator):
 
 def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
+
+
+def _agree(singular: str, plural: str, columns: Sequence[int]) -> str:
+    return singular if len(columns) == 1 else plural
 
 
 def _listed(columns: Sequence[int], names: Array | None, limit: int = 5) -> str:

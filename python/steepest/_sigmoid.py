@@ -22,25 +22,31 @@ class SigmoidRegression(Regressor):
         The cost of one sample.
     l1, l2 : float, default=0.0
         Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples,
-        so the penalties need not grow with their number. Gradient descent takes no `l1`: it has no gradient at 0.
+        so the penalties need not grow with their number. Weights are those of X as given, so a penalty weighs on each
+        column by its units. `l1` makes weights exactly 0; it needs solver "auto".
     fit_intercept : bool, default=True
         Whether the bias b is fitted; else it is 0.
-    solver : {"auto", "gd"}, default="auto"
-        "gd" is gradient descent, w ← w − α ∂/∂w and b ← b − α ∂/∂b of the objective; "auto" chooses, at present "gd".
+    solver : {"auto", "gd", "newton", "lbfgs"}, default="auto"
+        The way to the minimum. "newton" and "lbfgs" iterate in variables in which every column has standard deviation
+        1: Newton's method with as few Hessians as pay, and limited-memory BFGS with none; "auto" chooses what is
+        expected to be fastest, whatever the columns' units. "gd" is textbook gradient descent, w ← w − α ∂/∂w and
+        b ← b − α ∂/∂b of the objective; it needs columns of like scale.
     learning_rate : float or "auto", default="auto"
-        The step size α. "auto" is 1 / L, with L the largest eigenvalue of a bound of the Hessian, by power iteration.
+        The step size α of gradient descent; a number chooses solver "gd". "auto" is 1 / L, with L the largest
+        eigenvalue of a bound of the Hessian, by power iteration.
     max_iter : int, default=1000
         At most this many iterations.
     tol : float, default=1e-6
-        Stop when the gradient norm is at most `tol` times its first value in this fit, or a step is smaller than
-        rounding error. 0 runs `max_iter` iterations.
+        Stop when `optimality_` is at most `tol`; with 0 go on until rounding error hides any descent. With solver "gd":
+        stop when the gradient norm is at most `tol` times its first value in this fit, or a step is smaller than
+        rounding error; with 0 do `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
         minimum. Needs `X_val` and `y_val` in `fit`.
     patience : int, default=10
         See `early_stopping`.
     warm_start : bool, default=False
-        Start from the last fit instead of 0.
+        Start from the last fit instead of from 0, or from where "auto" would.
     n_threads : int, optional
         The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
         environment, else the cores available to the process. It changes no result by a bit.
@@ -55,11 +61,19 @@ class SigmoidRegression(Regressor):
         The number of iterations done. After early stopping the parameters are those of an earlier one,
         `history_.best_iteration`.
     converged_ : bool
-        Whether the gradient became as small as `tol` asks; early stopping ends before.
-    stop_reason_ : {"tolerance", "max_iter", "early_stopping"}
-        Why the fit ended.
-    learning_rate_ : float
-        The step size used.
+        Whether the fit ended where `tol` asks, `stop_reason_` "tolerance".
+    stop_reason_ : {"tolerance", "max_iter", "rounding", "separation", "early_stopping"}
+        Why the fit ended: the gradient is as small as `tol` asks; `max_iter` iterations are done; no step lowers the
+        cost by more than rounding error; the classes can be told apart without error, so that the log loss
+        has no minimum; the validation cost had its minimum earlier.
+    optimality_ : float
+        How far from the minimum: the largest entry of the objective's gradient in variables in which every column
+        has standard deviation 1. NaN after gradient descent.
+    condition_ : float
+        The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; NaN where no
+        Hessian was formed. At 1e6 the weights may have lost 6 of their 16 digits.
+    learning_rate_ : float or None
+        The step size used by gradient descent; None after another solver.
     history_ : History
         Cost, validation cost, gradient norm and seconds at each iteration.
     n_features_in_ : int

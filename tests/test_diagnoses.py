@@ -1,0 +1,203 @@
+"""What a fit says of data that leave its weights undetermined or without end: separation, rank."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steepest import (
+    ConvergenceWarning,
+    LinearRegression,
+    LogisticRegression,
+    RankWarning,
+    SeparationWarning,
+    SigmoidRegression,
+)
+
+by_curvature = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
+
+
+@pytest.fixture
+def separated(binary):
+    """The sign of column 2 tells the classes apart."""
+    X, _ = binary
+    return X + 0.5 * np.sign(X) * [0, 0, 1, 0], X[:, 2] > 0
+
+
+@pytest.fixture
+def partly(binary):
+    """Column 4 is 1 in rows that are all of class 1, and 0 in the others."""
+    X, y = binary
+    few = np.arange(300) < 40
+    return np.column_stack([X, few]), np.where(few, 1, y)
+
+
+@by_curvature
+def test_perfect_separation_names_the_columns(separated, solver):
+    X, y = separated
+    with pytest.warns(SeparationWarning, match=r"found that columns? .*2.* the classes apart.*Set l2") as caught:
+        model = LogisticRegression(solver=solver).fit(X, y)
+    assert issubclass(SeparationWarning, ConvergenceWarning)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert (model.stop_reason_, model.converged_) == ("separation", False)
+    assert np.isfinite(model.coef_).all()
+    assert model.score(X, y) == 1.0
+
+
+@by_curvature
+def test_separation_in_part_names_the_column(partly, solver):
+    X, y = partly
+    with pytest.warns(SeparationWarning, match=r"found that column 4 tells the classes apart.*for some: the log loss"):
+        model = LogisticRegression(solver=solver).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    frame = pd.DataFrame(X, columns=["age", "sex", "mass", "height", "treated"])
+    with pytest.warns(SeparationWarning, match="found that column 'treated' tells"):
+        LogisticRegression(solver=solver).fit(frame, y)
+
+
+def test_targets_0_and_1_separate_the_log_loss_of_rates_too(partly):
+    X, y = partly
+    with pytest.warns(SeparationWarning, match="SigmoidRegression found that column 4 tells"):
+        SigmoidRegression(loss="log_loss").fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SigmoidRegression(loss="log_loss").fit(X, 0.9 * y + 0.05)
+
+
+@by_curvature
+def test_a_penalty_gives_the_log_loss_its_minimum(separated, partly, solver):
+    for X, y in (separated, partly):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = LogisticRegression(solver=solver, l2=1e-4).fit(X, y)
+        assert model.converged_
+
+
+@by_curvature
+def test_overlapping_classes_are_not_called_separated(rng, solver):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for m, n, noise in [(50, 2, 1.0), (400, 10, 1.0), (2000, 3, 0.05), (20_000, 4, 0.02)]:
+            X = rng.normal(size=(m, n))
+            y = X[:, 0] + noise * rng.logistic(size=m) > 0
+            y[np.argsort(X[:, 0])[[0, -1]]] = [True, False]  # one row far on the wrong side, at either end
+            assert LogisticRegression(solver=solver).fit(X, y).converged_
+
+
+def test_a_constant_column_is_named_and_gets_no_weight(binary):
+    X, y = binary
+    for value in (0.0, 7.0, 1e10):
+        with_constant = np.column_stack([X, np.full(300, value)])
+        with pytest.warns(RankWarning, match="found that column 4 is constant or a combination .*rank 4 beside the"):
+            model = LinearRegression().fit(with_constant, y)
+        assert model.rank_ == 4
+        assert model.coef_[4] == 0.0
+        np.testing.assert_allclose(model.coef_[:4], LinearRegression().fit(X, y).coef_, rtol=1e-10)
+        for cls in (SigmoidRegression, LogisticRegression):
+            assert np.ravel(cls().fit(with_constant, y).coef_)[4] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_constant_column_may_stand_for_the_bias(binary):
+    X, y = binary
+    with_constant = np.column_stack([X, np.full(300, 7.0)])
+    model = LinearRegression(fit_intercept=False).fit(with_constant, y)
+    expected = LinearRegression().fit(X, y)
+    assert 7 * model.coef_[4] == pytest.approx(expected.intercept_, rel=1e-10)
+    assert model.rank_ == 5
+    with pytest.warns(RankWarning, match="column 4 is 0 or a combination of other columns: X has rank 4. "):
+        LinearRegression(fit_intercept=False).fit(np.column_stack([X, np.zeros(300)]), y)
+
+
+def test_a_rank_without_fault_warns_of_nothing(binary):
+    X, y = binary
+    assert LinearRegression().fit(X, y).rank_ == 4
+    assert LinearRegression().fit(X * [1e-100, 1e100, 1, 1e10], y).rank_ == 4
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_of_columns_that_depend_on_each_other_the_later_are_named(binary, fit_intercept):
+    X, y = binary
+    combined = X[:, 1] + 2 * X[:, 2] - 3 * fit_intercept
+    dependent = np.column_stack([X, X[:, 1], combined])
+    with pytest.warns(
+        RankWarning, match="found that columns 4, 5 are .* or a combination of other columns: X has rank 4"
+    ):
+        model = LinearRegression(fit_intercept=fit_intercept).fit(dependent, y)
+    assert model.rank_ == 4
+    plain = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+    np.testing.assert_allclose(model.predict(dependent), plain.predict(X), rtol=1e-9, atol=1e-12)
+    frame = pd.DataFrame(dependent, columns=list("abcdef"))
+    with pytest.warns(RankWarning, match="found that columns 'e', 'f' are"):
+        LinearRegression(fit_intercept=fit_intercept).fit(frame, y)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_equal_columns_share_their_weight(binary, copies):
+    X, y = binary
+    repeated = np.column_stack([X, *[X[:, 1]] * copies])
+    with pytest.warns(RankWarning, match="rank 4"):
+        model = LinearRegression().fit(repeated, y)
+    weight = LinearRegression().fit(X, y).coef_[1] / (copies + 1)
+    np.testing.assert_allclose(model.coef_[[1, *range(4, 4 + copies)]], weight, rtol=1e-10)
+
+
+@by_curvature
+@pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
+def test_equal_columns_share_their_weight_in_the_sigmoid_too(binary, cls, solver):
+    X, y = binary
+    weight = np.ravel(cls(solver=solver, tol=1e-9).fit(X, y).coef_)[1] / 2
+    found = np.ravel(cls(solver=solver, tol=1e-9).fit(np.column_stack([X, X[:, 1]]), y).coef_)
+    np.testing.assert_allclose(found[[1, 4]], weight, rtol=1e-6)
+
+
+def test_a_penalty_makes_weights_unique(binary):
+    X, y = binary
+    repeated = np.column_stack([X, X[:, 1], np.ones(300)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for cls in (LinearRegression, SigmoidRegression, LogisticRegression):
+            found = np.ravel(cls(l2=0.01, tol=1e-10).fit(repeated, y).coef_)
+            assert found[1] == pytest.approx(found[4], rel=1e-8)
+            assert found[5] == pytest.approx(0, abs=1e-12)
+
+
+def test_more_columns_than_rows_give_the_weights_of_least_norm(rng):
+    X, y = rng.normal(size=(20, 50)) + 3.0, rng.normal(size=20)
+    with pytest.warns(RankWarning, match="X has rank 19 beside the constant"):
+        model = LinearRegression().fit(X, y)
+    centred = X - X.mean(axis=0)
+    np.testing.assert_allclose(model.coef_, np.linalg.pinv(centred) @ (y - y.mean()), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-9, atol=1e-9)
+    assert model.rank_ == 19
+
+
+def test_columns_nearly_dependent_are_not_called_dependent(rng):
+    X = rng.normal(size=(200, 3))
+    X[:, 2] = X[:, 0] + 1e-6 * X[:, 2]
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=200)
+    model = LinearRegression().fit(X, y)
+    assert model.rank_ == 3
+    assert 1e11 < model.condition_ < 1e14
+    design = np.column_stack([X, np.ones(200)])
+    np.testing.assert_allclose(model.coef_, np.linalg.lstsq(design, y)[0][:3], rtol=1e-6)
+
+
+def test_early_stopping_ends_what_separation_would_not(separated, rng):
+    X, y = separated
+    X_val = rng.normal(size=(300, 4))
+    y_val = X_val[:, 2] + 0.3 * rng.logistic(size=300) > 0
+    model = LogisticRegression(early_stopping=True, patience=2)
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    assert model.stop_reason_ == "early_stopping"
+
+
+def test_targets_that_are_all_alike_are_separated_by_no_column(rng):
+    X = rng.normal(size=(50, 3))
+    for value in (0.0, 1.0):
+        with pytest.warns(SeparationWarning, match="found the targets to be all 0 or all 1"):
+            model = SigmoidRegression(loss="log_loss").fit(X, np.full(50, value))
+        np.testing.assert_allclose(model.predict(X), value, atol=1e-5)

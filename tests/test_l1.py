@@ -1,0 +1,215 @@
+"""The penalty l1: weights that are exactly 0, at the minimum by its conditions, where others arrive too."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn import linear_model
+
+import oracle
+from steepest import LinearRegression, LogisticRegression, SigmoidRegression
+
+models = pytest.mark.parametrize(("activation", "loss"), oracle.MODELS)
+every_estimator = pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+
+
+@pytest.fixture
+def sparse_problem(rng):
+    """Ten features, three of which matter: X, numbers, labels and sample weights."""
+    X = rng.normal(size=(300, 10)) * np.linspace(0.5, 2, 10) + np.linspace(-1, 1, 10)
+    z = (X - np.linspace(-1, 1, 10)) @ np.array([1.0, 0, 0, -1.5, 0, 0, 0, 0.7, 0, 0])
+    return X, z + rng.normal(size=300), (z + rng.logistic(size=300) > 0).astype(int), rng.uniform(0.5, 2, size=300)
+
+
+def objective(X, y, w, b, activation, loss, s, l1, l2):
+    return oracle.cost(X, y, w, b, activation, loss, s) + l1 * np.abs(w).sum() + l2 / 2 * w @ w
+
+
+def check_minimum(X, y, w, b, activation, loss, s=None, l1=0.0, l2=0.0, intercept=True, tol=1e-6):
+    """The conditions of Karush, Kuhn and Tucker, in units in which every column has standard deviation 1."""
+    dw, db = oracle.gradient(X, y, w, b, activation, loss, s)
+    deviation = X.std(axis=0)
+    dw = dw + l2 * w
+    zero = w == 0
+    assert (np.abs(dw[zero]) <= l1 + tol * deviation[zero]).all()
+    assert (np.abs(dw + l1 * np.sign(w))[~zero] <= tol * deviation[~zero]).all()
+    if intercept:
+        assert abs(db) <= tol
+
+
+@models
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("l2", [0.0, 0.05])
+def test_the_conditions_of_a_minimum_hold(sparse_problem, activation, loss, intercept, l2):
+    X, numbers, labels, s = sparse_problem
+    y = numbers if activation == "identity" else labels
+    largest = np.abs(
+        oracle.gradient(X, y, np.zeros(10), y.mean() if intercept else 0.0, "identity", "squared_error")[0]
+    )
+    for l1 in (0.01 * largest.max(), 0.1 * largest.max()):
+        model = oracle.estimator_for(activation, loss, l1=l1, l2=l2, fit_intercept=intercept, tol=1e-9)
+        model.fit(X, y, s)
+        assert model.converged_
+        check_minimum(X, y, model.coef_, model.intercept_, activation, loss, s, l1, l2, intercept, tol=1e-7)
+        found = objective(X, y, model.coef_, model.intercept_, activation, loss, s, l1, l2)
+        assert model.history_.cost[-1] == pytest.approx(found, rel=1e-10)
+
+
+@every_estimator
+def test_weights_of_columns_that_say_nothing_are_exactly_0(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    l1 = {LinearRegression: 0.2, SigmoidRegression: 0.008, LogisticRegression: 0.02}[cls]
+    w = np.ravel(cls(l1=l1).fit(X, numbers if cls is LinearRegression else labels).coef_)
+    assert set(np.flatnonzero(w)) >= {0, 3, 7}
+    assert (w == 0).sum() >= 3
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_scikit_learns_lasso_is_half_of_l1(sparse_problem, intercept):
+    X, y, _, s = sparse_problem
+    for alpha in (0.02, 0.2):
+        expected = linear_model.Lasso(alpha, fit_intercept=intercept, tol=1e-12, max_iter=100_000).fit(X, y, s)
+        model = LinearRegression(l1=2 * alpha, fit_intercept=intercept, tol=1e-10).fit(X, y, s)
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6, atol=1e-8)
+        assert model.intercept_ == pytest.approx(expected.intercept_, rel=1e-6, abs=1e-8)
+        assert ((model.coef_ == 0) == (expected.coef_ == 0)).all()
+
+
+def test_scikit_learns_elastic_net_by_conversion(sparse_problem):
+    X, y, _, _ = sparse_problem
+    alpha, ratio = 0.3, 0.4
+    expected = linear_model.ElasticNet(alpha=alpha, l1_ratio=ratio, tol=1e-12, max_iter=100_000).fit(X, y)
+    model = LinearRegression(l1=2 * alpha * ratio, l2=2 * alpha * (1 - ratio), tol=1e-10).fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6, atol=1e-8)
+    assert model.intercept_ == pytest.approx(expected.intercept_, rel=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.5])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_scikit_learns_logistic_regression_by_conversion(rng, binary, ratio, intercept):
+    X, y = binary
+    C = 0.1
+    with warnings.catch_warnings():
+        # The names of its options change between versions.
+        warnings.simplefilter("ignore")
+        expected = linear_model.LogisticRegression(
+            C=C,
+            penalty="elasticnet",
+            l1_ratio=ratio,
+            solver="saga",
+            fit_intercept=intercept,
+            tol=1e-12,
+            max_iter=50_000,
+        ).fit(X, y)
+    model = LogisticRegression(l1=ratio / (300 * C), l2=(1 - ratio) / (300 * C), fit_intercept=intercept, tol=1e-10)
+    model.fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-5, atol=1e-7)
+
+
+@every_estimator
+def test_above_the_largest_gradient_all_weights_are_0(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y = numbers if cls is LinearRegression else labels
+    activation, loss = {
+        LinearRegression: ("identity", "squared_error"),
+        SigmoidRegression: ("sigmoid", "squared_error"),
+        LogisticRegression: ("sigmoid", "log_loss"),
+    }[cls]
+    bias = y.mean() if activation == "identity" else np.log(y.mean() / (1 - y.mean()))
+    largest = np.abs(oracle.gradient(X, y, np.zeros(10), bias, activation, loss)[0]).max()
+    model = cls(l1=1.001 * largest, tol=1e-10).fit(X, y)
+    assert (model.coef_ == 0).all()
+    assert float(np.ravel(model.intercept_)[0]) == pytest.approx(bias, rel=1e-6)
+    assert (cls(l1=0.98 * largest, tol=1e-10).fit(X, y).coef_ != 0).sum() == 1
+
+
+@every_estimator
+def test_more_columns_than_rows(rng, cls):
+    X = rng.normal(size=(60, 200))
+    z = X[:, :3] @ [2.0, -2.0, 1.0]
+    y = z + 0.1 * rng.normal(size=60) if cls is LinearRegression else (z + rng.logistic(size=60) > 0).astype(int)
+    activation, loss = ("identity" if cls is LinearRegression else "sigmoid"), "squared_error"
+    loss = "log_loss" if cls is LogisticRegression else loss
+    model = cls(l1=0.05, tol=1e-9).fit(X, y)
+    w, b = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+    assert model.converged_
+    assert np.count_nonzero(w) < 60
+    check_minimum(X, y, w, b, activation, loss, l1=0.05)
+
+
+def test_separated_classes_have_a_minimum_with_l1(binary):
+    X, _ = binary
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = LogisticRegression(l1=1e-3, tol=1e-8).fit(X, X[:, 2] > 0)
+    check_minimum(X, X[:, 2] > 0, model.coef_[0], model.intercept_[0], "sigmoid", "log_loss", l1=1e-3)
+
+
+@every_estimator
+def test_equal_and_constant_columns_do_no_harm(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y = numbers if cls is LinearRegression else labels
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = cls(l1=0.01, tol=1e-9).fit(np.column_stack([X, X[:, 3], np.full(300, 7.0)]), y)
+    expected = cls(l1=0.01, tol=1e-9).fit(X, y)
+    w, plain = np.ravel(found.coef_), np.ravel(expected.coef_)
+    assert w[11] == 0
+    assert w[3] * w[10] >= 0
+    assert w[3] + w[10] == pytest.approx(plain[3], rel=1e-5)
+    np.testing.assert_allclose(np.delete(w[:10], 3), np.delete(plain, 3), rtol=1e-4, atol=1e-6)
+
+
+@every_estimator
+def test_the_penalty_is_in_the_units_of_the_data(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y = numbers if cls is LinearRegression else labels
+    plain = cls(l1=0.03, tol=1e-10).fit(X, y)
+    scaled = cls(l1=0.03 * 1e4, tol=1e-10).fit(X * 1e4, y)
+    np.testing.assert_allclose(1e4 * np.ravel(scaled.coef_), np.ravel(plain.coef_), rtol=1e-6, atol=1e-9)
+
+
+@every_estimator
+def test_sample_weights_are_repeats_and_offsets_count(rng, sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y, s = numbers if cls is LinearRegression else labels, rng.integers(0, 3, size=300)
+    offset = 0.5 * rng.normal(size=300)
+    weighted = cls(l1=0.03, tol=1e-10).fit(X, y, s, offset=offset)
+    repeated = cls(l1=0.03, tol=1e-10).fit(np.repeat(X, s, axis=0), np.repeat(y, s), offset=np.repeat(offset, s))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-6, atol=1e-9)
+    without = cls(l1=0.03, tol=1e-10).fit(X, y, s)
+    assert not np.allclose(weighted.coef_, without.coef_, rtol=1e-3)
+
+
+@every_estimator
+def test_the_history_falls_and_validation_has_no_penalty(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y = numbers if cls is LinearRegression else labels
+    model = cls(l1=0.03, l2=0.02).fit(X, y, X_val=X, y_val=y)
+    history, w = model.history_, np.ravel(model.coef_)
+    assert (np.diff(history.cost) <= 1e-12).all()
+    assert len(history.cost) == len(history.validation_cost) == model.n_iter_ + 1
+    penalty = 0.03 * np.abs(w).sum() + 0.01 * w @ w
+    assert history.cost[-1] - history.validation_cost[-1] == pytest.approx(penalty, rel=1e-9)
+
+
+@every_estimator
+def test_a_start_changes_the_way_and_not_the_end(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y = numbers if cls is LinearRegression else labels
+    cold = cls(l1=0.03, tol=1e-10).fit(X, y)
+    warm = cls(l1=0.03, tol=1e-10).fit(X, y, coef_init=np.linspace(-0.5, 0.5, 10), intercept_init=0.3)
+    np.testing.assert_allclose(warm.coef_, cold.coef_, rtol=1e-6, atol=1e-9)
+    assert ((warm.coef_ == 0) == (cold.coef_ == 0)).all()
+
+
+@every_estimator
+def test_threads_change_no_bit(sparse_problem, cls):
+    X, numbers, labels, _ = sparse_problem
+    y = np.tile(numbers if cls is LinearRegression else labels, 100)
+    X = np.tile(X, (100, 1))
+    fits = [cls(l1=0.03, n_threads=n).fit(X, y).coef_.tobytes() for n in (1, 2, 5)]
+    assert len(set(fits)) == 1

@@ -1,0 +1,292 @@
+"""The solvers: one minimum, whatever the way, and what is recorded on the way."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import oracle
+from steepest import ConvergenceWarning, LinearRegression, LogisticRegression, SigmoidRegression
+
+SOLVERS = ["auto", "newton", "lbfgs", "gd"]
+SECOND_ORDER = SOLVERS[:3]
+models = pytest.mark.parametrize(("activation", "loss"), oracle.MODELS)
+every_solver = pytest.mark.parametrize("solver", SOLVERS)
+by_curvature = pytest.mark.parametrize("solver", SECOND_ORDER)
+every_estimator = pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+
+
+@pytest.fixture
+def problem(rng):
+    """Features of unlike scale and place, targets between 0 and 1 that no weights fit, sample weights."""
+    X = rng.normal(size=(400, 5)) * [1, 3, 0.5, 2, 1] + [0, 1, -1, 0, 2]
+    z = (X - [0, 1, -1, 0, 2]) @ [1.0, -0.5, 1.0, 0.0, 0.3]
+    return X, oracle.sigmoid(z + 0.5 * rng.normal(size=400)), rng.uniform(0.5, 2, size=400)
+
+
+def standardised_gradient(X, y, w, b, activation, loss, s, l2=0.0, intercept=True):
+    """The objective's gradient in variables in which every column has mean 0 and standard deviation 1.
+
+    For the linear model it is divided by the standard deviation of y. Without an intercept nothing is centred.
+    """
+    share = s / s.sum()
+    mean = (share @ X) * intercept
+    deviation = np.sqrt(share @ (X - mean) ** 2)
+    dw, db = oracle.gradient(X, y, w, b, activation, loss, s)
+    gradient = np.append((dw + l2 * w - mean * db) / deviation, db * intercept)
+    if activation == "identity":
+        gradient /= np.sqrt(share @ (y - (share @ y) * intercept) ** 2)
+    return gradient
+
+
+@models
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("l2", [0.0, 0.03])
+def test_all_end_at_the_same_minimum(problem, activation, loss, intercept, l2):
+    X, y, s = problem
+    params = {"l2": l2, "fit_intercept": intercept, "tol": 1e-9, "max_iter": 100_000}
+    fits = {solver: oracle.estimator_for(activation, loss, solver=solver, **params).fit(X, y, s) for solver in SOLVERS}
+    reference = fits["auto"]
+    gradient = standardised_gradient(X, y, reference.coef_, reference.intercept_, activation, loss, s, l2, intercept)
+    assert np.abs(gradient).max() <= 1e-8
+    for model in fits.values():
+        assert model.converged_
+        np.testing.assert_allclose(model.coef_, reference.coef_, rtol=1e-6, atol=1e-7)
+        assert model.intercept_ == pytest.approx(reference.intercept_, rel=1e-6, abs=1e-7)
+        assert model.history_.cost[-1] == pytest.approx(reference.history_.cost[-1], rel=1e-12)
+
+
+@by_curvature
+def test_the_classifier_too(binary, solver):
+    X, y = binary
+    model = LogisticRegression(solver=solver, tol=1e-9).fit(X, y)
+    dw, db = oracle.gradient(X, y, model.coef_[0], model.intercept_[0], "sigmoid", "log_loss")
+    assert max(np.abs(dw).max(), abs(db)) <= 1e-8
+
+
+@every_solver
+@models
+def test_the_history_tells_the_course(problem, activation, loss, solver):
+    X, y, s = problem
+    model = oracle.estimator_for(activation, loss, solver=solver, max_iter=20_000, l2=0.01)
+    model.fit(X, y, s, X_val=X[:90], y_val=y[:90])
+    history = model.history_
+    for values in (history.cost, history.validation_cost, history.gradient_norm, history.seconds):
+        assert values.shape == (model.n_iter_ + 1,)
+        assert np.isfinite(values).all()
+    assert (np.diff(history.cost) <= 1e-14 * history.cost[0]).all()
+    assert (np.diff(history.seconds) >= 0).all()
+    assert history.seconds[0] >= 0
+    w, b = model.coef_, model.intercept_
+    dw, db = oracle.gradient(X, y, w, b, activation, loss, s)
+    expected = oracle.cost(X, y, w, b, activation, loss, s) + 0.005 * w @ w
+    assert history.cost[-1] == pytest.approx(expected, rel=1e-12)
+    assert history.validation_cost[-1] == pytest.approx(oracle.cost(X[:90], y[:90], w, b, activation, loss), rel=1e-12)
+    assert history.gradient_norm[-1] == pytest.approx(np.hypot(np.linalg.norm(dw + 0.01 * w), db), rel=1e-3, abs=1e-14)
+
+
+@models
+def test_entry_0_of_the_history_is_the_model_without_weights(problem, activation, loss):
+    X, y, s = problem
+    bias = (s @ y) / s.sum()
+    if activation == "sigmoid":
+        bias = np.log(bias / (1 - bias))
+    model = oracle.estimator_for(activation, loss).fit(X, y, s, X_val=X[:90], y_val=y[:90])
+    zeros = np.zeros(5)
+    assert model.history_.cost[0] == pytest.approx(oracle.cost(X, y, zeros, bias, activation, loss, s), rel=1e-12)
+    expected = oracle.cost(X[:90], y[:90], zeros, bias, activation, loss)
+    assert model.history_.validation_cost[0] == pytest.approx(expected, rel=1e-12)
+
+
+@models
+def test_without_a_bias_entry_0_has_none(problem, activation, loss):
+    X, y, _ = problem
+    model = oracle.estimator_for(activation, loss, fit_intercept=False).fit(X, y, X_val=X[:90], y_val=y[:90])
+    zeros = np.zeros(5)
+    assert model.history_.cost[0] == pytest.approx(oracle.cost(X, y, zeros, 0.0, activation, loss), rel=1e-12)
+    expected = oracle.cost(X[:90], y[:90], zeros, 0.0, activation, loss)
+    assert model.history_.validation_cost[0] == pytest.approx(expected, rel=1e-12)
+
+
+@by_curvature
+@models
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_optimality_is_the_largest_entry_of_the_standardised_gradient(
+    problem, activation, loss, solver, intercept, scale
+):
+    X, y, s = problem
+    # The linear model's is in units of y's standard deviation too.
+    y = scale * y if activation == "identity" else y
+    model = oracle.estimator_for(activation, loss, solver=solver, l2=0.05, fit_intercept=intercept, tol=1e-3)
+    model.fit(scale * X, y, s)
+    gradient = standardised_gradient(scale * X, y, model.coef_, model.intercept_, activation, loss, s, 0.05, intercept)
+    assert model.optimality_ <= 1e-3
+    assert model.optimality_ == pytest.approx(np.abs(gradient).max(), rel=1e-6, abs=1e-13)
+    assert model.converged_
+
+
+@every_estimator
+def test_gradient_descent_knows_neither_optimality_nor_condition(cls, binary):
+    model = cls(solver="gd").fit(*binary)
+    assert np.isnan(model.optimality_)
+    assert np.isnan(model.condition_)
+    assert not hasattr(model, "rank_")
+
+
+@every_estimator
+def test_the_condition_is_that_of_the_scaled_hessian(cls, rng):
+    noise = rng.normal(size=(500, 2))
+    y = (noise[:, 0] + rng.logistic(size=500) > 0).astype(float)
+    for closeness in (1.0, 0.1, 1e-3):
+        X = np.column_stack([noise[:, 0], noise[:, 0] + closeness * noise[:, 1]]) * [1e-4, 1e7] + [0, 3e7]
+        model = cls().fit(X, y)
+        correlation = np.linalg.eigvalsh(np.corrcoef(X.T))
+        # That of the sigmoid is of the Hessian, in which rows count by their curvature.
+        within = {"rel": 0.1} if cls is LinearRegression else {"rel": 0.5}
+        assert model.condition_ == pytest.approx(correlation[-1] / correlation[0], **within)
+
+
+@every_estimator
+def test_neither_units_nor_places_of_columns_matter(cls, rng):
+    X = rng.normal(size=(300, 4))
+    y = (X @ [1.0, -1.0, 0.5, 0.0] + rng.logistic(size=300) > 0).astype(float)
+    plain = cls(tol=1e-9).fit(X, y)
+    scale = np.array([1e-150, 1e150, 1e9, 1e-9])
+    for solver in SECOND_ORDER:
+        model = cls(tol=1e-9, solver=solver).fit(X * scale, y)
+        assert model.n_iter_ < 30
+        np.testing.assert_allclose(np.ravel(model.coef_ * scale), np.ravel(plain.coef_), rtol=1e-6, atol=1e-8)
+        moved = cls(tol=1e-7, solver=solver).fit(X + np.array([1e3, -1e4, 1e5, 0.0]), y)
+        np.testing.assert_allclose(np.ravel(moved.coef_), np.ravel(plain.coef_), rtol=1e-5, atol=1e-6)
+
+
+@every_estimator
+def test_a_learning_rate_means_gradient_descent(cls, binary):
+    X, y = binary
+    params = {"learning_rate": 0.1, "max_iter": 15, "tol": 0}
+    by_rate, by_name = cls(**params).fit(X, y), cls(solver="gd", **params).fit(X, y)
+    assert (by_rate.coef_ == by_name.coef_).all()
+    assert by_rate.learning_rate_ == 0.1
+    assert cls().fit(X, y).learning_rate_ is None
+
+
+@by_curvature
+@pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
+def test_a_start_at_the_minimum_is_the_end(cls, binary, solver):
+    X, y = binary
+    model = cls(solver=solver, tol=1e-8, warm_start=True).fit(X, y)
+    first = model.coef_
+    assert model.n_iter_ > 1
+    model.fit(X, y)
+    assert model.n_iter_ == 0
+    np.testing.assert_allclose(model.coef_, first, rtol=1e-12)
+    cold = cls(solver=solver, tol=1e-8).fit(X, y)
+    given = cls(solver=solver, tol=1e-8).fit(X, y, coef_init=cold.coef_, intercept_init=cold.intercept_)
+    assert given.n_iter_ == 0
+
+
+@every_estimator
+@by_curvature
+def test_a_start_elsewhere_ends_at_the_same_minimum(cls, binary, solver):
+    X, y = binary
+    cold = cls(solver=solver, tol=1e-9).fit(X, y)
+    # The squared error of the sigmoid has other minima, far out.
+    far = [] if cls is SigmoidRegression else [[-1.0, 1.0, 1.0, 1.0]]
+    for start in ([0.5, -1.0, 0.1, 0.2], *far):
+        warm = cls(solver=solver, tol=1e-9).fit(X, y, coef_init=start, intercept_init=0.5)
+        np.testing.assert_allclose(warm.coef_, cold.coef_, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
+@by_curvature
+def test_early_stopping_returns_to_the_validation_minimum(cls, rng, solver):
+    X = rng.normal(size=(40, 12))
+    y = (X[:, 0] + rng.logistic(size=40) > 0).astype(int)
+    X_val = rng.normal(size=(300, 12))
+    y_val = (X_val[:, 0] + rng.logistic(size=300) > 0).astype(int)
+    data = {"X_val": X_val, "y_val": y_val}
+    model = cls(solver=solver, l2=1e-4, early_stopping=True, patience=3).fit(X, y, **data)
+    best = model.history_.best_iteration
+    assert model.stop_reason_ == "early_stopping"
+    assert not model.converged_
+    assert model.n_iter_ == best + 3
+    loss = "log_loss" if cls is LogisticRegression else "squared_error"
+    w, b = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+    found = oracle.cost(X_val, y_val, w, b, "sigmoid", loss)
+    assert found == pytest.approx(model.history_.validation_cost.min(), rel=1e-12)
+
+
+def test_exact_least_squares_keeps_the_better_of_its_two_steps(rng):
+    X, X_val = rng.normal(size=(12, 10)), rng.normal(size=(300, 10))
+    y, y_val = rng.normal(size=12), rng.normal(size=300)  # nothing to be learnt: no weights are best
+    model = LinearRegression(early_stopping=True).fit(X, y, X_val=X_val, y_val=y_val)
+    assert model.history_.best_iteration == 0
+    assert model.stop_reason_ == "early_stopping"
+    assert (model.coef_ == 0).all()
+    assert model.intercept_ == pytest.approx(y.mean(), rel=1e-14)
+    model = LinearRegression().fit(X, y, X_val=X_val, y_val=y_val)
+    assert model.history_.validation_cost.shape == (2,)
+    assert model.converged_
+
+
+@every_estimator
+def test_too_few_iterations_are_said_with_the_remedy(cls, binary):
+    X, y = binary
+    for solver in ("newton", "lbfgs"):
+        model = cls(solver=solver, max_iter=1, tol=1e-12)
+        if cls is LinearRegression and solver == "newton":
+            model.fit(X, y)  # one step does
+            continue
+        with pytest.warns(
+            ConvergenceWarning, match=r"max_iter=1 with optimality_ at .*; tol=1e-12 .*Raise max_iter, or set l2"
+        ):
+            model.fit(X, y)
+        assert (model.stop_reason_, model.converged_, model.n_iter_) == ("max_iter", False, 1)
+
+
+@by_curvature
+@models
+def test_threads_and_layout_change_no_bit(rng, activation, loss, solver):
+    X, s = rng.normal(size=(30_000, 6)), rng.uniform(size=30_000)
+    y = oracle.sigmoid(X @ np.linspace(-1, 1, 6) + rng.normal(size=30_000))
+    results = set()
+    for n_threads, order in [(1, "C"), (2, "C"), (5, "C"), (1, "F"), (3, "F")]:
+        model = oracle.estimator_for(activation, loss, solver=solver, n_threads=n_threads)
+        model.fit(np.asarray(X, order=order), y, s)
+        parts = (model.coef_, model.history_.cost, np.array([model.intercept_, model.optimality_, model.condition_]))
+        results.add(b"".join(part.tobytes() for part in parts))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("shape", [(2000, 3), (40_000, 20), (300, 60)])
+def test_few_iterations_do(rng, shape):
+    X = rng.normal(size=shape) * np.logspace(-3, 3, shape[1])
+    z = X / np.logspace(-3, 3, shape[1]) @ np.linspace(-1, 1, shape[1])
+    y = (z / z.std() + rng.logistic(size=shape[0]) > 0).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for solver, most in [("auto", 15), ("newton", 15), ("lbfgs", 60)]:
+            assert LogisticRegression(solver=solver).fit(X, y).n_iter_ <= most
+
+
+@by_curvature
+@models
+def test_tol_0_goes_to_the_last_digit_without_a_warning(problem, activation, loss, solver):
+    X, y, s = problem
+    model = oracle.estimator_for(activation, loss, solver=solver, tol=0).fit(X, y, s)
+    assert model.optimality_ <= 1e-14
+    assert model.stop_reason_ == "rounding"
+    assert model.n_iter_ < 100
+    assert not model.converged_
+
+
+@every_estimator
+def test_a_tol_below_rounding_is_said(cls, binary):
+    X, y = binary
+    with pytest.warns(ConvergenceWarning, match=r"rounding error hides any further descent.*tol=1e-30 .*Raise tol"):
+        model = cls(tol=1e-30).fit(X + 1.0, y)
+    assert model.stop_reason_ == "rounding"
+    assert model.optimality_ < 1e-12

@@ -47,6 +47,10 @@ impl Frame {
         // A column that is constant in the sample, or not finite there, is left as it is.
         let usable = |scale: f64| scale > f64::MIN_POSITIVE && scale < f64::MAX / 4.0;
         for (centre, scale) in centre.iter_mut().zip(&mut scale) {
+            // The mean of equal values is not always one of them.
+            if *scale <= 64.0 * f64::EPSILON * centre.abs() {
+                *scale = centre.abs();
+            }
             *scale = if usable(*scale) { power_of_two_below(*scale) } else { 1.0 };
             if !centre.is_finite() {
                 *centre = 0.0;
@@ -124,6 +128,12 @@ impl Frame {
     fn along_centre(&self, outer: &Parameters) -> f64 {
         outer.weights.iter().zip(&self.centre).map(|(w, centre)| w * centre).sum()
     }
+}
+
+/// The second derivative of `(l2/2) w²` in units of a column's scale. Where columns are so small that it is beyond all
+/// bounds, it is large enough to keep their weights at 0.
+pub(crate) fn penalty(l2: f64, scale: f64) -> f64 {
+    (l2 / scale / scale).min(1e200)
 }
 
 /// The largest power of two that is not above a positive number.

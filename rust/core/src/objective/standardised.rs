@@ -3,7 +3,7 @@
 
 use super::{Hessian, RowObjective};
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 use crate::kernel::ColumnSums;
 use crate::model::{Model, Parameters};
 use crate::pass::merge_tree;
@@ -42,7 +42,7 @@ impl<'r> Standardised<'r> {
         if !scale.iter().chain(&centre).all(|value| value.is_finite()) {
             return Err(rows.samples().why_not_finite(0..rows.samples().n_samples()));
         }
-        let penalty = scale.iter().map(|scale| l2 / scale / scale).collect();
+        let penalty = scale.iter().map(|scale| frame::penalty(l2, *scale)).collect();
         Ok(Self { rows, frame: Frame::new(centre, scale), penalty })
     }
 

@@ -3,6 +3,7 @@
 use super::exact::{Exact, relative};
 use super::factor::Factor;
 use crate::error::Error;
+use crate::frame;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective};
 
@@ -21,17 +22,17 @@ const MAX_CORRECTIONS: usize = 5;
 ///
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
-    let frame = rows.frame();
+    let variables = rows.frame();
     let n = rows.n_features();
     let mut null = Parameters::zeros(n);
     null.bias = if rows.intercept() { rows.summary().mean_target } else { 0.0 };
     let mut gradient = Parameters::zeros(n);
-    let (null_cost, mut hessian) = match rows.cost_gradient_hessian(&null, &mut gradient, &frame) {
+    let (null_cost, mut hessian) = match rows.cost_gradient_hessian(&null, &mut gradient, &variables) {
         Err(Error::Overflow) => return Ok(None),
         found => found?,
     };
     let deviations = hessian.deviations();
-    let penalty: Vec<f64> = frame.scale().iter().map(|scale| l2 / scale / scale).collect();
+    let penalty: Vec<f64> = variables.scale().iter().map(|scale| frame::penalty(l2, *scale)).collect();
     hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
     let Some(factor) = Factor::new(&hessian, rows.intercept()) else { return Ok(None) };
     let condition = factor.condition();
@@ -40,19 +41,19 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Optio
     }
 
     let null_norm = gradient.norm();
-    let mut inner = frame.enter(&null);
-    let mut inner_gradient = frame.enter_gradient(&gradient);
+    let mut inner = variables.enter(&null);
+    let mut inner_gradient = variables.enter_gradient(&gradient);
     inner.add_scaled(1.0, &factor.step(&inner_gradient));
     let mut place = None;
     for correction in 0..MAX_CORRECTIONS {
-        let outer = frame.leave(&inner);
+        let outer = variables.leave(&inner);
         let cost = rows.cost_gradient(&outer, &mut gradient)?;
-        inner_gradient = frame.enter_gradient(&gradient);
+        inner_gradient = variables.enter_gradient(&gradient);
         let weights = || outer.weights.iter().zip(&inner.weights).zip(&penalty);
         inner_gradient.weights.iter_mut().zip(weights()).for_each(|(g, ((_, w), penalty))| *g += penalty * w);
         let size = relative(size(&inner_gradient, &deviations), null_cost);
         let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
-        let norm = frame.leave_gradient(&inner_gradient).norm();
+        let norm = variables.leave_gradient(&inner_gradient).norm();
         let improved = place.as_ref().is_none_or(|&(_, _, _, before)| size < 0.5 * before);
         if improved {
             place = Some((inner.clone(), objective, norm, size));
@@ -70,7 +71,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Optio
     let (inner, cost, norm, optimality) = place.expect("the first place improves on none");
     let dependent: Vec<usize> = (0..n).filter(|&j| factor.is_constant(j)).collect();
     Ok(Some(Exact {
-        parameters: frame.leave(&inner),
+        parameters: variables.leave(&inner),
         costs: [null_cost, cost],
         gradient_norms: [null_norm, norm],
         optimality,

@@ -22,6 +22,13 @@ pub(crate) struct Settings {
     pub(crate) hessians: bool,
 }
 
+impl Settings {
+    /// The share of the cost by which a step may still lower it at the end.
+    fn promise(&self) -> f64 {
+        (self.tol * self.tol).max(1e-15)
+    }
+}
+
 /// What is known of the curvature.
 pub(crate) enum Curvature {
     Diagonal(Parameters),
@@ -81,6 +88,7 @@ pub(crate) fn quasi_newton(
     let (mut place, mut curvature) = start;
     let mut memory = Memory::default();
     let mut rates = Rates::default();
+    let mut progress = Progress::default();
     let mut iteration = 0;
     let mut last_step = None;
     loop {
@@ -88,8 +96,18 @@ pub(crate) fn quasi_newton(
         let outer = objective.frame().leave(&place.at);
         let gradient_norm = objective.frame().leave_gradient(&place.gradient).norm();
         let wish = observer(&Step { iteration, parameters: &outer, cost: place.cost, gradient_norm })?;
-        let stop_reason = if size <= settings.tol {
+        let mut direction = memory.direction(&place.gradient, &curvature);
+        if direction.dot(&place.gradient) >= 0.0 {
+            memory.clear();
+            direction = memory.direction(&place.gradient, &curvature);
+        }
+        // What the next step promises: small gradients add up to something where columns are nearly dependent, or where
+        // some value is far from all others of its column.
+        let promised = -direction.dot(&place.gradient);
+        let stop_reason = if size <= settings.tol && promised <= settings.promise() * place.cost.abs() {
             Some(StopReason::Tolerance)
+        } else if progress.has_ended(place.cost, size) {
+            Some(if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding })
         } else if let ControlFlow::Break(reason) = wish {
             Some(reason)
         } else {
@@ -99,11 +117,6 @@ pub(crate) fn quasi_newton(
             return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step });
         }
 
-        let mut direction = memory.direction(&place.gradient, &curvature);
-        if direction.dot(&place.gradient) >= 0.0 {
-            memory.clear();
-            direction = memory.direction(&place.gradient, &curvature);
-        }
         let assumed = if matches!(curvature, Curvature::Factored(_)) { FROM_A_HESSIAN } else { FROM_NOWHERE };
         let passes = rates.passes_left(size, settings.tol).unwrap_or(assumed);
         let with_hessian = plan.hessian_pays(passes);
@@ -281,6 +294,31 @@ impl Memory {
 
 fn divide(vector: &Parameters, diagonal: &Parameters) -> Parameters {
     Parameters { weights: &vector.weights / &diagonal.weights, bias: vector.bias / diagonal.bias }
+}
+
+/// Notices when rounding errors are all that changes.
+struct Progress {
+    cost: f64,
+    size: f64,
+    n_without: usize,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { cost: f64::INFINITY, size: f64::INFINITY, n_without: 0 }
+    }
+}
+
+impl Progress {
+    const PATIENCE: usize = 8;
+
+    fn has_ended(&mut self, cost: f64, size: f64) -> bool {
+        let progress = cost < self.cost - ROUNDING * self.cost.abs() || size < 0.5 * self.size;
+        self.cost = self.cost.min(cost);
+        self.size = self.size.min(size);
+        self.n_without = if progress || self.cost == f64::INFINITY { 0 } else { self.n_without + 1 };
+        self.n_without >= Self::PATIENCE
+    }
 }
 
 /// By what factors the gradient shrank since the last Hessian.

@@ -253,6 +253,17 @@ def test_column_names_must_match():
 
 
 @every_estimator
+def test_a_warm_start_keeps_to_the_columns_of_the_last_fit(cls):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = cls(warm_start=True).fit(frame, Y)
+    match = "warm_start=True .* whose columns were 'a', 'b', 'c'; those of X are 'c', 'b', 'a'"
+    with pytest.raises(ValueError, match=match):
+        model.fit(frame[["c", "b", "a"]], Y)
+    model.fit(frame, Y)
+    model.fit(X, Y).fit(frame, Y)
+
+
+@every_estimator
 def test_score_checks_its_data_like_fit(cls):
     model = cls(max_iter=3, tol=0).fit(X, Y)
     with pytest.raises(ValueError, match=r"sample_weight contains -1\.0 at index 3; weights must not be negative"):

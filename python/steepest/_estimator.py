@@ -208,7 +208,7 @@ class Estimator:
                     raise ValueError(f"{name} is given but X_val and y_val are not.")
 
         class_weight = self._class_weight(classes, targets, weights)
-        start_weights, start_bias = self._start(n_features, classes, coef_init, intercept_init)
+        start_weights, start_bias = self._start(n_features, names, classes, coef_init, intercept_init)
         result = _core.fit(
             X_array,
             targets,
@@ -265,7 +265,7 @@ class Estimator:
         }
 
     def _start(
-        self, n_features: int, classes: Array | None, coef_init: Any, intercept_init: Any
+        self, n_features: int, names: Array | None, classes: Array | None, coef_init: Any, intercept_init: Any
     ) -> tuple[FloatArray | None, float]:
         if coef_init is None and intercept_init is None:
             if not (self.warm_start and hasattr(self, "coef_")):
@@ -280,6 +280,12 @@ class Estimator:
                 raise ValueError(
                     f"warm_start=True starts from the last fit, whose classes were {fitted.tolist()}; y has "
                     f"{classes.tolist()}."
+                )
+            known = getattr(self, "feature_names_in_", None)
+            if known is not None and names is not None and list(known) != list(names):
+                raise ValueError(
+                    f"warm_start=True starts from the last fit, whose columns were {_quoted(known)}; those of X are "
+                    f"{_quoted(names)}."
                 )
             weights, bias = self._parameters()
             return weights, bias if self.fit_intercept else 0.0
@@ -383,12 +389,12 @@ class Estimator:
                 "or scale the columns of X alike.",
             )
         elif self.tol > 0:
-            rate = "" if self.learning_rate == "auto" else "leave learning_rate at 'auto', "
             warn(
                 ConvergenceWarning,
                 f"stopped at max_iter={self.max_iter} with the gradient norm at {norm[-1] / norm[0]:.2g} of its "
-                f"first value, tol={self.tol:g} asks for less. Scale the columns of X alike, {rate}raise max_iter, "
-                "leave solver at 'auto', or set tol=0 to run max_iter iterations without this warning.",
+                f"first value, tol={self.tol:g} asks for less. Leave solver and learning_rate at 'auto', or for "
+                "gradient descent scale the columns of X alike, raise max_iter, or set tol=0 to run max_iter "
+                "iterations without this warning.",
             )
 
     # What the estimators differ in.
@@ -486,7 +492,15 @@ def _agree(singular: str, plural: str, columns: Sequence[int]) -> str:
     return singular if len(columns) == 1 else plural
 
 
-def _listed(columns: Sequence[int], names: Array | None, limit: int = 5) -> str:
-    shown = [str(column) if names is None else repr(names[column]) for column in columns[:limit]]
-    more = f" and {len(columns) - limit} more" if len(columns) > limit else ""
-    return f"column{'s' if len(columns) > 1 else ''} {', '.join(shown)}{more}"
+def _listed(columns: Sequence[int], names: Array | None) -> str:
+    return f"column{'s' if len(columns) > 1 else ''} " + _first(
+        [str(column) if names is None else repr(names[column]) for column in columns]
+    )
+
+
+def _quoted(names: Array) -> str:
+    return _first([repr(name) for name in names])
+
+
+def _first(items: Sequence[str], limit: int = 5) -> str:
+    return ", ".join(items[:limit]) + (f" and {len(items) - limit} more" if len(items) > limit else "")

@@ -13,8 +13,8 @@ class SigmoidRegression(Regressor):
     """The sigmoid model ŷ = σ(w·x + b), σ(z) = 1 / (1 + e⁻ᶻ), for targets between 0 and 1 such as rates.
 
     Minimises, with S = Σ sᵢ, the mean of squares C = (1/S) Σ sᵢ (yᵢ − ŷᵢ)², or the mean log loss
-    C = (1/S) Σ sᵢ (log(1 + e^zᵢ) − yᵢ zᵢ), zᵢ = w·xᵢ + b. The log loss is convex; the mean of squares is not, and
-    gradient descent then ends at a local minimum.
+    C = (1/S) Σ sᵢ (log(1 + e^zᵢ) − yᵢ zᵢ), zᵢ = w·xᵢ + b. The log loss is convex; the mean of squares is not, so that a
+    fit may end at a local minimum, the more so the nearer targets are to 0 and 1.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective, Standa
 use crate::samples::Samples;
 use crate::solver::{
     Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, exact, gradient_descent,
-    largest_eigenvalue, minimise, minimise_sparse, optimality,
+    largest_eigenvalue, minimise, minimise_sparse,
 };
 
 /// The step size `α` of gradient descent.
@@ -277,8 +277,9 @@ impl<'a> Course<'a> {
         fit.history = std::mem::take(&mut self.history);
         if let Some(best) = self.best.take() {
             // Where the gradient is small is not where the parameters are taken from.
-            if fit.stop_reason == StopReason::Tolerance && best.iteration != fit.n_iter {
+            if fit.stop_reason != StopReason::MaxIter && best.iteration != fit.n_iter {
                 fit.stop_reason = StopReason::EarlyStopping;
+                fit.separating.clear();
             }
             fit.parameters = best.parameters;
         }
@@ -355,7 +356,8 @@ impl<'r> Data<'r> {
             Self::Moments(moments) => moments.standard_frame(),
             Self::Rows(_) | Self::Dual(_) => Standardised::new(rows, 0.0)?.frame().clone(),
         };
-        let largest = optimality(&frame.enter_gradient(gradient));
+        let gradient = frame.enter_gradient(gradient);
+        let largest = gradient.weights.iter().fold(gradient.bias.abs(), |acc, g| acc.max(g.abs()));
         let unit = if rows.is_quadratic() { rows.summary().target_deviation(rows.intercept()) } else { 1.0 };
         Ok(if largest == 0.0 { 0.0 } else { largest / unit })
     }

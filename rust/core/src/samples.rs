@@ -235,7 +235,7 @@ impl<'a> Samples<'a> {
         let bounded = model.activation() == Activation::Sigmoid;
         let (mut y_buffer, mut weight_buffer, mut offset_buffer) = Default::default();
         let weight_units = self.weight_units()?;
-        let (mut weight_sum, mut target_sum, mut square_sum) = (0.0, 0.0, 0.0);
+        let (mut weight_sum, mut target_sum, mut square_sum, mut offset_sum) = (0.0, 0.0, 0.0, 0.0);
         for rows in partition.all_panels() {
             let start = rows.start;
             let y = self.y(rows.clone(), &mut y_buffer);
@@ -250,6 +250,10 @@ impl<'a> Samples<'a> {
             check_each(y, start, fault)?;
             if let Some(offset) = self.offset(rows, &mut offset_buffer) {
                 check_finite(offset, start, self.names.offset)?;
+                offset_sum += match weights {
+                    Some(weights) => offset.iter().zip(weights).map(|(offset, s)| s * offset).sum::<f64>(),
+                    None => offset.iter().sum::<f64>(),
+                };
             }
             if let Some(weights) = weights {
                 weight_sum += weights.iter().sum::<f64>();
@@ -262,7 +266,7 @@ impl<'a> Samples<'a> {
             }
         }
         let (mean_target, mean_square_target) = (target_sum / weight_sum, square_sum / weight_sum);
-        Ok(Summary { weight_sum, weight_units, mean_target, mean_square_target })
+        Ok(Summary { weight_sum, weight_units, mean_target, mean_square_target, mean_offset: offset_sum / weight_sum })
     }
 
     fn weight_units(&self) -> Result<WeightUnits, Error> {
@@ -357,6 +361,8 @@ pub(crate) struct Summary {
     pub(crate) mean_target: f64,
     /// `(1/S) Σ s_i y_i²`.
     pub(crate) mean_square_target: f64,
+    /// The same mean of the offsets, 0 without any.
+    pub(crate) mean_offset: f64,
 }
 
 /// # Errors

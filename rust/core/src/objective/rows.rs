@@ -68,6 +68,15 @@ impl<'a> RowObjective<'a> {
         Ok(Self { model, samples, intercept, summary, partition, context })
     }
 
+    /// Another model of the same data.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn with_model(&self, model: Model) -> Result<Self, Error> {
+        Self::new(model, self.samples, self.intercept, self.context)
+    }
+
     /// Every `step`th row alone.
     ///
     /// # Errors

@@ -74,11 +74,12 @@ impl<'r> Standardised<'r> {
         let mut start = Parameters::zeros(self.penalty.len());
         if self.rows.intercept() {
             let mean = self.rows.summary().mean_target;
+            let offset = self.rows.summary().mean_offset;
             start.bias = match self.rows.model() {
-                Model::Linear => mean,
+                Model::Linear => mean - offset,
                 Model::SigmoidSquaredError | Model::SigmoidLogLoss => {
                     let mean = mean.clamp(1e-6, 1.0 - 1e-6);
-                    (mean / (1.0 - mean)).ln()
+                    (mean / (1.0 - mean)).ln() - offset
                 }
             };
         }
@@ -134,6 +135,14 @@ impl<'r> Standardised<'r> {
         *gradient = self.frame.enter_gradient(&outer);
         hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
         Ok((cost + self.penalise(at, gradient), hessian))
+    }
+
+    /// The largest entry of a gradient; for the linear model in units of the targets' standard deviation.
+    pub(crate) fn optimality(&self, gradient: &Parameters) -> f64 {
+        let largest = gradient.weights.iter().fold(gradient.bias.abs(), |acc, g| acc.max(g.abs()));
+        let is_linear = self.rows.model() == Model::Linear;
+        let unit = if is_linear { self.rows.summary().target_deviation(self.rows.intercept()) } else { 1.0 };
+        if largest == 0.0 { 0.0 } else { largest / unit }
     }
 
     /// Adds the penalty's gradient, and returns the penalty.

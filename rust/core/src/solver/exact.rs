@@ -2,7 +2,6 @@
 
 use super::least_squares::least_squares;
 use super::normal_equations::normal_equations;
-use super::optimality;
 use super::wide::wide;
 use crate::error::Error;
 use crate::model::Parameters;
@@ -68,7 +67,7 @@ fn certify(
         parameters,
         costs: [null_cost, cost],
         gradient_norms: [null_norm, frame.leave_gradient(&gradient).norm()],
-        optimality: relative(optimality(&gradient), null_cost),
+        optimality: objective.optimality(&gradient),
         condition,
         rank,
         dependent,

@@ -7,25 +7,23 @@ use ndarray::Array1;
 use crate::model::Parameters;
 use crate::objective::Hessian;
 
-/// The Cholesky factor of what is left of a Hessian when the bias is eliminated,
-/// `W − h hᵀ / h₀` for the blocks `[W h; hᵀ h₀]`, each column scaled to a diagonal of 1.
+/// The inverse of what is left of a Hessian when the bias is eliminated, `W − h hᵀ / h₀` for the blocks `[W h; hᵀ h₀]`,
+/// each column scaled to a diagonal of 1.
 pub(crate) struct Factor {
-    cholesky: Llt<f64>,
+    inverse: Inverse,
     /// `1/√` of the diagonal; 0 for a column that is constant.
     inverse_root: Array1<f64>,
     cross: Array1<f64>,
     /// The bias with itself; none if it is fixed.
     bias: Option<f64>,
-    /// What had to be added to the diagonal of 1.
-    pub(crate) shift: f64,
 }
 
 /// A diagonal entry smaller than this, beside what it is the difference of, is rounding error.
 const CONSTANT: f64 = 1e-14;
+/// So is an eigenvalue, beside the largest, of products of columns.
+const SINGULAR: f64 = 1e-13;
 
 impl Factor {
-    /// Where the matrix is not positive definite, to rounding, a multiple of the identity is added: as little as helps
-    /// (Levenberg).
     pub(crate) fn new(hessian: &Hessian, intercept: bool) -> Option<Self> {
         let bias = (intercept && hessian.bias > 0.0).then_some(hessian.bias);
         let n = hessian.cross.len();
@@ -44,19 +42,8 @@ impl Factor {
             let (scale, other) = (inverse_root[i], inverse_root[j]);
             if i == j { 1.0 } else { (weights[[i, j]] - along(i, j)) * scale * other }
         });
-        let smallest = n as f64 * f64::EPSILON;
-        let shifts = std::iter::once(0.0).chain((0..8).map(|k| smallest * 10f64.powi(2 * k)));
-        for shift in shifts {
-            let mut shifted = scaled.clone();
-            (0..n).for_each(|i| shifted[(i, i)] += shift);
-            let Ok(cholesky) = shifted.llt(Side::Lower) else { continue };
-            // A pivot of the size of rounding errors says nothing.
-            let pivots_hold = (0..n).all(|i| cholesky.L()[(i, i)].powi(2) > 2.0 * smallest);
-            if pivots_hold {
-                return Some(Self { cholesky, inverse_root, cross: cross.clone(), bias, shift });
-            }
-        }
-        None
+        let inverse = Inverse::new(&scaled, SINGULAR)?;
+        Some(Self { inverse, inverse_root, cross: cross.clone(), bias })
     }
 
     /// Whether column `j` has no part of its own beside the bias.
@@ -70,21 +57,70 @@ impl Factor {
         let n = self.cross.len();
         let mut right =
             Mat::from_fn(n, 1, |i, _| self.inverse_root[i] * (self.cross[i] * of_bias - gradient.weights[i]));
-        self.cholesky.solve_in_place(&mut right);
+        self.inverse.apply(&mut right);
         let weights: Array1<f64> = (0..n).map(|i| self.inverse_root[i] * right[(i, 0)]).collect();
         let bias = self.bias.map_or(0.0, |bias| -of_bias - self.cross.dot(&weights) / bias);
         Parameters { weights, bias }
     }
 
-    /// The condition number of the scaled matrix; see [`condition`].
+    /// The condition number of the scaled matrix; see [`Inverse::condition`].
     pub(crate) fn condition(&self) -> f64 {
-        condition(&self.cholesky)
+        self.inverse.condition
     }
 }
 
-/// An estimate of the condition number of a factored matrix, the ratio of its largest to its smallest eigenvalue, by some
-/// steps of power iteration with it and with its inverse. It may be too small by some percent.
-pub(crate) fn condition(cholesky: &Llt<f64>) -> f64 {
+/// The inverse of a symmetric matrix that is not negative, or its pseudo-inverse: so a step stays where the data say
+/// something, and of all solutions the shortest is found.
+pub(crate) struct Inverse {
+    way: Way,
+    pub(crate) rank: usize,
+    /// The ratio of the largest to the smallest eigenvalue, an estimate that may be too small by some percent; infinite
+    /// for a pseudo-inverse.
+    pub(crate) condition: f64,
+}
+
+enum Way {
+    Cholesky(Llt<f64>),
+    /// Eigenvectors, and the inverses of the eigenvalues that are not rounding error.
+    Eigen(Mat<f64>, Vec<f64>),
+}
+
+impl Inverse {
+    /// Eigenvalues up to `singular` times the trace, or the largest, are rounding error.
+    pub(crate) fn new(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
+        let n = matrix.nrows();
+        let largest = (0..n).map(|i| matrix[(i, i)]).fold(0.0, f64::max);
+        if let Ok(cholesky) = matrix.llt(Side::Lower)
+            && (0..n).all(|i| cholesky.L()[(i, i)].powi(2) > singular * largest)
+        {
+            let condition = condition(&cholesky);
+            if condition < 0.1 / singular {
+                return Some(Self { way: Way::Cholesky(cholesky), rank: n, condition });
+            }
+        }
+        let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+        let values = eigen.S().column_vector();
+        let largest = (0..n).map(|i| values[i]).fold(0.0, f64::max);
+        let inverse = |value: f64| if value > singular * largest { value.recip() } else { 0.0 };
+        let inverses: Vec<f64> = (0..n).map(|i| inverse(values[i])).collect();
+        let rank = inverses.iter().filter(|&&inverse| inverse > 0.0).count();
+        Some(Self { way: Way::Eigen(eigen.U().to_owned(), inverses), rank, condition: f64::INFINITY })
+    }
+
+    pub(crate) fn apply(&self, column: &mut Mat<f64>) {
+        match &self.way {
+            Way::Cholesky(cholesky) => cholesky.solve_in_place(column),
+            Way::Eigen(vectors, inverses) => {
+                let mut along = vectors.transpose() * &*column;
+                inverses.iter().enumerate().for_each(|(i, inverse)| along[(i, 0)] *= inverse);
+                *column = vectors * along;
+            }
+        }
+    }
+}
+
+/// By some steps of power iteration with a factored matrix and with its inverse.
+fn condition(cholesky: &Llt<f64>) -> f64 {
     const STEPS: usize = 8;
     let factor = cholesky.L();
     let start = || Mat::from_fn(factor.nrows(), 1, |i, _| 0.5 + (i as f64 * 0.618_033_988_749_895).fract());

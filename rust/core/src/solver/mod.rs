@@ -17,7 +17,7 @@ pub(crate) use exact::{Exact, exact};
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
 pub(crate) use proximal::minimise_sparse;
-pub(crate) use quasi_newton::{Settings, optimality};
+pub(crate) use quasi_newton::Settings;
 pub(crate) use smooth::{Smooth, minimise};
 
 use std::ops::ControlFlow;

@@ -36,7 +36,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Optio
     hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
     let Some(factor) = Factor::new(&hessian, rows.intercept()) else { return Ok(None) };
     let condition = factor.condition();
-    if factor.shift > 0.0 || condition.is_nan() || condition > MAX_CONDITION {
+    if condition.is_nan() || condition > MAX_CONDITION {
         return Ok(None);
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn quasi_newton(
     let mut iteration = 0;
     let mut last_step = None;
     loop {
-        let size = optimality(&place.gradient);
+        let size = objective.optimality(&place.gradient);
         let outer = objective.frame().leave(&place.at);
         let gradient_norm = objective.frame().leave_gradient(&place.gradient).norm();
         let wish = observer(&Step { iteration, parameters: &outer, cost: place.cost, gradient_norm })?;
@@ -123,20 +123,27 @@ pub(crate) fn quasi_newton(
         let searched = match line_search(objective, &place, &direction, with_hessian)? {
             Some(found) => Some(found),
             // No descent: what is known of the curvature is wrong, or there is none left to be had.
-            None if !memory.is_empty() || settings.hessians => {
+            None => {
                 memory.clear();
                 renew(objective, &mut curvature, &place, settings)?;
                 let direction = memory.direction(&place.gradient, &curvature);
-                line_search(objective, &place, &direction, false)?
+                match line_search(objective, &place, &direction, false)? {
+                    Some(found) => Some(found),
+                    // Where the sigmoid is flat its curvature says nothing of the way.
+                    None => {
+                        curvature = Curvature::Diagonal(objective.diagonal());
+                        let direction = memory.direction(&place.gradient, &curvature);
+                        line_search(objective, &place, &direction, false)?
+                    }
+                }
             }
-            None => None,
         };
         let Some((next, hessian)) = searched else {
             return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason: StopReason::Rounding, last_step });
         };
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);
-        rates.add(optimality(&next.gradient) / size);
+        rates.add(objective.optimality(&next.gradient) / size);
         match hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept())) {
             Some(factor) => {
                 curvature = Curvature::Factored(factor);
@@ -153,11 +160,6 @@ pub(crate) fn quasi_newton(
         place = next;
         iteration += 1;
     }
-}
-
-/// The largest entry of a gradient.
-pub(crate) fn optimality(gradient: &Parameters) -> f64 {
-    gradient.weights.iter().fold(gradient.bias.abs(), |acc, g| acc.max(g.abs()))
 }
 
 fn evaluate(
@@ -244,10 +246,6 @@ struct Memory {
 }
 
 impl Memory {
-    fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-
     fn clear(&mut self) {
         self.pairs.clear();
     }

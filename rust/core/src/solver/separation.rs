@@ -2,43 +2,43 @@
 //! minimum (Albert and Anderson, *Biometrika* 71, 1984).
 
 use crate::error::Error;
-use crate::kernel;
 use crate::model::Parameters;
 use crate::objective::RowObjective;
 
-/// A margin smaller than this, beside the largest, is taken for 0: a direction found by iteration still has parts that
-/// are not yet gone.
+/// A margin smaller than this, beside what it is the sum of, is taken for 0: a direction found by iteration still has
+/// parts that are not yet gone.
 const NOTHING: f64 = 1e-6;
 
-/// Whether a step along `direction` moves no row against its class, and some with it.
+/// How far a step along `direction` moves the predictor that it moves most, if it moves none against its row's class;
+/// else 0. `centre` is taken off the columns to tell what margins are the sums of.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(crate) fn separates(rows: &RowObjective<'_>, direction: &Parameters) -> Result<bool, Error> {
+pub(crate) fn separates(rows: &RowObjective<'_>, direction: &Parameters, centre: &[f64]) -> Result<f64, Error> {
     let partition = rows.samples().partition();
-    let states = vec![(0.0_f64, 0.0_f64); partition.n_chunks()];
-    let margins = rows.pass(&partition, direction, states, |panel, targets, direction, scratch, (least, most)| {
-        scratch.roots.resize(panel.n_rows(), 0.0);
-        let margins = &mut scratch.roots[..];
-        kernel::predict(panel, direction.weights, direction.bias, margins);
-        for (i, (&margin, &y)) in margins.iter().zip(targets.y).enumerate() {
-            if targets.sample_weight.is_none_or(|weights| weights[i] > 0.0) {
-                // A target between the classes is moved against by either.
-                let margin = if y == 1.0 {
-                    margin
-                } else if y == 0.0 {
-                    -margin
-                } else {
-                    -margin.abs()
-                };
-                *least = least.min(margin);
-                *most = most.max(margin);
+    let states = vec![(true, 0.0_f64); partition.n_chunks()];
+    let at_centre = direction.bias + direction.weights.iter().zip(centre).map(|(w, centre)| w * centre).sum::<f64>();
+    let margins = rows.pass(&partition, direction, states, |panel, targets, at, _, (none_against, most)| {
+        for (i, &y) in targets.y.iter().enumerate() {
+            if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
+                continue;
             }
+            let terms = panel.row(i).iter().zip(centre).zip(at.weights).map(|((x, centre), w)| (x - centre) * w);
+            let (sum, size) = terms.fold((at_centre, at_centre.abs()), |(sum, size), t| (sum + t, size + t.abs()));
+            // A target between the classes is moved against by either.
+            let margin = if y == 1.0 {
+                sum
+            } else if y == 0.0 {
+                -sum
+            } else {
+                -sum.abs()
+            };
+            *none_against &= margin >= -NOTHING * size;
+            *most = most.max(margin);
         }
         true
     })?;
-    let (least, most) =
-        margins.into_iter().fold((0.0_f64, 0.0_f64), |(least, most), (a, b)| (least.min(a), most.max(b)));
-    Ok(most > 0.0 && least >= -NOTHING * most)
+    let all = margins.into_iter().fold((true, 0.0_f64), |(none, most), (a, b)| (none && a, most.max(b)));
+    Ok(if all.0 { all.1 } else { 0.0 })
 }

@@ -1,7 +1,7 @@
 //! The minimum of a cost with no penalty but `l2`, for data as they are: in standardised variables, from a start that a
 //! part of the rows gives.
 
-use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, optimality, quasi_newton};
+use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, quasi_newton};
 use super::separation::separates;
 use super::{Observer, StopReason};
 use crate::error::Error;
@@ -34,14 +34,18 @@ pub(crate) fn minimise(
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
     let objective = Standardised::new(rows, l2)?;
-    let start = match start {
-        Some(start) => first_place(&objective, objective.frame().enter(start), None, settings)?,
-        None => from_part(&objective, settings)?,
+    let given =
+        start.map(|start| first_place(&objective, objective.frame().enter(start), None, settings)).transpose()?;
+    let start = match given {
+        // A start that is worse than none may lie where the sigmoid is flat.
+        Some(given) if given.0.cost <= objective.null_cost() => given,
+        _ if rows.model() == Model::SigmoidSquaredError => from_log_loss(&objective, l2, settings)?,
+        _ => from_part(&objective, settings)?,
     };
     let outcome = quasi_newton(&objective, start, settings, observer)?;
-    let separating = separating(&objective, &outcome)?;
+    let separating = separation(&objective, &outcome)?;
     let Outcome { place, curvature, n_iter, stop_reason, .. } = outcome;
-    let stop_reason = if separating.is_empty() { stop_reason } else { StopReason::Separation };
+    let stop_reason = if separating.is_some() { StopReason::Separation } else { stop_reason };
     let condition = match &curvature {
         Curvature::Factored(factor) => Some(factor.condition()),
         Curvature::Diagonal(_) => None,
@@ -50,10 +54,27 @@ pub(crate) fn minimise(
         parameters: objective.frame().leave(&place.at),
         n_iter,
         stop_reason,
-        optimality: optimality(&place.gradient),
+        optimality: objective.optimality(&place.gradient),
         condition,
-        separating,
+        separating: separating.unwrap_or_default(),
     })
+}
+
+/// Squared error on the sigmoid has minima that are not the lowest. The minimum of the log loss, which has but one, is
+/// mostly near that; unless no weights, or a part of the rows, lead lower.
+fn from_log_loss(objective: &Standardised<'_>, l2: f64, settings: Settings) -> Result<(Place, Curvature), Error> {
+    let rows = objective.rows().with_model(Model::SigmoidLogLoss)?;
+    let log_loss = Standardised::new(&rows, l2)?;
+    let rough = Settings { max_iter: 20, tol: 1e-3, ..settings };
+    let start = from_part(&log_loss, rough)?;
+    let mut unobserved = |_: &super::Step<'_>| Ok(std::ops::ControlFlow::Continue(()));
+    let found = quasi_newton(&log_loss, start, rough, &mut unobserved)?;
+    let other = from_part(objective, settings)?;
+    match first_place(objective, found.place.at, None, settings) {
+        Ok(found) if found.0.cost < other.0.cost => Ok(found),
+        Ok(_) | Err(Error::Overflow) => Ok(other),
+        Err(error) => Err(error),
+    }
 }
 
 /// A part is one row of so many. A prime, since data made by hand repeat patterns of other lengths.
@@ -101,21 +122,27 @@ fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Para
     Ok(Some((outcome.place.at, outcome.curvature)))
 }
 
-/// Steps that still move predictors by this much, where the gradient is small, lead to infinity.
+/// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
 const LONG_STEP: f64 = 0.03;
 
-fn separating(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Vec<usize>, Error> {
+/// The columns along which the classes are separated; none if they are not. None are named where the bias does it alone.
+fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<Vec<usize>>, Error> {
+    let rows = objective.rows();
     let penalised = objective.penalty().iter().any(|&penalty| penalty > 0.0);
-    let Some(step) = &outcome.last_step else { return Ok(Vec::new()) };
-    if objective.rows().model() != Model::SigmoidLogLoss || penalised || optimality(step) < LONG_STEP {
-        return Ok(Vec::new());
+    let Some(step) = &outcome.last_step else { return Ok(None) };
+    // A column of standard deviation 1 has no entry beyond √m.
+    let longest = step.norm() * (rows.samples().n_samples() as f64).sqrt();
+    let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
+    if rows.model() != Model::SigmoidLogLoss || penalised || !ended || longest < LONG_STEP {
+        return Ok(None);
     }
+    let frame = objective.frame();
     for direction in [step, &outcome.place.at] {
-        if separates(objective.rows(), &objective.frame().leave(direction))? {
-            let largest = direction.weights.iter().fold(0.0_f64, |acc, w| acc.max(w.abs()));
+        if separates(rows, &frame.leave(direction), frame.centre())? >= LONG_STEP {
+            let largest = direction.weights.iter().fold(direction.bias.abs(), |acc, w| acc.max(w.abs()));
             let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
-            return Ok(columns.map(|(column, _)| column).collect());
+            return Ok(Some(columns.map(|(column, _)| column).collect()));
         }
     }
-    Ok(Vec::new())
+    Ok(None)
 }

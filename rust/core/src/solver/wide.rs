@@ -1,11 +1,10 @@
 //! Least squares where features outnumber samples: the weights of least norm are a combination of the rows,
 //! `w = X̃ᵀ a`, so `m` numbers have to be found, by the products of all pairs of rows.
 
-use faer::linalg::solvers::Solve;
-use faer::{Mat, Side};
+use faer::Mat;
 use ndarray::{Array1, Array2, ArrayView1};
 
-use super::factor::condition;
+use super::factor::Inverse;
 use crate::error::Error;
 use crate::evaluate::forward;
 use crate::frame::Frame;
@@ -63,7 +62,7 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
     if rows.intercept() {
         centre(&mut products, &share);
     }
-    let solver = Solver::new(&products, &root, l2, rows.intercept())?;
+    let inverse = inverse(&products, &root, l2, rows.intercept()).ok_or(Error::Overflow)?;
 
     let combine = |alpha: &Array1<f64>| {
         let combination = Parameters { weights: &root * alpha, bias: 0.0 };
@@ -74,7 +73,9 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
     let mut parameters = Parameters::zeros(x.n_cols());
     let mut last_size = f64::INFINITY;
     for _ in 0..MAX_CORRECTIONS {
-        let mut step = solver.solve(&residual);
+        let mut column = Mat::from_fn(m, 1, |i, _| residual[i]);
+        inverse.apply(&mut column);
+        let mut step: Array1<f64> = (0..m).map(|i| column[(i, 0)]).collect();
         if rows.intercept() {
             let along = root.dot(&step);
             step.scaled_add(-along, &root);
@@ -94,7 +95,7 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
         }
         residual = &target - &(&root * &(z - z_mean)) - 0.5 * l2 * &alpha;
     }
-    Ok(Wide { parameters, rank: solver.rank, condition: solver.condition })
+    Ok(Wide { parameters, rank: inverse.rank, condition: inverse.condition })
 }
 
 /// Products of rows less their mean, from those of the rows.
@@ -106,58 +107,22 @@ fn centre(products: &mut Array2<f64>, share: &Array1<f64>) {
     }
 }
 
-/// `(M + l2/2)⁻¹`, or its pseudo-inverse.
-struct Solver {
-    way: Way,
-    rank: usize,
-    condition: f64,
-}
-
-enum Way {
-    Cholesky(faer::linalg::solvers::Llt<f64>),
-    /// Eigenvectors and the inverses of the eigenvalues that are not rounding error.
-    Eigen(Mat<f64>, Vec<f64>),
-}
-
-impl Solver {
-    fn new(products: &Array2<f64>, root: &Array1<f64>, l2: f64, intercept: bool) -> Result<Self, Error> {
-        let m = root.len();
-        let weighted = |i: usize, j: usize| root[i] * products[[i, j]] * root[j];
-        let trace: f64 = (0..m).map(|i| weighted(i, i)).sum();
-        // Centred rows add up to nothing, so M has the null vector r, of length 1; it is moved away from 0.
-        let along_root = if intercept { trace / m as f64 + 0.5 * l2 } else { 0.0 };
-        let matrix = Mat::from_fn(m, m, |i, j| {
-            let diagonal = if i == j { 0.5 * l2 } else { 0.0 };
-            // A row without weight has no equation of its own.
-            let empty = if i == j && root[i] == 0.0 { trace.max(f64::MIN_POSITIVE) } else { 0.0 };
-            weighted(i, j) + along_root * root[i] * root[j] + diagonal + empty
-        });
-        let not_its_own = usize::from(intercept) + root.iter().filter(|&&root| root == 0.0).count();
-        let smallest = m as f64 * f64::EPSILON * trace;
-        if let Ok(cholesky) = matrix.llt(Side::Lower)
-            && (0..m).all(|i| cholesky.L()[(i, i)].powi(2) > 10.0 * smallest)
-        {
-            let condition = condition(&cholesky);
-            return Ok(Self { way: Way::Cholesky(cholesky), rank: m.saturating_sub(not_its_own), condition });
-        }
-        let Ok(eigen) = matrix.self_adjoint_eigen(Side::Lower) else { return Err(Error::Overflow) };
-        let values = eigen.S().column_vector();
-        let inverses: Vec<f64> =
-            (0..m).map(|i| if values[i] > 10.0 * smallest { values[i].recip() } else { 0.0 }).collect();
-        let rank = inverses.iter().filter(|&&inverse| inverse > 0.0).count().saturating_sub(not_its_own);
-        Ok(Self { way: Way::Eigen(eigen.U().to_owned(), inverses), rank, condition: f64::INFINITY })
-    }
-
-    fn solve(&self, right: &Array1<f64>) -> Array1<f64> {
-        let mut column = Mat::from_fn(right.len(), 1, |i, _| right[i]);
-        match &self.way {
-            Way::Cholesky(cholesky) => cholesky.solve_in_place(&mut column),
-            Way::Eigen(vectors, inverses) => {
-                let mut along = vectors.transpose() * &column;
-                inverses.iter().enumerate().for_each(|(i, inverse)| along[(i, 0)] *= inverse);
-                column = vectors * along;
-            }
-        }
-        (0..right.len()).map(|i| column[(i, 0)]).collect()
-    }
+/// `M + l2/2`, inverted.
+fn inverse(products: &Array2<f64>, root: &Array1<f64>, l2: f64, intercept: bool) -> Option<Inverse> {
+    let m = root.len();
+    let weighted = |i: usize, j: usize| root[i] * products[[i, j]] * root[j];
+    let trace: f64 = (0..m).map(|i| weighted(i, i)).sum();
+    let mean = (trace / m as f64).max(f64::MIN_POSITIVE);
+    // Centred rows add up to nothing, so M has the null vector r, of length 1; it is moved away from 0.
+    let along_root = if intercept { mean + 0.5 * l2 } else { 0.0 };
+    let matrix = Mat::from_fn(m, m, |i, j| {
+        // A row without weight has no equation of its own.
+        let empty = if root[i] == 0.0 { mean } else { 0.0 };
+        let diagonal = if i == j { 0.5 * l2 + empty } else { 0.0 };
+        weighted(i, j) + along_root * root[i] * root[j] + diagonal
+    });
+    let mut found = Inverse::new(&matrix, 10.0 * m as f64 * f64::EPSILON)?;
+    let not_their_own = usize::from(intercept) + root.iter().filter(|&&root| root == 0.0).count();
+    found.rank = found.rank.saturating_sub(not_their_own);
+    Some(found)
 }

@@ -87,7 +87,13 @@ def test_the_history_tells_the_course(problem, activation, loss, solver):
     assert history.gradient_norm[-1] == pytest.approx(np.hypot(np.linalg.norm(dw + 0.01 * w), db), rel=1e-3, abs=1e-14)
 
 
-@models
+# Squared error on the sigmoid starts from the minimum of the log loss where that is lower.
+starts_without_weights = pytest.mark.parametrize(
+    ("activation", "loss"), [("identity", "squared_error"), ("sigmoid", "log_loss")]
+)
+
+
+@starts_without_weights
 def test_entry_0_of_the_history_is_the_model_without_weights(problem, activation, loss):
     X, y, s = problem
     bias = (s @ y) / s.sum()
@@ -100,7 +106,7 @@ def test_entry_0_of_the_history_is_the_model_without_weights(problem, activation
     assert model.history_.validation_cost[0] == pytest.approx(expected, rel=1e-12)
 
 
-@models
+@starts_without_weights
 def test_without_a_bias_entry_0_has_none(problem, activation, loss):
     X, y, _ = problem
     model = oracle.estimator_for(activation, loss, fit_intercept=False).fit(X, y, X_val=X[:90], y_val=y[:90])
@@ -129,9 +135,9 @@ def test_optimality_is_the_largest_entry_of_the_standardised_gradient(
 
 
 @every_estimator
-def test_gradient_descent_knows_neither_optimality_nor_condition(cls, binary):
+def test_gradient_descent_knows_its_optimality_but_no_condition(cls, binary):
     model = cls(solver="gd").fit(*binary)
-    assert np.isnan(model.optimality_)
+    assert 0 < model.optimality_ < 1e-4
     assert np.isnan(model.condition_)
     assert not hasattr(model, "rank_")
 

@@ -13,6 +13,8 @@ use crate::pass::merge_tree;
 pub(crate) struct Standardised<'r> {
     rows: &'r RowObjective<'r>,
     frame: Frame,
+    /// Whether a column differs from row to row.
+    varies: Vec<bool>,
     /// `l2 / scale²`: the penalty's second derivative.
     penalty: Vec<f64>,
 }
@@ -29,6 +31,7 @@ impl<'r> Standardised<'r> {
         let total = rows.summary().weight_sum;
         let mut centre = rough.centre().to_vec();
         let mut scale = rough.scale().to_vec();
+        let mut varies = vec![false; scale.len()];
         for (j, (centre, scale)) in centre.iter_mut().zip(&mut scale).enumerate() {
             let mean = if rows.intercept() { sums.first[j] / total } else { 0.0 };
             let variance = sums.second[j] / total - mean * mean;
@@ -37,18 +40,32 @@ impl<'r> Standardised<'r> {
             let noise = f64::EPSILON * (centre.abs() / *scale + mean.abs() + 1.0);
             if variance > (4.0 * noise).powi(2) {
                 *scale *= variance.sqrt();
+                varies[j] = true;
             }
         }
         if !scale.iter().chain(&centre).all(|value| value.is_finite()) {
             return Err(rows.samples().why_not_finite(0..rows.samples().n_samples()));
         }
         let penalty = scale.iter().map(|scale| frame::penalty(l2, *scale)).collect();
-        Ok(Self { rows, frame: Frame::new(centre, scale), penalty })
+        Ok(Self { rows, frame: Frame::new(centre, scale), varies, penalty })
     }
 
     /// The same variables and penalty for other rows.
     pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
-        Standardised { rows, frame: self.frame.clone(), penalty: self.penalty.clone() }
+        Standardised { rows, frame: self.frame.clone(), varies: self.varies.clone(), penalty: self.penalty.clone() }
+    }
+
+    /// Whether the columns vary about as much as in the rows that the variables are of. A rare value may be missing.
+    ///
+    /// # Errors
+    ///
+    /// As a pass over the rows.
+    pub(crate) fn varies_alike(&self) -> Result<bool, Error> {
+        let sums = self.rows.column_sums(&self.frame)?;
+        let total = self.rows.summary().weight_sum;
+        let variances =
+            sums.first.iter().zip(&sums.second).map(|(first, second)| second / total - (first / total).powi(2));
+        Ok(variances.zip(&self.varies).all(|(variance, &varies)| !varies || (0.2..5.0).contains(&variance)))
     }
 
     /// Adds `amount` to the penalty's second derivative, in these variables.

@@ -212,9 +212,10 @@ fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<O
     let mut moved = from.at.clone();
     moved.add_scaled(1.0, step);
     let promised = step.dot(&from.gradient) + sparse.penalty(&moved) - sparse.penalty(&from.at);
-    if promised.is_nan() || promised >= 0.0 {
+    if promised.is_nan() || promised > ROUNDING * from.cost.abs() {
         return Ok(None);
     }
+    let promised = promised.min(0.0);
     let mut length = 1.0;
     for _ in 0..MAX_TRIALS {
         let at = if length == 1.0 {
@@ -233,7 +234,8 @@ fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<O
                 let place = place?;
                 let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
                 let nearer = || sparse.optimality(&place) < 0.9 * sparse.optimality(from);
-                if place.cost <= from.cost + DECREASE * length * promised || level && nearer() {
+                let decreases = promised < 0.0 && place.cost <= from.cost + DECREASE * length * promised;
+                if decreases || level && nearer() {
                     return Ok(Some(place));
                 }
             }

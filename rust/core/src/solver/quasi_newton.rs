@@ -23,9 +23,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The share of the cost by which a step may still lower it at the end.
-    fn promise(&self) -> f64 {
-        (self.tol * self.tol).max(1e-15)
+    /// How much a step may still lower a cost at the end. A cost that falls to 0 for ever has to end somewhere.
+    fn promise(&self, cost: f64) -> f64 {
+        let square = self.tol * self.tol;
+        (square.max(1e-15) * cost.abs()).max(1e-6 * square)
     }
 }
 
@@ -104,7 +105,7 @@ pub(crate) fn quasi_newton(
         // What the next step promises: small gradients add up to something where columns are nearly dependent, or where
         // some value is far from all others of its column.
         let promised = -direction.dot(&place.gradient);
-        let stop_reason = if size <= settings.tol && promised <= settings.promise() * place.cost.abs() {
+        let stop_reason = if size <= settings.tol && promised <= settings.promise(place.cost) {
             Some(StopReason::Tolerance)
         } else if progress.has_ended(place.cost, size) {
             Some(if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding })
@@ -348,6 +349,9 @@ impl Rates {
 const FROM_NOWHERE: f64 = 20.0;
 const FROM_A_HESSIAN: f64 = 3.0;
 
+/// Of so few numbers a Hessian costs about nothing; and whether a row counts twice or is there twice changes no choice.
+const FEW: usize = 1 << 15;
+
 /// What a Hessian costs and what it saves.
 struct Plan {
     hessians: bool,
@@ -360,9 +364,10 @@ impl Plan {
     /// multiplications in the time it takes to read a number and half of the products are formed; the Cholesky factor
     /// `n³/6` multiplications on one core, `n²/(96 m)`.
     fn new(objective: &Standardised<'_>, settings: Settings) -> Self {
-        let samples = objective.rows().samples();
-        let (m, n) = (samples.n_samples() as f64, samples.n_features() as f64);
-        Self { hessians: settings.hessians, hessian_cost: n / 32.0 + n * n / (96.0 * m) }
+        let (m, n) = objective.rows().samples().features().shape();
+        let few = m.saturating_mul(n) <= FEW;
+        let (m, n) = (m as f64, n as f64);
+        Self { hessians: settings.hessians, hessian_cost: if few { 0.0 } else { n / 32.0 + n * n / (96.0 * m) } }
     }
 
     /// With it two or three more passes do.

@@ -5,40 +5,60 @@ use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::RowObjective;
 
-/// A margin smaller than this, beside what it is the sum of, is taken for 0: a direction found by iteration still has
-/// parts that are not yet gone.
-const NOTHING: f64 = 1e-6;
+/// How a direction moves the predictors of rows: with their classes where a margin is positive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Margins {
+    pub(crate) least: f64,
+    /// The least, each beside the sum of the sizes of what it is the sum of.
+    pub(crate) least_share: f64,
+    /// The most, of rows that still have a cost where the search stands. A value far from all others of its column may
+    /// move its row by any amount, and mean nothing.
+    pub(crate) most: f64,
+}
 
-/// How far a step along `direction` moves the predictor that it moves most, if it moves none against its row's class;
-/// else 0. `centre` is taken off the columns to tell what margins are the sums of.
-///
-/// # Errors
-///
-/// As a pass over the rows.
-pub(crate) fn separates(rows: &RowObjective<'_>, direction: &Parameters, centre: &[f64]) -> Result<f64, Error> {
-    let partition = rows.samples().partition();
-    let states = vec![(true, 0.0_f64); partition.n_chunks()];
-    let at_centre = direction.bias + direction.weights.iter().zip(centre).map(|(w, centre)| w * centre).sum::<f64>();
-    let margins = rows.pass(&partition, direction, states, |panel, targets, at, _, (none_against, most)| {
-        for (i, &y) in targets.y.iter().enumerate() {
-            if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
-                continue;
+/// `exp(−300)` is nothing beside any other row's cost.
+const SATURATED: f64 = 300.0;
+
+impl Margins {
+    /// Along `direction`, standing at `place`.
+    ///
+    /// # Errors
+    ///
+    /// As a pass over the rows.
+    pub(crate) fn along(rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
+        let partition = rows.samples().partition();
+        let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
+        let states = vec![none; partition.n_chunks()];
+        let margins = rows.pass(&partition, direction, states, |panel, targets, at, _, margins| {
+            for (i, &y) in targets.y.iter().enumerate() {
+                if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
+                    continue;
+                }
+                let terms = panel.row(i).iter().zip(at.weights).map(|(x, w)| x * w);
+                let (sum, size) = terms.fold((at.bias, at.bias.abs()), |(sum, size), t| (sum + t, size + t.abs()));
+                // A target between the classes is moved against by either.
+                let margin = if y == 1.0 {
+                    sum
+                } else if y == 0.0 {
+                    -sum
+                } else {
+                    -sum.abs()
+                };
+                let share = if size > 0.0 { margin / size } else { 0.0 };
+                let z = panel.row(i).iter().zip(&place.weights).fold(place.bias, |z, (x, w)| z + x * w);
+                let most = if z.abs() < SATURATED { margin } else { 0.0 };
+                margins.merge(Self { least: margin, least_share: share, most });
             }
-            let terms = panel.row(i).iter().zip(centre).zip(at.weights).map(|((x, centre), w)| (x - centre) * w);
-            let (sum, size) = terms.fold((at_centre, at_centre.abs()), |(sum, size), t| (sum + t, size + t.abs()));
-            // A target between the classes is moved against by either.
-            let margin = if y == 1.0 {
-                sum
-            } else if y == 0.0 {
-                -sum
-            } else {
-                -sum.abs()
-            };
-            *none_against &= margin >= -NOTHING * size;
-            *most = most.max(margin);
-        }
-        true
-    })?;
-    let all = margins.into_iter().fold((true, 0.0_f64), |(none, most), (a, b)| (none && a, most.max(b)));
-    Ok(if all.0 { all.1 } else { 0.0 })
+            true
+        })?;
+        let mut all = none;
+        margins.into_iter().for_each(|margins| all.merge(margins));
+        Ok(all)
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.least = self.least.min(other.least);
+        self.least_share = self.least_share.min(other.least_share);
+        self.most = self.most.max(other.most);
+    }
 }

@@ -1,12 +1,13 @@
 //! The minimum of a cost with no penalty but `l2`, for data as they are: in standardised variables, from a start that a
 //! part of the rows gives.
 
+use super::factor::Factor;
 use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, quasi_newton};
-use super::separation::separates;
+use super::separation::Margins;
 use super::{Observer, StopReason};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
-use crate::objective::{RowObjective, Standardised};
+use crate::objective::{Objective, RowObjective, Standardised};
 
 /// What is known at the end.
 pub(crate) struct Smooth {
@@ -91,7 +92,7 @@ fn from_part(objective: &Standardised<'_>, settings: Settings) -> Result<(Place,
         found => found.ok().flatten(),
     };
     if let Some((at, curvature)) = found {
-        match first_place(objective, at, Some(curvature), settings) {
+        match first_place(objective, at, curvature, settings) {
             Err(Error::Overflow) => {}
             found => {
                 let found = found?;
@@ -104,7 +105,7 @@ fn from_part(objective: &Standardised<'_>, settings: Settings) -> Result<(Place,
     first_place(objective, objective.null_model(), None, settings)
 }
 
-fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Parameters, Curvature)>, Error> {
+fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Parameters, Option<Curvature>)>, Error> {
     let whole = objective.rows();
     let (m, n) = (whole.samples().n_samples(), whole.samples().n_features());
     let n_rows = m / PART;
@@ -119,7 +120,8 @@ fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Para
     let start = from_part(&objective, settings)?;
     let mut unobserved = |_: &super::Step<'_>| Ok(std::ops::ControlFlow::Continue(()));
     let outcome = quasi_newton(&objective, start, settings, &mut unobserved)?;
-    Ok(Some((outcome.place.at, outcome.curvature)))
+    let curvature = objective.varies_alike()?.then_some(outcome.curvature);
+    Ok(Some((outcome.place.at, curvature)))
 }
 
 /// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
@@ -130,19 +132,50 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     let rows = objective.rows();
     let penalised = objective.penalty().iter().any(|&penalty| penalty > 0.0);
     let Some(step) = &outcome.last_step else { return Ok(None) };
-    // A column of standard deviation 1 has no entry beyond √m.
-    let longest = step.norm() * (rows.samples().n_samples() as f64).sqrt();
     let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
-    if rows.model() != Model::SigmoidLogLoss || penalised || !ended || longest < LONG_STEP {
+    if rows.model() != Model::SigmoidLogLoss || penalised || !ended {
         return Ok(None);
     }
+    let columns = |direction: &Parameters| {
+        let largest = direction.weights.iter().fold(direction.bias.abs(), |acc, w| acc.max(w.abs()));
+        let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
+        columns.map(|(column, _)| column).collect()
+    };
     let frame = objective.frame();
-    for direction in [step, &outcome.place.at] {
-        if separates(rows, &frame.leave(direction), frame.centre())? >= LONG_STEP {
-            let largest = direction.weights.iter().fold(direction.bias.abs(), |acc, w| acc.max(w.abs()));
-            let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
-            return Ok(Some(columns.map(|(column, _)| column).collect()));
-        }
+    let place = frame.leave(&outcome.place.at);
+    let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
+    let with_hessian = matches!(outcome.curvature, Curvature::Factored(_));
+    // A column of standard deviation 1 has no entry beyond √m.
+    if with_hessian && step.norm() * (rows.samples().n_samples() as f64).sqrt() < LONG_STEP {
+        return Ok(None);
     }
-    Ok(None)
+    // Without a Hessian steps are short and not free of parts that lead nowhere; large predictors make suspicious.
+    let mut newton = None;
+    if !with_hessian {
+        let suspicious = along(&outcome.place.at)?.most > LARGE_PREDICTOR;
+        if !suspicious || rows.n_features() > MAX_COLUMNS {
+            return Ok(None);
+        }
+        newton = newton_step(objective, &outcome.place.at)?;
+    }
+    let step = newton.as_ref().unwrap_or(step);
+    // Such parts are small in any case, but not yet gone.
+    let margins = along(step)?;
+    if margins.most >= LONG_STEP && (margins.least >= -1e-6 * margins.most || margins.least_share >= -1e-4) {
+        return Ok(Some(columns(step)));
+    }
+    let margins = along(&outcome.place.at)?;
+    let each_is_right = margins.most > 0.0 && margins.least_share >= 0.0;
+    Ok(each_is_right.then(|| columns(&outcome.place.at)))
+}
+
+/// A probability so near to 0 or 1 that few data sets give reason for it.
+const LARGE_PREDICTOR: f64 = 12.0;
+/// More columns than this are not worth a Hessian for a diagnosis alone.
+const MAX_COLUMNS: usize = 1000;
+
+fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
+    let mut gradient = Parameters::zeros(at.n_features());
+    let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient)?;
+    Ok(Factor::new(&hessian, objective.rows().intercept()).map(|factor| factor.step(&gradient)))
 }

@@ -23,7 +23,7 @@ const MAX_CHUNKS: usize = MAX_THREADS.get();
 /// Matrix products keep what they sum in registers for this many rows at least, and have this many tasks if they can,
 /// so that threads end at about the same time.
 const MIN_PRODUCT_ROWS: usize = 64;
-const MIN_TASKS: usize = 32;
+const MIN_TASKS: usize = 16;
 
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;

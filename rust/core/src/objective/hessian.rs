@@ -69,6 +69,8 @@ pub(crate) fn mirror(matrix: &mut Array2<f64>) {
 /// Up to this many columns a panel is read once for all pairs of them; the sums of a task still fit the second-level
 /// cache. More are taken in blocks of at most as many, two blocks a task.
 const MAX_BLOCK: usize = 256;
+/// Of two blocks at a time, wide enough that laying them out is little beside their products.
+const PAIRED_BLOCK: usize = 512;
 
 /// Sums of one task for a block of columns `x̃`.
 struct Sums {
@@ -209,7 +211,7 @@ pub(crate) fn products_of_columns(
     context: &Context<'_>,
 ) -> Result<Hessian, Error> {
     let (m, n) = x.shape();
-    let n_blocks = n.div_ceil(MAX_BLOCK);
+    let n_blocks = n.div_ceil(PAIRED_BLOCK);
     let width = n.div_ceil(n_blocks).next_multiple_of(kernel::TILE);
     let columns = |block: usize| block * width..((block + 1) * width).min(n);
     let pairs: Vec<Pair> = (0..n_blocks).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();

@@ -170,7 +170,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
 }
 
 /// A probability so near to 0 or 1 that few data sets give reason for it.
-const LARGE_PREDICTOR: f64 = 12.0;
+const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
 

@@ -161,7 +161,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     let step = newton.as_ref().unwrap_or(step);
     // Such parts are small in any case, but not yet gone.
     let margins = along(step)?;
-    if margins.most >= LONG_STEP && (margins.least >= -1e-6 * margins.most || margins.least_share >= -1e-4) {
+    if margins.most >= LONG_STEP && (margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4) {
         return Ok(Some(columns(step)));
     }
     let margins = along(&outcome.place.at)?;

@@ -1,10 +1,10 @@
 //! A fit: data and options in, parameters and history out.
 
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use crate::context::Context;
+use crate::course::Course;
 use crate::error::Error;
 use crate::history::History;
 use crate::model::{Model, Parameters};
@@ -59,7 +59,8 @@ pub struct FitOptions {
     pub learning_rate: LearningRate,
     /// At most this many iterations.
     pub max_iter: usize,
-    /// Stop when the gradient norm is at most `tol` times its first value; 0 does `max_iter` iterations.
+    /// Gradient descent stops when the gradient norm is at most `tol` times its first value; 0 does `max_iter` iterations.
+    /// The other solvers stop when [`Fit::optimality`] is at most `tol`; 0 goes on until rounding error hides any descent.
     pub tol: f64,
     /// Stop when the validation cost has not improved for this many iterations, and return to its minimum. Needs
     /// validation data.
@@ -170,7 +171,7 @@ pub fn fit(
 
 fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
     let start = options.start.clone().unwrap_or_else(|| Parameters::zeros(rows.n_features()));
-    let data = Data::collect(rows, &start, options.moments(rows, course.validation.is_some(), &start))?;
+    let data = Data::collect(rows, &start, options.moments(rows, course.is_validated(), &start))?;
     let objective = options.penalise(data.objective());
     let learning_rate = match options.learning_rate {
         LearningRate::Fixed(rate) => rate,
@@ -183,8 +184,8 @@ fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &m
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
     let solution = gradient_descent(&objective, data.enter(start), steps, &mut |step| course.observe(step))?;
     let Solution { parameters, gradient, n_iter, stop_reason } = solution;
-    let as_they_are = course.best.is_none() && !matches!(data, Data::Dual(_));
-    let parameters = if course.best.is_none() { data.leave(parameters)? } else { parameters };
+    let as_they_are = course.ends_at_the_last_step() && !matches!(data, Data::Dual(_));
+    let parameters = if course.ends_at_the_last_step() { data.leave(parameters)? } else { parameters };
     let found = Fit { learning_rate: Some(learning_rate), ..Fit::new(parameters, n_iter, stop_reason) };
     let mut found = course.finish(found);
     let optimality = if as_they_are {
@@ -234,75 +235,6 @@ fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_
         ..Fit::new(parameters, 1, stop_reason)
     };
     Ok(course.finish(found))
-}
-
-/// What is recorded on the way, and when to stop by it.
-struct Course<'a> {
-    began: Instant,
-    validation: Option<RowObjective<'a>>,
-    patience: Option<NonZeroUsize>,
-    history: History,
-    best: Option<Best>,
-}
-
-impl<'a> Course<'a> {
-    fn new(began: Instant, validation: Option<RowObjective<'a>>, patience: Option<NonZeroUsize>) -> Self {
-        Self { began, validation, patience, history: History::default(), best: None }
-    }
-
-    fn observe(&mut self, step: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
-        let Self { began, validation, patience, history, best } = self;
-        history.cost.push(step.cost);
-        history.gradient_norm.push(step.gradient_norm);
-        let mut wish = ControlFlow::Continue(());
-        if let Some(validation) = validation {
-            let cost = match validation.cost(step.parameters) {
-                Err(Error::Overflow) => f64::INFINITY,
-                cost => cost?,
-            };
-            history.validation_cost.push(cost);
-            if let Some(patience) = patience
-                && !Best::improve(best, step, cost)
-                && best.as_ref().is_some_and(|best| step.iteration - best.iteration >= patience.get())
-            {
-                wish = ControlFlow::Break(StopReason::EarlyStopping);
-            }
-        }
-        history.seconds.push(began.elapsed().as_secs_f64());
-        Ok(wish)
-    }
-
-    /// With early stopping the answer is the step with the smallest validation cost.
-    fn finish(&mut self, mut fit: Fit) -> Fit {
-        fit.history = std::mem::take(&mut self.history);
-        if let Some(best) = self.best.take() {
-            // Where the gradient is small is not where the parameters are taken from.
-            if fit.stop_reason != StopReason::MaxIter && best.iteration != fit.n_iter {
-                fit.stop_reason = StopReason::EarlyStopping;
-                fit.separating.clear();
-            }
-            fit.parameters = best.parameters;
-        }
-        fit
-    }
-}
-
-/// The step with the smallest validation cost so far.
-struct Best {
-    iteration: usize,
-    cost: f64,
-    parameters: Parameters,
-}
-
-impl Best {
-    /// Takes the step if its cost is smaller, and says whether it was.
-    fn improve(best: &mut Option<Self>, step: &Step<'_>, cost: f64) -> bool {
-        let improved = best.as_ref().is_none_or(|best| cost < best.cost);
-        if improved {
-            *best = Some(Self { iteration: step.iteration, cost, parameters: step.parameters.clone() });
-        }
-        improved
-    }
 }
 
 /// What answers for the data.

@@ -1,7 +1,8 @@
-//! The linear model `ŷ = w·x + b` and the sigmoid model `ŷ = σ(w·x + b)`, fitted by gradient descent.
+//! The linear model `ŷ = w·x + b` and the sigmoid model `ŷ = σ(w·x + b)`, fitted by few passes over the data, or by textbook
+//! gradient descent.
 //!
-//! Data are read where they lie, in any layout and any [`DType`], once per iteration and in parallel; arithmetic
-//! is `f64`; the result is the same, to the bit, for any number of threads.
+//! Data are read where they lie, in any layout and any [`DType`], and in parallel; arithmetic is `f64`; the result is
+//! the same, to the bit, for any number of threads.
 //!
 //! # One fit for each model
 //!
@@ -35,6 +36,7 @@
 #![deny(unsafe_code)]
 
 mod context;
+mod course;
 mod error;
 mod evaluate;
 mod fit;

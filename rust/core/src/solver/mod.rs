@@ -28,7 +28,7 @@ use crate::model::Parameters;
 /// Why a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// The gradient norm fell to `tol` times its first value, or a step became smaller than rounding error.
+    /// The minimum is as near as `tol` asks; or a step of gradient descent became smaller than rounding error.
     Tolerance,
     /// `max_iter` iterations were done.
     MaxIter,

@@ -94,7 +94,7 @@ pub(crate) fn minimise_sparse(
         let null = sparse.place(sparse.smooth.null_model())?;
         sparse.unit = if null.cost > 0.0 { null.cost.sqrt() } else { 1.0 };
     }
-    let mut course = Course { sparse: &sparse, settings, observer, n_iter: 0 };
+    let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
     let (place, stop_reason) = if rows.n_features() <= MAX_COLUMNS {
         newton(&mut course, start)?
     } else {
@@ -110,14 +110,14 @@ pub(crate) fn minimise_sparse(
     })
 }
 
-struct Course<'a, 'r, 'o> {
+struct Report<'a, 'r, 'o> {
     sparse: &'a Sparse<'r>,
     settings: Settings,
     observer: &'a mut Observer<'o>,
     n_iter: usize,
 }
 
-impl Course<'_, '_, '_> {
+impl Report<'_, '_, '_> {
     /// Reports a place, and says whether to stop there.
     fn look(&mut self, place: &Place) -> Result<Option<StopReason>, Error> {
         let outer = self.sparse.smooth.frame().leave(&place.at);
@@ -139,7 +139,7 @@ const SLOW: f64 = 0.1;
 
 /// Proximal Newton: each step minimises the quadratic model with the penalty (Lee, Sun and Saunders, *SIAM Journal on
 /// Optimization* 24, 2014).
-fn newton(course: &mut Course<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
+fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
     let sparse = course.sparse;
     let quadratic = sparse.smooth.rows().is_quadratic();
     let (mut place, hessian) = sparse.place_and_hessian(start)?;
@@ -247,7 +247,7 @@ fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<O
 
 /// FISTA with a search for the step and restarts (Beck and Teboulle, *SIAM Journal on Imaging Sciences* 2, 2009;
 /// O'Donoghue and Candès, *Foundations of Computational Mathematics* 15, 2015).
-fn along_gradients(course: &mut Course<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
+fn along_gradients(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
     let sparse = course.sparse;
     let diagonal = sparse.smooth.diagonal();
     let mut place = sparse.place(start)?;

@@ -1,0 +1,90 @@
+//! The course of a fit: what is recorded at each step, and when to stop by validation.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::fit::Fit;
+use crate::history::History;
+use crate::model::Parameters;
+use crate::objective::{Objective, RowObjective};
+use crate::solver::{Step, StopReason};
+
+/// What is recorded on the way, and when to stop by it.
+pub(crate) struct Course<'a> {
+    began: Instant,
+    validation: Option<RowObjective<'a>>,
+    patience: Option<NonZeroUsize>,
+    history: History,
+    best: Option<Best>,
+}
+
+impl<'a> Course<'a> {
+    pub(crate) fn new(began: Instant, validation: Option<RowObjective<'a>>, patience: Option<NonZeroUsize>) -> Self {
+        Self { began, validation, patience, history: History::default(), best: None }
+    }
+
+    /// Whether parameters are wanted at each step.
+    pub(crate) fn is_validated(&self) -> bool {
+        self.validation.is_some()
+    }
+
+    pub(crate) fn ends_at_the_last_step(&self) -> bool {
+        self.best.is_none()
+    }
+
+    pub(crate) fn observe(&mut self, step: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
+        let Self { began, validation, patience, history, best } = self;
+        history.cost.push(step.cost);
+        history.gradient_norm.push(step.gradient_norm);
+        let mut wish = ControlFlow::Continue(());
+        if let Some(validation) = validation {
+            let cost = match validation.cost(step.parameters) {
+                Err(Error::Overflow) => f64::INFINITY,
+                cost => cost?,
+            };
+            history.validation_cost.push(cost);
+            if let Some(patience) = patience
+                && !Best::improve(best, step, cost)
+                && best.as_ref().is_some_and(|best| step.iteration - best.iteration >= patience.get())
+            {
+                wish = ControlFlow::Break(StopReason::EarlyStopping);
+            }
+        }
+        history.seconds.push(began.elapsed().as_secs_f64());
+        Ok(wish)
+    }
+
+    /// With early stopping the answer is the step with the smallest validation cost.
+    pub(crate) fn finish(&mut self, mut fit: Fit) -> Fit {
+        fit.history = std::mem::take(&mut self.history);
+        if let Some(best) = self.best.take() {
+            // Where the gradient is small is not where the parameters are taken from.
+            if fit.stop_reason != StopReason::MaxIter && best.iteration != fit.n_iter {
+                fit.stop_reason = StopReason::EarlyStopping;
+                fit.separating.clear();
+            }
+            fit.parameters = best.parameters;
+        }
+        fit
+    }
+}
+
+/// The step with the smallest validation cost so far.
+struct Best {
+    iteration: usize,
+    cost: f64,
+    parameters: Parameters,
+}
+
+impl Best {
+    /// Takes the step if its cost is smaller, and says whether it was.
+    fn improve(best: &mut Option<Self>, step: &Step<'_>, cost: f64) -> bool {
+        let improved = best.as_ref().is_none_or(|best| cost < best.cost);
+        if improved {
+            *best = Some(Self { iteration: step.iteration, cost, parameters: step.parameters.clone() });
+        }
+        improved
+    }
+}

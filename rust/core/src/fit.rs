@@ -219,9 +219,7 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
 
 fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
     let found = exact(rows, options.l2)?;
-    let mut start = Parameters::zeros(rows.n_features());
-    start.bias = if rows.intercept() { rows.summary().mean_target } else { 0.0 };
-    for (iteration, parameters) in [&start, &found.parameters].into_iter().enumerate() {
+    for (iteration, parameters) in [&rows.null_model(), &found.parameters].into_iter().enumerate() {
         let (cost, gradient_norm) = (found.costs[iteration], found.gradient_norms[iteration]);
         let _ = course.observe(&Step { iteration, parameters, cost, gradient_norm })?;
     }
@@ -288,10 +286,7 @@ impl<'r> Data<'r> {
             Self::Moments(moments) => moments.standard_frame(),
             Self::Rows(_) | Self::Dual(_) => Standardised::new(rows, 0.0)?.frame().clone(),
         };
-        let gradient = frame.enter_gradient(gradient);
-        let largest = gradient.weights.iter().fold(gradient.bias.abs(), |acc, g| acc.max(g.abs()));
-        let unit = if rows.is_quadratic() { rows.summary().target_deviation(rows.intercept()) } else { 1.0 };
-        Ok(if largest == 0.0 { 0.0 } else { largest / unit })
+        Ok(rows.optimality(&frame.enter_gradient(gradient)))
     }
 
     fn enter(&self, start: Parameters) -> Parameters {

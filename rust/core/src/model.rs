@@ -116,6 +116,11 @@ impl Parameters {
         largest * sum.sqrt()
     }
 
+    /// The largest entry of `(w, b)`, by its size.
+    pub(crate) fn largest_entry(&self) -> f64 {
+        self.weights.iter().fold(self.bias.abs(), |largest, entry| largest.max(entry.abs()))
+    }
+
     /// `self += factor · direction`.
     ///
     /// # Panics

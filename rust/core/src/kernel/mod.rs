@@ -47,7 +47,8 @@ pub(crate) struct Predictor<'p> {
     pub(crate) offset: Option<&'p [f64]>,
 }
 
-/// Adds the panel's weighted cost and gradient to `sums`. `scratch` is resized as needed.
+/// Adds the panel's weighted cost and gradient to `sums`, and writes `√(s_i h_i)` of each row to `roots` if they are
+/// wanted. `scratch` is resized as needed.
 ///
 /// Returns whether every row's linear predictor was finite.
 pub(crate) fn cost_gradient<L: Link>(
@@ -57,30 +58,14 @@ pub(crate) fn cost_gradient<L: Link>(
     at: Predictor<'_>,
     scratch: &mut Vec<f64>,
     sums: &mut CostGradient,
+    mut roots: Option<&mut [f64]>,
 ) -> bool {
     let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
     for_each_strip(panel, targets, at, scratch, |strip, targets, z, costs| {
-        let (cost, slope) = cost_slope(link, targets, z, costs);
-        sums.cost += cost;
-        sums.gradient.bias += slope;
-        accumulate(strip, z, gradient);
-    })
-}
-
-/// As [`cost_gradient`]; writes `√(s_i h_i)` of each row to `roots` as well.
-pub(crate) fn cost_gradient_curvature<L: Link>(
-    link: L,
-    panel: &Panel<'_>,
-    targets: Targets<'_>,
-    at: Predictor<'_>,
-    scratch: &mut Vec<f64>,
-    sums: &mut CostGradient,
-    mut roots: &mut [f64],
-) -> bool {
-    let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
-    for_each_strip(panel, targets, at, scratch, |strip, targets, z, costs| {
-        let strip_roots = roots.split_off_mut(..z.len()).expect("one root a row");
-        Arch::new().dispatch(RootCurvature { link, z, sample_weight: targets.sample_weight, roots: strip_roots });
+        if let Some(roots) = &mut roots {
+            let roots = roots.split_off_mut(..z.len()).expect("one root a row");
+            Arch::new().dispatch(RootCurvature { link, z, sample_weight: targets.sample_weight, roots });
+        }
         let (cost, slope) = cost_slope(link, targets, z, costs);
         sums.cost += cost;
         sums.gradient.bias += slope;

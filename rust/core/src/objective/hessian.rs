@@ -150,7 +150,7 @@ impl RowObjective<'_> {
         let sums = self.pass(&partition, at, states, |panel, targets, at, scratch, (sums, products)| {
             scratch.roots.resize(panel.n_rows(), 0.0);
             let roots = &mut scratch.roots[..];
-            let finite = kernel::cost_gradient_curvature(link, panel, targets, at, &mut scratch.strips, sums, roots);
+            let finite = kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums, Some(roots));
             scratch.packed.pack(panel, frame.scaling(), Some(roots));
             products.add(&scratch.packed, roots);
             finite
@@ -179,7 +179,7 @@ impl RowObjective<'_> {
         let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots)).collect();
         let sums = self.pass(&partition, at, states, |panel, targets, at, scratch, (sums, roots)| {
             let roots = roots.split_off_mut(..panel.n_rows()).expect("one root a row");
-            kernel::cost_gradient_curvature(link, panel, targets, at, &mut scratch.strips, sums, roots)
+            kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums, Some(roots))
         })?;
         let sums = merge_tree(sums, |a, b| a.0.merge(&b.0)).expect("there is a chunk").0;
         let cost = self.divide(sums, gradient);

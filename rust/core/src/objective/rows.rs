@@ -123,7 +123,7 @@ impl<'a> RowObjective<'a> {
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(self.n_features())).collect();
         let sums = self.pass(&self.partition, at, states, |panel, targets, at, scratch, sums| {
-            kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums)
+            kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums, None)
         })?;
         let total = merge_tree(sums, CostGradient::merge).unwrap_or_else(|| CostGradient::zeros(self.n_features()));
         Ok(self.divide(total, gradient))

@@ -86,23 +86,6 @@ impl<'r> Standardised<'r> {
         &self.penalty
     }
 
-    /// No weights; the bias that suits the mean target.
-    pub(crate) fn null_model(&self) -> Parameters {
-        let mut start = Parameters::zeros(self.penalty.len());
-        if self.rows.intercept() {
-            let mean = self.rows.summary().mean_target;
-            let offset = self.rows.summary().mean_offset;
-            start.bias = match self.rows.model() {
-                Model::Linear => mean - offset,
-                Model::SigmoidSquaredError | Model::SigmoidLogLoss => {
-                    let mean = mean.clamp(1e-6, 1.0 - 1e-6);
-                    (mean / (1.0 - mean)).ln() - offset
-                }
-            };
-        }
-        start
-    }
-
     /// The objective of the null model, where it is known without a pass; else infinite.
     pub(crate) fn null_cost(&self) -> f64 {
         let summary = self.rows.summary();
@@ -154,12 +137,9 @@ impl<'r> Standardised<'r> {
         Ok((cost + self.penalise(at, gradient), hessian))
     }
 
-    /// The largest entry of a gradient; for the linear model in units of the targets' standard deviation.
+    /// See [`RowObjective::optimality`].
     pub(crate) fn optimality(&self, gradient: &Parameters) -> f64 {
-        let largest = gradient.weights.iter().fold(gradient.bias.abs(), |acc, g| acc.max(g.abs()));
-        let is_linear = self.rows.model() == Model::Linear;
-        let unit = if is_linear { self.rows.summary().target_deviation(self.rows.intercept()) } else { 1.0 };
-        if largest == 0.0 { 0.0 } else { largest / unit }
+        self.rows.optimality(gradient)
     }
 
     /// Adds the penalty's gradient, and returns the penalty.
@@ -174,6 +154,32 @@ impl<'r> Standardised<'r> {
 }
 
 impl RowObjective<'_> {
+    /// No weights; the bias that suits the mean target.
+    pub(crate) fn null_model(&self) -> Parameters {
+        let mut start = Parameters::zeros(self.samples().n_features());
+        if self.intercept() {
+            let mean = self.summary().mean_target;
+            let offset = self.summary().mean_offset;
+            start.bias = match self.model() {
+                Model::Linear => mean - offset,
+                Model::SigmoidSquaredError | Model::SigmoidLogLoss => {
+                    let mean = mean.clamp(1e-6, 1.0 - 1e-6);
+                    (mean / (1.0 - mean)).ln() - offset
+                }
+            };
+        }
+        start
+    }
+
+    /// The largest entry of a gradient by variables in which columns have standard deviation 1; for the linear model in
+    /// units of the targets' standard deviation.
+    pub(crate) fn optimality(&self, gradient: &Parameters) -> f64 {
+        let largest = gradient.largest_entry();
+        let is_linear = self.model() == Model::Linear;
+        let unit = if is_linear { self.summary().target_deviation(self.intercept()) } else { 1.0 };
+        if largest == 0.0 { 0.0 } else { largest / unit }
+    }
+
     fn column_sums(&self, frame: &Frame) -> Result<ColumnSums, Error> {
         let n = self.samples().n_features();
         let partition = self.samples().partition();

@@ -60,7 +60,7 @@ fn certify(
     let objective = Standardised::new(rows, l2)?;
     let frame = objective.frame();
     let mut gradient = Parameters::zeros(rows.n_features());
-    let null_cost = objective.cost_gradient(&objective.null_model(), &mut gradient)?;
+    let null_cost = objective.cost_gradient(&rows.null_model(), &mut gradient)?;
     let null_norm = frame.leave_gradient(&gradient).norm();
     let cost = objective.cost_gradient(&frame.enter(&parameters), &mut gradient)?;
     Ok(Exact {

@@ -24,8 +24,7 @@ const MAX_CORRECTIONS: usize = 5;
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
     let variables = rows.frame();
     let n = rows.n_features();
-    let mut null = Parameters::zeros(n);
-    null.bias = if rows.intercept() { rows.summary().mean_target } else { 0.0 };
+    let null = rows.null_model();
     let mut gradient = Parameters::zeros(n);
     let (null_cost, mut hessian) = match rows.cost_gradient_hessian(&null, &mut gradient, &variables) {
         Err(Error::Overflow) => return Ok(None),

@@ -88,10 +88,10 @@ pub(crate) fn minimise_sparse(
 ) -> Result<Smooth, Error> {
     let smooth = Standardised::new(rows, l2)?;
     let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
-    let start = start.map_or_else(|| smooth.null_model(), |start| smooth.frame().enter(start));
+    let start = start.map_or_else(|| rows.null_model(), |start| smooth.frame().enter(start));
     let mut sparse = Sparse { smooth, lambda, unit: 1.0 };
     if rows.is_quadratic() {
-        let null = sparse.place(sparse.smooth.null_model())?;
+        let null = sparse.place(rows.null_model())?;
         sparse.unit = if null.cost > 0.0 { null.cost.sqrt() } else { 1.0 };
     }
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };

@@ -1,10 +1,12 @@
 //! The minimum of a cost with no penalty but `l2`, for data as they are: in standardised variables, from a start that a
 //! part of the rows gives.
 
+use std::ops::ControlFlow;
+
 use super::factor::Factor;
 use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, quasi_newton};
 use super::separation::Margins;
-use super::{Observer, StopReason};
+use super::{Observer, Step, StopReason};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised};
@@ -68,7 +70,6 @@ fn from_log_loss(objective: &Standardised<'_>, l2: f64, settings: Settings) -> R
     let log_loss = Standardised::new(&rows, l2)?;
     let rough = Settings { max_iter: 20, tol: 1e-3, ..settings };
     let start = from_part(&log_loss, rough)?;
-    let mut unobserved = |_: &super::Step<'_>| Ok(std::ops::ControlFlow::Continue(()));
     let found = quasi_newton(&log_loss, start, rough, &mut unobserved)?;
     let other = from_part(objective, settings)?;
     match first_place(objective, found.place.at, None, settings) {
@@ -76,6 +77,10 @@ fn from_log_loss(objective: &Standardised<'_>, l2: f64, settings: Settings) -> R
         Ok(_) | Err(Error::Overflow) => Ok(other),
         Err(error) => Err(error),
     }
+}
+
+fn unobserved(_: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
+    Ok(ControlFlow::Continue(()))
 }
 
 /// A part is one row of so many. A prime, since data made by hand repeat patterns of other lengths.
@@ -102,7 +107,7 @@ fn from_part(objective: &Standardised<'_>, settings: Settings) -> Result<(Place,
             }
         }
     }
-    first_place(objective, objective.null_model(), None, settings)
+    first_place(objective, objective.rows().null_model(), None, settings)
 }
 
 fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Parameters, Option<Curvature>)>, Error> {
@@ -118,7 +123,6 @@ fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Para
     // The minimum over the part is as far from that of the whole as its gradient there is long, 1/√m.
     let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
     let start = from_part(&objective, settings)?;
-    let mut unobserved = |_: &super::Step<'_>| Ok(std::ops::ControlFlow::Continue(()));
     let outcome = quasi_newton(&objective, start, settings, &mut unobserved)?;
     let curvature = objective.varies_alike()?.then_some(outcome.curvature);
     Ok(Some((outcome.place.at, curvature)))
@@ -137,7 +141,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
         return Ok(None);
     }
     let columns = |direction: &Parameters| {
-        let largest = direction.weights.iter().fold(direction.bias.abs(), |acc, w| acc.max(w.abs()));
+        let largest = direction.largest_entry();
         let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
         columns.map(|(column, _)| column).collect()
     };
@@ -150,9 +154,10 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
         return Ok(None);
     }
     // Without a Hessian steps are short and not free of parts that lead nowhere; large predictors make suspicious.
+    let margins_there = along(&outcome.place.at)?;
     let mut newton = None;
     if !with_hessian {
-        let suspicious = along(&outcome.place.at)?.most > LARGE_PREDICTOR;
+        let suspicious = margins_there.most > LARGE_PREDICTOR;
         if !suspicious || rows.n_features() > MAX_COLUMNS {
             return Ok(None);
         }
@@ -164,8 +169,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     if margins.most >= LONG_STEP && (margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4) {
         return Ok(Some(columns(step)));
     }
-    let margins = along(&outcome.place.at)?;
-    let each_is_right = margins.most > 0.0 && margins.least_share >= 0.0;
+    let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
     Ok(each_is_right.then(|| columns(&outcome.place.at)))
 }
 

@@ -121,24 +121,18 @@ pub(crate) fn quasi_newton(
         let assumed = if matches!(curvature, Curvature::Factored(_)) { FROM_A_HESSIAN } else { FROM_NOWHERE };
         let passes = rates.passes_left(size, settings.tol).unwrap_or(assumed);
         let with_hessian = plan.hessian_pays(passes);
-        let searched = match line_search(objective, &place, &direction, with_hessian)? {
-            Some(found) => Some(found),
-            // No descent: what is known of the curvature is wrong, or there is none left to be had.
-            None => {
-                memory.clear();
-                renew(objective, &mut curvature, &place, settings)?;
-                let direction = memory.direction(&place.gradient, &curvature);
-                match line_search(objective, &place, &direction, false)? {
-                    Some(found) => Some(found),
-                    // Where the sigmoid is flat its curvature says nothing of the way.
-                    None => {
-                        curvature = Curvature::Diagonal(objective.diagonal());
-                        let direction = memory.direction(&place.gradient, &curvature);
-                        line_search(objective, &place, &direction, false)?
-                    }
-                }
-            }
-        };
+        let mut searched = line_search(objective, &place, &direction, with_hessian)?;
+        if searched.is_none() {
+            // What is known of the curvature is wrong, or there is no descent left to be had.
+            memory.clear();
+            renew(objective, &mut curvature, &place, settings)?;
+            searched = line_search(objective, &place, &memory.direction(&place.gradient, &curvature), false)?;
+        }
+        if searched.is_none() {
+            // Where the sigmoid is flat its curvature says nothing of the way.
+            curvature = Curvature::Diagonal(objective.diagonal());
+            searched = line_search(objective, &place, &memory.direction(&place.gradient, &curvature), false)?;
+        }
         let Some((next, hessian)) = searched else {
             return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason: StopReason::Rounding, last_step });
         };

@@ -90,7 +90,7 @@ fn for_each_row<const WIDTH: usize>(
         let first = *chunk * partition.chunk_rows;
         let out = &mut out[(rows.start - first) * WIDTH..(rows.end - first) * WIDTH];
         z.resize(rows.len(), 0.0);
-        let mut finite = kernel::predict(&x.panel(rows.clone(), panel), weights, at.bias, z);
+        let mut finite = kernel::predict(&x.strip(rows.clone(), panel), weights, at.bias, z);
         if let Some(offset) = offset {
             let offset = offset.column(rows.clone(), offsets);
             check_finite(offset, rows.start, OFFSET)?;

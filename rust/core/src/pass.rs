@@ -34,8 +34,6 @@ pub(crate) struct Partition {
     n_rows: usize,
     pub(crate) panel_rows: usize,
     pub(crate) chunk_rows: usize,
-    /// Rows of a panel that are visited at a time.
-    step_rows: usize,
 }
 
 impl Partition {
@@ -44,7 +42,7 @@ impl Partition {
         let panel_rows = panel_rows - panel_rows % MIN_PANEL_ROWS;
         let max_chunks = (MAX_SUMS_BYTES / size_of::<f64>() / (n_cols + 2)).clamp(1, MAX_CHUNKS);
         let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
-        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows), step_rows: panel_rows }
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
     }
 
     /// For sums that hold `n_sums` numbers a chunk and gain from taking more rows at a time; `n_visits` tasks a chunk.
@@ -54,12 +52,12 @@ impl Partition {
         let max_chunks =
             (MAX_SUMS_BYTES / size_of::<f64>() / n_sums.max(1)).clamp(MIN_TASKS.div_ceil(n_visits), MAX_CHUNKS);
         let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
-        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows), step_rows: panel_rows }
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
     }
 
-    /// Visits panels in steps of at most so many rows.
-    pub(crate) fn in_steps_of(self, step_rows: usize) -> Self {
-        Self { step_rows: step_rows.min(self.panel_rows), ..self }
+    /// With so many panels as one.
+    pub(crate) fn in_longer_panels(self, factor: usize) -> Self {
+        Self { panel_rows: factor * self.panel_rows, ..self }
     }
 
     pub(crate) fn n_chunks(&self) -> usize {
@@ -72,12 +70,9 @@ impl Partition {
     }
 
     fn panels(&self, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let Self { n_rows, panel_rows, chunk_rows, step_rows } = *self;
+        let Self { n_rows, panel_rows, chunk_rows } = *self;
         let end = (chunk + 1).saturating_mul(chunk_rows).min(n_rows);
-        (chunk * chunk_rows..end).step_by(panel_rows).flat_map(move |start| {
-            let end = (start + panel_rows).min(end);
-            (start..end).step_by(step_rows).map(move |start| start..(start + step_rows).min(end))
-        })
+        (chunk * chunk_rows..end).step_by(panel_rows).map(move |start| start..(start + panel_rows).min(end))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::exponential::{exp_of_negative, ln_1p_of_unit};
+use super::exponential::{exp_of_negative, ln_1p_and_inverse};
 use super::{Targets, cost_slope, mul_add};
 
 /// `σ(z) = 1 / (1 + exp(−z))`.
@@ -140,7 +140,8 @@ impl Link for SigmoidLogLoss {
     #[inline(always)]
     fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
         let e = exp_of_negative::<S>(-z.abs());
-        (mul_add::<S>(z.abs(), against(z, y), ln_1p_of_unit::<S>(e)), scaled_residual::<S>(z, y, e) / (1.0 + e))
+        let (ln_1p, inverse) = ln_1p_and_inverse::<S>(e);
+        (mul_add::<S>(z.abs(), against(z, y), ln_1p), scaled_residual::<S>(z, y, e) * inverse)
     }
 
     #[inline(always)]

@@ -2,17 +2,23 @@
 
 mod columns;
 mod exponential;
+mod few;
 mod gram;
 pub(crate) mod link;
 mod products;
+mod reduce;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use columns::ColumnSums;
 pub(crate) use gram::{Packed, Scaling, TILE, Tiles, add_products};
 use link::Link;
-pub(crate) use products::{accumulate, predict};
+
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::matrix::Panel;
+use crate::matrix::{CACHE_LINE, Matrix, Panel, Strip, prefetch};
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -47,30 +53,186 @@ pub(crate) struct Predictor<'p> {
     pub(crate) offset: Option<&'p [f64]>,
 }
 
-/// Adds the panel's weighted cost and gradient to `sums`, and writes `√(s_i h_i)` of each row to `roots` if they are
-/// wanted. `scratch` is resized as needed.
+/// Rows that a kernel goes through, a strip at a time.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'p> {
+    /// Packed, where they have to be, strip by strip.
+    Matrix(Matrix<'p>),
+    Panel(Panel<'p>),
+}
+
+impl<'p> Rows<'p> {
+    pub(crate) fn of(matrix: Matrix<'p>, buffer: &'p mut Vec<f64>) -> Self {
+        if matrix.is_by_columns() {
+            Self::Panel(matrix.panel(0..matrix.n_rows(), buffer))
+        } else {
+            Self::Matrix(matrix)
+        }
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Matrix(matrix) => matrix.shape(),
+            Self::Panel(panel) => (panel.n_rows(), panel.n_cols()),
+        }
+    }
+
+    fn strip<'s>(&'s self, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
+        match self {
+            Self::Matrix(matrix) => matrix.strip(rows, buffer),
+            Self::Panel(panel) => Strip::Rows(panel.rows(rows)),
+        }
+    }
+}
+
+/// Room for one strip.
+#[derive(Default)]
+pub(crate) struct StripBuffers {
+    x: Vec<f64>,
+    z: Vec<f64>,
+    costs: Vec<f64>,
+}
+
+/// Adds the rows' weighted cost and gradient to `sums`, and writes `√(s_i h_i)` of each row to `roots` if they are
+/// wanted.
 ///
 /// Returns whether every row's linear predictor was finite.
 pub(crate) fn cost_gradient<L: Link>(
     link: L,
-    panel: &Panel<'_>,
+    rows: Rows<'_>,
     targets: Targets<'_>,
     at: Predictor<'_>,
-    scratch: &mut Vec<f64>,
+    buffers: &mut StripBuffers,
     sums: &mut CostGradient,
-    mut roots: Option<&mut [f64]>,
+    roots: Option<&mut [f64]>,
 ) -> bool {
     let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
-    for_each_strip(panel, targets, at, scratch, |strip, targets, z, costs| {
-        if let Some(roots) = &mut roots {
-            let roots = roots.split_off_mut(..z.len()).expect("one root a row");
-            Arch::new().dispatch(RootCurvature { link, z, sample_weight: targets.sample_weight, roots });
+    let gradient = Some((gradient, &mut sums.gradient.bias));
+    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost: &mut sums.cost, gradient, roots })
+}
+
+/// Adds the rows' weighted cost to `cost`.
+///
+/// Returns whether every row's linear predictor was finite.
+pub(crate) fn cost<L: Link>(
+    link: L,
+    rows: Rows<'_>,
+    targets: Targets<'_>,
+    at: Predictor<'_>,
+    buffers: &mut StripBuffers,
+    cost: &mut f64,
+) -> bool {
+    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost, gradient: None, roots: None })
+}
+
+struct Strips<'a, L> {
+    link: L,
+    rows: Rows<'a>,
+    targets: Targets<'a>,
+    at: Predictor<'a>,
+    buffers: &'a mut StripBuffers,
+    cost: &'a mut f64,
+    /// By the weights and by the bias.
+    gradient: Option<(&'a mut [f64], &'a mut f64)>,
+    roots: Option<&'a mut [f64]>,
+}
+
+impl<L: Link> WithSimd for Strips<'_, L> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Self { link, rows: all, targets, at, buffers, cost, mut gradient, mut roots } = self;
+        let StripBuffers { x, z, costs } = buffers;
+        let (n_rows, n_cols) = all.shape();
+        let strip_rows = strip_rows(n_cols);
+        z.resize(strip_rows, 0.0);
+        costs.resize(strip_rows, 0.0);
+        let mut finite = true;
+        let mut start = 0;
+        while start < n_rows {
+            let rows = start..(start + strip_rows).min(n_rows);
+            start = rows.end;
+            ask_for_more(targets.y, &rows);
+            let strip = all.strip(rows.clone(), x);
+            let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
+            finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z }.with_simd(simd);
+            if let Some(offset) = at.offset {
+                finite &= add(&offset[rows.clone()], z);
+            }
+            let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
+            if let Some(roots) = &mut roots {
+                let roots = &mut roots[rows.clone()];
+                RootCurvature { link, z, sample_weight, roots }.with_simd(simd);
+            }
+            let targets = Targets { y: &targets.y[rows], sample_weight };
+            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs }.with_simd(simd);
+            *cost += cost_sum;
+            if let Some((by_weights, by_bias)) = &mut gradient {
+                **by_bias += slope_sum;
+                Accumulate { strip: &strip, slope: z, gradient: by_weights }.with_simd(simd);
+            }
         }
-        let (cost, slope) = cost_slope(link, targets, z, costs);
-        sums.cost += cost;
-        sums.gradient.bias += slope;
-        accumulate(strip, z, gradient);
-    })
+        finite
+    }
+}
+
+/// Some strips later as many values of a column as a strip has will be needed: too few at a time for the processor to
+/// foresee them.
+#[inline(always)]
+fn ask_for_more(column: &[f64], rows: &Range<usize>) {
+    const DISTANCE: usize = 4 << 10;
+    let address = column[rows.start..].as_ptr().cast::<u8>().wrapping_add(DISTANCE);
+    for line in (0..size_of::<f64>() * rows.len()).step_by(CACHE_LINE) {
+        prefetch(address.wrapping_add(line));
+    }
+}
+
+/// `z_i = x_i · w + b` for each row of the strip. Returns whether all are finite.
+pub(crate) fn predict(strip: &Strip<'_>, weights: &[f64], bias: f64, z: &mut [f64]) -> bool {
+    Arch::new().dispatch(Predict { strip, weights, bias, z })
+}
+
+struct Predict<'a> {
+    strip: &'a Strip<'a>,
+    weights: &'a [f64],
+    bias: f64,
+    z: &'a mut [f64],
+}
+
+impl WithSimd for Predict<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Self { strip, weights, bias, z } = self;
+        match strip {
+            Strip::Rows(panel) => products::predict(simd, panel, weights, bias, z),
+            Strip::Columns(columns) => few::predict(simd, columns, weights, bias, z),
+        }
+        // Without a way out of the loop several are looked at together.
+        z.iter().fold(true, |finite, z| finite & z.is_finite())
+    }
+}
+
+/// `g_j += Σ_i δ_i x_ij` over the rows of the strip.
+struct Accumulate<'a> {
+    strip: &'a Strip<'a>,
+    slope: &'a [f64],
+    gradient: &'a mut [f64],
+}
+
+impl WithSimd for Accumulate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { strip, slope, gradient } = self;
+        match strip {
+            Strip::Rows(panel) => products::accumulate(simd, panel, slope, gradient),
+            Strip::Columns(columns) => few::accumulate(simd, columns, slope, gradient),
+        }
+    }
 }
 
 struct RootCurvature<'a, L> {
@@ -97,59 +259,15 @@ impl<L: Link> WithSimd for RootCurvature<'_, L> {
     }
 }
 
-/// Adds the panel's weighted cost to `sum`. `scratch` is resized as needed.
-///
-/// Returns whether every row's linear predictor was finite.
-pub(crate) fn cost<L: Link>(
-    link: L,
-    panel: &Panel<'_>,
-    targets: Targets<'_>,
-    at: Predictor<'_>,
-    scratch: &mut Vec<f64>,
-    sum: &mut f64,
-) -> bool {
-    for_each_strip(panel, targets, at, scratch, |_, targets, z, costs| {
-        *sum += cost_slope(link, targets, z, costs).0;
-    })
-}
-
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
-const STRIP_BYTES: usize = 4 << 10;
+const STRIP_BYTES: usize = 8 << 10;
 const MIN_STRIP_ROWS: usize = 8;
 
 /// Rows of `n_cols` columns that make a strip.
-pub(crate) fn strip_rows(n_cols: usize) -> usize {
+fn strip_rows(n_cols: usize) -> usize {
     let strip_rows = (STRIP_BYTES / size_of::<f64>() / n_cols.max(1)).max(MIN_STRIP_ROWS);
     strip_rows - strip_rows % MIN_STRIP_ROWS
-}
-
-/// Visits a few rows at a time with their targets and their linear predictors, which may be overwritten, and room
-/// for their costs.
-fn for_each_strip(
-    panel: &Panel<'_>,
-    targets: Targets<'_>,
-    at: Predictor<'_>,
-    scratch: &mut Vec<f64>,
-    mut visit: impl FnMut(&Panel<'_>, Targets<'_>, &mut [f64], &mut [f64]),
-) -> bool {
-    let n_rows = panel.n_rows();
-    let strip_rows = strip_rows(panel.n_cols());
-    scratch.resize(2 * strip_rows, 0.0);
-    let (predictors, costs) = scratch.split_at_mut(strip_rows);
-    let mut finite = true;
-    for start in (0..n_rows).step_by(strip_rows) {
-        let rows = start..(start + strip_rows).min(n_rows);
-        let strip = panel.rows(rows.clone());
-        let (z, costs) = (&mut predictors[..rows.len()], &mut costs[..rows.len()]);
-        finite &= predict(&strip, at.weights, at.bias, z);
-        if let Some(offset) = at.offset {
-            finite &= add(&offset[rows.clone()], z);
-        }
-        let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
-        visit(&strip, Targets { y: &targets.y[rows], sample_weight }, z, costs);
-    }
-    finite
 }
 
 /// Adds an offset to linear predictors. Returns whether all are finite.

@@ -50,7 +50,7 @@ pub(super) trait Raw: Copy + Default {
     fn swap_bytes(self) -> Self;
     /// The same values if they need no widening.
     #[inline(always)]
-    fn as_f64<const N: usize>(_: &[[Self; N]]) -> Option<&[[f64; N]]> {
+    fn as_f64<const N: usize>(_: &[[Self; N]; N]) -> Option<&[[f64; N]; N]> {
         None
     }
 }
@@ -90,7 +90,7 @@ macro_rules! floats {
                 <$type>::from_bits(self.to_bits().swap_bytes())
             }
             $(#[inline(always)]
-            fn as_f64<const N: usize>(columns: &[[Self; N]]) -> Option<&[[f64; N]]> {
+            fn as_f64<const N: usize>(columns: &[[Self; N]; N]) -> Option<&[[f64; N]; N]> {
                 $as_f64(columns)
             })?
         }

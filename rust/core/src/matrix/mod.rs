@@ -14,9 +14,27 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 pub use element::{DType, Element};
-pub(crate) use panel::Panel;
+use panel::Ahead;
+pub(crate) use panel::{Columns, Panel, Strip};
 
 use crate::error::Error;
+
+/// Up to so many columns a row fills too little of a register; they are worked on column by column.
+pub(crate) const FEW_COLUMNS: usize = 8;
+pub(crate) const CACHE_LINE: usize = 64;
+/// Memory is asked for so many bytes before it is used: some strips, so that it has come by then.
+const DISTANCE: usize = 16 << 10;
+
+/// Asks for what will be read soon at an address, whether or not anything is there.
+#[inline(always)]
+pub(crate) fn prefetch(_address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint accesses nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(_address.cast()) };
+    }
+}
 
 /// A view of dense data of any layout and any [`DType`], never copied whole.
 ///
@@ -98,6 +116,12 @@ impl<'a> Matrix<'a> {
         Self { n_rows: self.n_rows.div_ceil(step), row_stride, ..*self }
     }
 
+    /// Some of the rows.
+    pub(crate) fn rows(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.n_rows);
+        Self { data: self.element(range.start, 0), n_rows: range.len(), ..*self }
+    }
+
     /// Some of the columns.
     pub(crate) fn columns(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.n_cols);
@@ -108,7 +132,7 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn to_vec(&self) -> Vec<f64> {
         let mut values = Vec::new();
-        self.pack(0..self.n_rows, &mut values);
+        self.pack(&mut values);
         values
     }
 
@@ -118,18 +142,42 @@ impl<'a> Matrix<'a> {
     where
         'a: 'p,
     {
-        assert!(rows.start <= rows.end && rows.end <= self.n_rows);
-        let start = self.element(rows.start, 0);
-        let n_rows = rows.len();
+        let some = self.rows(rows);
+        let shape = some.shape();
         if self.rows_are_plain_f64() {
+            let row_stride = self.row_stride / size_of::<f64>() as isize;
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
-            return unsafe {
-                Panel::new(start.cast(), n_rows, self.n_cols, self.row_stride / size_of::<f64>() as isize)
-            };
+            return unsafe { Panel::new(some.data.cast(), shape, row_stride) }.with_ahead(some.ahead());
         }
-        self.pack(rows, buffer);
+        some.pack(buffer);
         // SAFETY: pack has just filled n_rows · n_cols values, borrowed for 'p.
-        unsafe { Panel::new(buffer.as_ptr(), n_rows, self.n_cols, self.n_cols as isize) }
+        unsafe { Panel::new(buffer.as_ptr(), shape, self.n_cols as isize) }.with_ahead(some.ahead())
+    }
+
+    /// Whether rows have to be collected from columns: many at a time, since each column is another place in memory.
+    pub(crate) fn is_by_columns(&self) -> bool {
+        self.n_cols > FEW_COLUMNS && self.col_stride.abs() > self.row_stride.abs()
+    }
+
+    /// The rows of `rows` in the form that kernels take; borrowed or packed like [`Matrix::panel`].
+    pub(crate) fn strip<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Strip<'p>
+    where
+        'a: 'p,
+    {
+        if self.n_cols > FEW_COLUMNS {
+            return Strip::Rows(self.panel(rows, buffer));
+        }
+        let some = self.rows(rows);
+        let transposed = some.transposed();
+        if transposed.rows_are_plain_f64() {
+            let col_stride = self.col_stride / size_of::<f64>() as isize;
+            // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
+            let columns = unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) };
+            return Strip::Columns(columns.with_ahead(DISTANCE / self.n_cols));
+        }
+        transposed.pack(buffer);
+        // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
+        Strip::Columns(unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) })
     }
 
     /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].
@@ -137,13 +185,13 @@ impl<'a> Matrix<'a> {
     where
         'a: 'p,
     {
-        assert!(self.n_cols == 1 && rows.start <= rows.end && rows.end <= self.n_rows);
+        assert!(self.n_cols == 1);
+        let some = self.rows(rows);
         if self.rows_are_plain_f64() && self.row_stride == size_of::<f64>() as isize {
-            let start = self.element(rows.start, 0);
             // SAFETY: aligned f64 in native byte order, one after the other, in bounds.
-            return unsafe { std::slice::from_raw_parts(start.cast(), rows.len()) };
+            return unsafe { std::slice::from_raw_parts(some.data.cast(), some.n_rows) };
         }
-        self.pack(rows, buffer);
+        some.pack(buffer);
         buffer
     }
 
@@ -170,13 +218,16 @@ impl<'a> Matrix<'a> {
         Ok(())
     }
 
-    fn element(&self, row: usize, col: usize) -> *const u8 {
-        self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
+    /// Known where rows follow one another without a gap.
+    fn ahead(&self) -> Ahead {
+        let row_bytes = self.n_cols * self.dtype.size();
+        let follow = self.row_stride == row_bytes as isize && self.n_cols > 1;
+        let address = self.data.wrapping_add(DISTANCE);
+        if follow { Ahead { address, row_bytes } } else { Ahead::UNKNOWN }
     }
 
-    /// Whether rows lie in memory one after the other, but have to be widened.
-    pub(crate) fn rows_are_widened(&self) -> bool {
-        !self.rows_are_plain_f64() && (self.n_cols == 1 || self.col_stride == self.dtype.size() as isize)
+    fn element(&self, row: usize, col: usize) -> *const u8 {
+        self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
     }
 
     fn rows_are_plain_f64(&self) -> bool {
@@ -188,9 +239,9 @@ impl<'a> Matrix<'a> {
             && (self.n_cols == 1 || self.col_stride == size)
     }
 
-    fn pack(&self, rows: Range<usize>, buffer: &mut Vec<f64>) {
-        buffer.resize(rows.len() * self.n_cols, 0.0);
-        pack::pack(self, rows, buffer);
+    fn pack(&self, buffer: &mut Vec<f64>) {
+        buffer.resize(self.n_rows * self.n_cols, 0.0);
+        pack::pack(self, buffer);
     }
 }
 

@@ -2,45 +2,42 @@
 
 use std::array;
 use std::marker::PhantomData;
-use std::mem;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::element::{Raw, RawBool};
-use super::{DType, Matrix};
+use super::{DType, Matrix, prefetch};
 
-/// Columns are packed by square tiles, which the nearest cache holds as they are, widened and transposed.
-const TILE: usize = 16;
-/// A tile is transposed by square blocks, which registers hold.
-const BLOCK: usize = 4;
-const CACHE_LINE: isize = 64;
+/// Columns are transposed by square blocks, which registers hold; what is left of them by smaller ones.
+const BLOCK: usize = 8;
+const SMALL_BLOCK: usize = 4;
+const CACHE_LINE: isize = super::CACHE_LINE as isize;
 
-/// Fills `out` with the rows `rows`.
-pub(super) fn pack(matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
+/// Fills `out` with all rows.
+pub(super) fn pack(matrix: &Matrix<'_>, out: &mut [f64]) {
     match matrix.dtype {
-        DType::F64 => pack_as::<f64>(matrix, rows, out),
-        DType::F32 => pack_as::<f32>(matrix, rows, out),
-        DType::F16 => pack_as::<half::f16>(matrix, rows, out),
-        DType::I64 => pack_as::<i64>(matrix, rows, out),
-        DType::I32 => pack_as::<i32>(matrix, rows, out),
-        DType::I16 => pack_as::<i16>(matrix, rows, out),
-        DType::I8 => pack_as::<i8>(matrix, rows, out),
-        DType::U64 => pack_as::<u64>(matrix, rows, out),
-        DType::U32 => pack_as::<u32>(matrix, rows, out),
-        DType::U16 => pack_as::<u16>(matrix, rows, out),
-        DType::U8 => pack_as::<u8>(matrix, rows, out),
-        DType::Bool => pack_as::<RawBool>(matrix, rows, out),
+        DType::F64 => pack_as::<f64>(matrix, out),
+        DType::F32 => pack_as::<f32>(matrix, out),
+        DType::F16 => pack_as::<half::f16>(matrix, out),
+        DType::I64 => pack_as::<i64>(matrix, out),
+        DType::I32 => pack_as::<i32>(matrix, out),
+        DType::I16 => pack_as::<i16>(matrix, out),
+        DType::I8 => pack_as::<i8>(matrix, out),
+        DType::U64 => pack_as::<u64>(matrix, out),
+        DType::U32 => pack_as::<u32>(matrix, out),
+        DType::U16 => pack_as::<u16>(matrix, out),
+        DType::U8 => pack_as::<u8>(matrix, out),
+        DType::Bool => pack_as::<RawBool>(matrix, out),
     }
 }
 
-fn pack_as<T: Raw>(matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
-    Arch::new().dispatch(Pack { matrix, rows, out, element: PhantomData::<T> });
+fn pack_as<T: Raw>(matrix: &Matrix<'_>, out: &mut [f64]) {
+    Arch::new().dispatch(Pack { matrix, out, element: PhantomData::<T> });
 }
 
 struct Pack<'p, 'a, T> {
     matrix: &'p Matrix<'a>,
-    rows: Range<usize>,
     out: &'p mut [f64],
     element: PhantomData<T>,
 }
@@ -51,17 +48,26 @@ impl<T: Raw> WithSimd for Pack<'_, '_, T> {
     // The loops are plain; compiled for the SIMD dispatched to, they widen several values at a time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { matrix, mut rows, mut out, .. } = self;
-        assert!(rows.start <= rows.end && rows.end <= matrix.n_rows && out.len() == rows.len() * matrix.n_cols);
+        let Self { matrix, mut out, .. } = self;
+        let mut rows = 0..matrix.n_rows;
+        assert!(out.len() == rows.len() * matrix.n_cols);
         if out.is_empty() {
             return;
         }
         if matrix.n_cols > 1 && matrix.col_stride.abs() > matrix.row_stride.abs() {
-            let n_rows = rows.len() - rows.len() % TILE;
-            let tiles;
-            (tiles, out) = out.split_at_mut(n_rows * matrix.n_cols);
-            Self::pack_columns(simd, matrix, rows.clone(), tiles);
-            rows.start += n_rows;
+            let n_rows = rows.len() - rows.len() % BLOCK;
+            let blocks;
+            (blocks, out) = out.split_at_mut(n_rows * matrix.n_cols);
+            Self::pack_columns(simd, matrix, blocks);
+            rows.start = n_rows;
+            // Others that few are not worth more code.
+            let plain = matrix.row_stride == size_of::<T>() as isize && !matrix.byte_swapped;
+            if plain && rows.len() >= SMALL_BLOCK {
+                let block;
+                (block, out) = out.split_at_mut(SMALL_BLOCK * matrix.n_cols);
+                Self::pack_small_block(simd, matrix, n_rows, block);
+                rows.start += SMALL_BLOCK;
+            }
         }
         if matrix.byte_swapped {
             Self::pack_rows::<true>(matrix, rows, out);
@@ -90,43 +96,77 @@ impl<T: Raw> Pack<'_, '_, T> {
         }
     }
 
-    /// Packs whole tiles; `out` ends with the last of them.
+    /// Packs four rows, four columns at a time; each column's elements lie one after the other.
+    #[inline(always)]
+    fn pack_small_block<S: Simd>(simd: S, matrix: &Matrix<'_>, first_row: usize, out: &mut [f64]) {
+        let n_cols = matrix.n_cols;
+        let load = |col: usize| -> [T; SMALL_BLOCK] {
+            let address = matrix.element(first_row, col);
+            prefetch(address.wrapping_add(super::DISTANCE));
+            // SAFETY: as promised, and all of these are in bounds.
+            unsafe { read(address) }
+        };
+        let [a, b, c, d]: [&mut [f64]; SMALL_BLOCK] = {
+            let mut rows = out.chunks_exact_mut(n_cols);
+            array::from_fn(|_| rows.next().expect("four rows"))
+        };
+        let groups = a.as_chunks_mut::<SMALL_BLOCK>().0.iter_mut().zip(b.as_chunks_mut::<SMALL_BLOCK>().0);
+        let groups = groups.zip(c.as_chunks_mut::<SMALL_BLOCK>().0.iter_mut().zip(d.as_chunks_mut::<SMALL_BLOCK>().0));
+        let mut wide = [[0.0; SMALL_BLOCK]; SMALL_BLOCK];
+        for (group, ((a, b), (c, d))) in groups.enumerate() {
+            let first = group * SMALL_BLOCK;
+            let raw = [load(first), load(first + 1), load(first + 2), load(first + 3)];
+            [*a, *b, *c, *d] = transpose(simd, widen_columns(&raw, &mut wide));
+        }
+        for col in n_cols - n_cols % SMALL_BLOCK..n_cols {
+            let [w, x, y, z] = load(col);
+            (a[col], b[col], c[col], d[col]) = (w.widen(), x.widen(), y.widen(), z.widen());
+        }
+    }
+
+    /// Packs whole blocks of rows; `out` ends with the last of them.
     ///
     /// Columns are read a few rows at a time, too few for the processor to foresee more of them, and there may be more
     /// columns than it follows. So the same rows of the next panel are asked for while these are packed.
     #[inline(always)]
-    fn pack_columns<S: Simd>(simd: S, matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
-        let &Matrix { n_cols, row_stride, .. } = matrix;
+    fn pack_columns<S: Simd>(simd: S, matrix: &Matrix<'_>, out: &mut [f64]) {
+        const B: usize = BLOCK;
+        let &Matrix { n_rows, n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
-        let contiguous = row_stride == size;
-        // Asked for from the last byte back: the cache line of the first is that in which the tile before ends.
-        let last_ahead = (rows.len() + TILE - 1) as isize * row_stride + if row_stride < 0 { 0 } else { size - 1 };
+        let plain = row_stride == size && !matrix.byte_swapped;
+        // Asked for from the last byte back: the cache line of the first is that in which the block before ends.
+        let last_ahead = (n_rows + B - 1) as isize * row_stride + if row_stride < 0 { 0 } else { size - 1 };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
-        let n_lines = (TILE as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
-        let (mut raw, mut wide) = ([[T::default(); TILE]; TILE], [[0.0; TILE]; TILE]);
-        for first_col in (0..n_cols).step_by(TILE) {
-            let cols = first_col..n_cols.min(first_col + TILE);
-            for (row, out) in rows.clone().step_by(TILE).zip(out.chunks_exact_mut(TILE * n_cols)) {
-                for (column, col) in raw.iter_mut().zip(cols.clone()) {
-                    let address = matrix.element(row, col);
-                    if contiguous {
+        let n_lines = (B as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
+        let (mut raw, mut wide) = ([[T::default(); B]; B], [[0.0; B]; B]);
+        for first_col in (0..n_cols).step_by(B) {
+            let n = B.min(n_cols - first_col);
+            for (block, out) in out.chunks_exact_mut(B * n_cols).enumerate() {
+                for (j, column) in raw[..n].iter_mut().enumerate() {
+                    let address = matrix.element(block * B, first_col + j);
+                    if plain {
+                        prefetch(address.wrapping_offset(last_ahead));
                         // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
                         *column = unsafe { read(address) };
-                    } else {
-                        for (i, value) in column.iter_mut().enumerate() {
-                            // SAFETY: an element in bounds.
-                            *value = unsafe { read(address.wrapping_offset(i as isize * row_stride)) };
-                        }
+                        continue;
+                    }
+                    for (i, value) in column.iter_mut().enumerate() {
+                        // SAFETY: an element in bounds.
+                        *value = unsafe { read(address.wrapping_offset(i as isize * row_stride)) };
+                        *value = if matrix.byte_swapped { value.swap_bytes() } else { *value };
                     }
                     for i in 0..n_lines {
                         prefetch(address.wrapping_offset(last_ahead - i as isize * line_step));
                     }
                 }
-                let raw = &mut raw[..cols.len()];
-                if matrix.byte_swapped {
-                    raw.as_flattened_mut().iter_mut().for_each(|value| *value = value.swap_bytes());
+                let rows = transpose(simd, widen_columns(&raw, &mut wide));
+                for (row, values) in out.chunks_exact_mut(n_cols).zip(&rows) {
+                    if n == B {
+                        *row[first_col..].first_chunk_mut().expect("B columns") = *values;
+                    } else {
+                        row[first_col..].copy_from_slice(&values[..n]);
+                    }
                 }
-                transpose_tile(simd, widen_columns(raw, &mut wide), out, n_cols, first_col);
             }
         }
     }
@@ -134,11 +174,13 @@ impl<T: Raw> Pack<'_, '_, T> {
 
 /// The columns as `f64`, where they are if they are that already.
 #[inline(always)]
-fn widen_columns<'t, T: Raw>(columns: &'t [[T; TILE]], wide: &'t mut [[f64; TILE]; TILE]) -> &'t [[f64; TILE]] {
+fn widen_columns<'t, T: Raw, const N: usize>(
+    columns: &'t [[T; N]; N],
+    wide: &'t mut [[f64; N]; N],
+) -> &'t [[f64; N]; N] {
     if let Some(columns) = T::as_f64(columns) {
         return columns;
     }
-    let wide = &mut wide[..columns.len()];
     // In one run, which is long enough to be vectorised.
     for (wide, &value) in wide.as_flattened_mut().iter_mut().zip(columns.as_flattened()) {
         *wide = value.widen();
@@ -146,69 +188,82 @@ fn widen_columns<'t, T: Raw>(columns: &'t [[T; TILE]], wide: &'t mut [[f64; TILE
     wide
 }
 
-/// Writes some columns of `TILE` rows to their place, `first_col`, in those rows.
+/// The compiler makes a load for each element of the plain form; shuffles take less than half the time.
 #[inline(always)]
-fn transpose_tile<S: Simd>(simd: S, columns: &[[f64; TILE]], out: &mut [f64], n_cols: usize, first_col: usize) {
-    let cols = first_col..first_col + columns.len();
-    let (groups, rest) = columns.as_chunks::<BLOCK>();
-    let mut below = out;
-    for block in 0..TILE / BLOCK {
-        let mut rows: [_; BLOCK] = array::from_fn(|_| {
-            let (row, rows) = mem::take(&mut below).split_at_mut(n_cols);
-            below = rows;
-            row[cols.clone()].as_chunks_mut::<BLOCK>()
-        });
-        for (group, columns) in groups.iter().enumerate() {
-            let columns = columns.each_ref().map(|column| column.as_chunks::<BLOCK>().0[block]);
-            for ((row, _), values) in rows.iter_mut().zip(transpose(simd, columns)) {
-                row[group] = values;
-            }
+fn transpose<S: Simd, const N: usize>(_simd: S, columns: &[[f64; N]; N]) -> [[f64; N]; N] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::any::Any;
+
+        use pulp::bytemuck::cast;
+        use pulp::x86::{V3, V4};
+
+        let (simd, columns_any): (&dyn Any, &dyn Any) = (&_simd, columns);
+        let v4 = simd.downcast_ref::<V4>();
+        if let Some(v4) = v4
+            && let Some(columns) = columns_any.downcast_ref::<[[f64; 8]; 8]>()
+        {
+            let rows: [[f64; 8]; 8] = pulp::cast(x86::transpose_8(*v4, pulp::cast(*columns)));
+            return *(&rows as &dyn Any).downcast_ref().expect("N is 8");
         }
-        for (i, (_, row)) in rows.iter_mut().enumerate() {
-            for (value, column) in row.iter_mut().zip(rest) {
-                *value = column[block * BLOCK + i];
+        let avx = v4.map(|v4| v4.avx).or_else(|| simd.downcast_ref::<V3>().map(|v3| v3.avx));
+        if let Some(avx) = avx {
+            let mut rows = [[0.0; N]; N];
+            for i in (0..N).step_by(SMALL_BLOCK) {
+                for j in (0..N).step_by(SMALL_BLOCK) {
+                    let block: [[f64; 4]; 4] = array::from_fn(|k| *columns[j + k][i..].first_chunk().expect("four"));
+                    let block: [[f64; 4]; 4] = cast(x86::transpose_4(avx, cast(block)));
+                    for (row, values) in rows[i..].iter_mut().zip(&block) {
+                        row[j..j + SMALL_BLOCK].copy_from_slice(values);
+                    }
+                }
             }
+            return rows;
         }
     }
+    array::from_fn(|row| array::from_fn(|column| columns[column][row]))
 }
 
-#[inline(always)]
-fn transpose<S: Simd>(_simd: S, columns: [[f64; BLOCK]; BLOCK]) -> [[f64; BLOCK]; BLOCK] {
-    // The compiler makes a load for each element of the plain form below; shuffles take less than half the time.
-    #[cfg(target_arch = "x86_64")]
-    if let Some(avx) = avx(_simd) {
-        let [a, b, c, d]: [std::arch::x86_64::__m256d; BLOCK] = pulp::cast(columns);
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{__m256d, __m512d};
+
+    use pulp::core_arch::x86::Avx;
+    use pulp::x86::V4;
+
+    #[inline(always)]
+    pub(super) fn transpose_4(avx: Avx, [a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
         let (ab_even, ab_odd) = (avx._mm256_unpacklo_pd(a, b), avx._mm256_unpackhi_pd(a, b));
         let (cd_even, cd_odd) = (avx._mm256_unpacklo_pd(c, d), avx._mm256_unpackhi_pd(c, d));
-        return pulp::cast([
+        [
             avx._mm256_permute2f128_pd::<0x20>(ab_even, cd_even),
             avx._mm256_permute2f128_pd::<0x20>(ab_odd, cd_odd),
             avx._mm256_permute2f128_pd::<0x31>(ab_even, cd_even),
             avx._mm256_permute2f128_pd::<0x31>(ab_odd, cd_odd),
-        ]);
+        ]
     }
-    array::from_fn(|row| columns.map(|column| column[row]))
-}
 
-/// AVX, if `simd` has it; known when compiled.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn avx<S: Simd>(simd: S) -> Option<pulp::core_arch::x86::Avx> {
-    use pulp::x86::{V3, V4};
-
-    let simd: &dyn std::any::Any = &simd;
-    let v4 = simd.downcast_ref::<V4>().map(|v4| v4.avx);
-    v4.or_else(|| simd.downcast_ref::<V3>().map(|v3| v3.avx))
-}
-
-/// Asks for what will be read soon at an address, whether or not anything is there.
-#[inline(always)]
-fn prefetch(_address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a hint accesses nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(_address.cast()) };
+    /// Pairs of columns by rows 0, 2, 4, 6 and by rows 1, 3, 5, 7; of these the halves; and of these the halves.
+    #[inline(always)]
+    pub(super) fn transpose_8(simd: V4, [a, b, c, d, e, f, g, h]: [__m512d; 8]) -> [__m512d; 8] {
+        let x = simd.avx512f;
+        let four = |ab, cd, ef, gh| {
+            let left_low = x._mm512_shuffle_f64x2::<0x88>(ab, cd);
+            let left_high = x._mm512_shuffle_f64x2::<0xDD>(ab, cd);
+            let right_low = x._mm512_shuffle_f64x2::<0x88>(ef, gh);
+            let right_high = x._mm512_shuffle_f64x2::<0xDD>(ef, gh);
+            [
+                x._mm512_shuffle_f64x2::<0x88>(left_low, right_low),
+                x._mm512_shuffle_f64x2::<0x88>(left_high, right_high),
+                x._mm512_shuffle_f64x2::<0xDD>(left_low, right_low),
+                x._mm512_shuffle_f64x2::<0xDD>(left_high, right_high),
+            ]
+        };
+        let low = |a, b| x._mm512_unpacklo_pd(a, b);
+        let high = |a, b| x._mm512_unpackhi_pd(a, b);
+        let [r0, r2, r4, r6] = four(low(a, b), low(c, d), low(e, f), low(g, h));
+        let [r1, r3, r5, r7] = four(high(a, b), high(c, d), high(e, f), high(g, h));
+        [r0, r1, r2, r3, r4, r5, r6, r7]
     }
 }
 
@@ -257,17 +312,17 @@ mod tests {
     use super::*;
 
     /// Packs by every SIMD that this machine has and by the scalar path.
-    fn every_way<T: Raw>(matrix: &Matrix<'_>, rows: Range<usize>, mut check: impl FnMut(&str, &[f64])) {
-        let mut out = vec![0.5; rows.len() * matrix.n_cols];
-        pack(matrix, rows.clone(), &mut out);
+    fn every_way<T: Raw>(matrix: &Matrix<'_>, mut check: impl FnMut(&str, &[f64])) {
+        let mut out = vec![0.5; matrix.n_rows * matrix.n_cols];
+        pack(matrix, &mut out);
         check("this machine's SIMD", &out);
         out.fill(0.5);
-        Pack { matrix, rows: rows.clone(), out: &mut out, element: PhantomData::<T> }.with_simd(pulp::Scalar::new());
+        Pack { matrix, out: &mut out, element: PhantomData::<T> }.with_simd(pulp::Scalar::new());
         check("scalar", &out);
         #[cfg(target_arch = "x86_64")]
         if let Some(v3) = pulp::x86::V3::try_new() {
             out.fill(0.5);
-            Simd::vectorize(v3, Pack { matrix, rows, out: &mut out, element: PhantomData::<T> });
+            Simd::vectorize(v3, Pack { matrix, out: &mut out, element: PhantomData::<T> });
             check("AVX2", &out);
         }
     }
@@ -319,7 +374,7 @@ mod tests {
                         let (shape, strides) = ((all_rows, n_cols), (row_stride, col_stride));
                         Matrix::from_raw_parts(memory[start..].as_ptr(), shape, strides, dtype, swap)
                     };
-                    every_way::<T>(&matrix, BEFORE..BEFORE + n_rows, |way, out| {
+                    every_way::<T>(&matrix.rows(BEFORE..BEFORE + n_rows), |way, out| {
                         for (i, &found) in out.iter().enumerate() {
                             let expected = expected(i / n_cols, i % n_cols);
                             let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();

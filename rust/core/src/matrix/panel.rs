@@ -1,24 +1,41 @@
-//! A block of rows, each contiguous in memory as `f64`.
+//! Blocks of rows as `f64`: row by row, or column by column where these are few.
 
+use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// A block of rows as contiguous row-major `f64`; rows may lie apart, by `row_stride` elements.
+/// A block of rows, each contiguous; they may lie apart, by `row_stride` elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'p> {
     data: *const f64,
     n_rows: usize,
     n_cols: usize,
     row_stride: isize,
+    ahead: Ahead,
     lifetime: PhantomData<&'p [f64]>,
+}
+
+/// What will be read from memory some time after the first row, and how many bytes a row; null where nothing is known.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    pub(super) address: *const u8,
+    pub(super) row_bytes: usize,
+}
+
+impl Ahead {
+    pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0 };
 }
 
 impl<'p> Panel<'p> {
     /// # Safety
     ///
     /// For every `i < n_rows`, the `n_cols` values at `data + i·row_stride` must be aligned and readable for `'p`.
-    pub(super) unsafe fn new(data: *const f64, n_rows: usize, n_cols: usize, row_stride: isize) -> Self {
-        Self { data, n_rows, n_cols, row_stride, lifetime: PhantomData }
+    pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), row_stride: isize) -> Self {
+        Self { data, n_rows, n_cols, row_stride, ahead: Ahead::UNKNOWN, lifetime: PhantomData }
+    }
+
+    pub(super) fn with_ahead(self, ahead: Ahead) -> Self {
+        Self { ahead, ..self }
     }
 
     pub(crate) fn n_cols(&self) -> usize {
@@ -33,15 +50,86 @@ impl<'p> Panel<'p> {
     pub(crate) fn rows(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.n_rows);
         let data = self.data.wrapping_offset(range.start as isize * self.row_stride);
-        Self { data, n_rows: range.len(), ..*self }
+        let address = self.ahead(range.start).unwrap_or(std::ptr::null());
+        Self { data, n_rows: range.len(), ahead: Ahead { address, ..self.ahead }, ..*self }
     }
 
     /// Row `i`, of length `n_cols`. Slices of single rows, never of the whole block: what lies between two rows
     /// may be anything, even somebody's exclusive borrow.
     #[inline(always)]
     pub(crate) fn row(&self, i: usize) -> &'p [f64] {
-        assert!(i < self.n_rows);
-        // SAFETY: i is in bounds, and the rest is what new was promised.
-        unsafe { std::slice::from_raw_parts(self.data.offset(i as isize * self.row_stride), self.n_cols) }
+        let [row] = self.block(i);
+        row
     }
+
+    /// Rows `first` to `first + R − 1`.
+    #[inline(always)]
+    pub(crate) fn block<const R: usize>(&self, first: usize) -> [&'p [f64]; R] {
+        assert!(first < self.n_rows && R <= self.n_rows - first);
+        array::from_fn(|i| {
+            // SAFETY: the row is in bounds, and the rest is what new was promised.
+            unsafe {
+                let start = self.data.offset((first + i) as isize * self.row_stride);
+                std::slice::from_raw_parts(start, self.n_cols)
+            }
+        })
+    }
+
+    /// An address to ask for while row `i` is worked on, and the bytes there for each row.
+    #[inline(always)]
+    pub(crate) fn ahead(&self, i: usize) -> Option<*const u8> {
+        (!self.ahead.address.is_null()).then(|| self.ahead.address.wrapping_add(i * self.ahead.row_bytes))
+    }
+
+    /// Bytes in memory for each row of [`Panel::ahead`].
+    pub(crate) fn row_bytes_ahead(&self) -> usize {
+        self.ahead.row_bytes
+    }
+}
+
+/// A block of rows, each column contiguous; they may lie apart, by `col_stride` elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'p> {
+    data: *const f64,
+    n_rows: usize,
+    n_cols: usize,
+    col_stride: isize,
+    ahead: Option<usize>,
+    lifetime: PhantomData<&'p [f64]>,
+}
+
+impl<'p> Columns<'p> {
+    /// # Safety
+    ///
+    /// For every `j < n_cols`, the `n_rows` values at `data + j·col_stride` must be aligned and readable for `'p`.
+    pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), col_stride: isize) -> Self {
+        Self { data, n_rows, n_cols, col_stride, ahead: None, lifetime: PhantomData }
+    }
+
+    pub(super) fn with_ahead(self, distance: usize) -> Self {
+        Self { ahead: Some(distance), ..self }
+    }
+
+    /// How many bytes behind a value is what to ask for while it is worked on; none where nothing is known.
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> Option<usize> {
+        self.ahead
+    }
+
+    /// All columns, each of length `n_rows`.
+    #[inline(always)]
+    pub(crate) fn all<const N: usize>(&self) -> [&'p [f64]; N] {
+        assert_eq!(N, self.n_cols);
+        array::from_fn(|j| {
+            // SAFETY: the column is in bounds, and the rest is what new was promised.
+            unsafe { std::slice::from_raw_parts(self.data.offset(j as isize * self.col_stride), self.n_rows) }
+        })
+    }
+}
+
+/// A block of rows in the form in which the kernels take it.
+pub(crate) enum Strip<'p> {
+    /// More than [`FEW_COLUMNS`](super::FEW_COLUMNS).
+    Rows(Panel<'p>),
+    Columns(Columns<'p>),
 }

@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, CostGradient, Packed, Tiles};
-use crate::matrix::Matrix;
+use crate::kernel::{self, CostGradient, Packed, Rows, Tiles};
+use crate::matrix::{FEW_COLUMNS, Matrix};
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, merge_tree, run};
 
@@ -53,7 +53,7 @@ pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
     let mut product = vec![0.0; vector.len()];
     let vector = vector.as_slice().expect("vectors of solvers are contiguous");
     let panel = Matrix::from(matrix);
-    kernel::predict(&panel.panel(0..vector.len(), &mut Vec::new()), vector, 0.0, &mut product);
+    kernel::predict(&panel.strip(0..vector.len(), &mut Vec::new()), vector, 0.0, &mut product);
     product.into()
 }
 
@@ -147,11 +147,13 @@ impl RowObjective<'_> {
         let (m, n) = self.samples().features().shape();
         let partition = Partition::for_products((m, n), n * n / 2 + 2 * n, 1);
         let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), Sums::diagonal(n))).collect();
-        let sums = self.pass(&partition, at, states, |panel, targets, at, scratch, (sums, products)| {
+        let sums = self.pass(&partition, at, states, |x, targets, at, scratch, (sums, products)| {
+            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+            let rows = if n <= FEW_COLUMNS { Rows::Matrix(x) } else { Rows::Panel(panel) };
             scratch.roots.resize(panel.n_rows(), 0.0);
             let roots = &mut scratch.roots[..];
-            let finite = kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums, Some(roots));
-            scratch.packed.pack(panel, frame.scaling(), Some(roots));
+            let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, Some(roots));
+            scratch.packed.pack(&panel, frame.scaling(), Some(roots));
             products.add(&scratch.packed, roots);
             finite
         })?;
@@ -175,11 +177,19 @@ impl RowObjective<'_> {
     ) -> Result<(f64, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
         let mut roots = vec![0.0; m];
-        let partition = self.samples().partition();
+        let partition = self.strip_partition();
         let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots)).collect();
-        let sums = self.pass(&partition, at, states, |panel, targets, at, scratch, (sums, roots)| {
-            let roots = roots.split_off_mut(..panel.n_rows()).expect("one root a row");
-            kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums, Some(roots))
+        let sums = self.pass(partition, at, states, |x, targets, at, scratch, (sums, roots)| {
+            let roots = roots.split_off_mut(..x.n_rows()).expect("one root a row");
+            kernel::cost_gradient(
+                link,
+                Rows::of(x, &mut scratch.x),
+                targets,
+                at,
+                &mut scratch.strips,
+                sums,
+                Some(roots),
+            )
         })?;
         let sums = merge_tree(sums, |a, b| a.0.merge(&b.0)).expect("there is a chunk").0;
         let cost = self.divide(sums, gradient);

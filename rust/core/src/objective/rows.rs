@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Packed, Predictor, Targets};
-use crate::matrix::Panel;
+use crate::kernel::{self, CostGradient, Packed, Predictor, Rows, StripBuffers, Targets};
+use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
 use crate::pass::{Partition, merge_tree, run};
@@ -30,7 +30,6 @@ pub(crate) struct RowObjective<'a> {
 /// What a thread needs for one panel.
 #[derive(Default)]
 struct Workspace {
-    x: Vec<f64>,
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
     offset: Vec<f64>,
@@ -40,7 +39,8 @@ struct Workspace {
 /// What a kernel needs for one panel.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    pub(crate) strips: Vec<f64>,
+    pub(crate) strips: StripBuffers,
+    pub(crate) x: Vec<f64>,
     pub(crate) roots: Vec<f64>,
     pub(crate) packed: Packed,
 }
@@ -58,13 +58,7 @@ impl<'a> RowObjective<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
         let summary = samples.summarise(model)?;
-        let partition = samples.partition();
-        // Memory is read evenly where rows are widened just before they are used.
-        let partition = if samples.features().rows_are_widened() {
-            partition.in_steps_of(kernel::strip_rows(samples.n_features()))
-        } else {
-            partition
-        };
+        let partition = strip_partition(&samples);
         Ok(Self { model, samples, intercept, summary, partition, context })
     }
 
@@ -86,44 +80,49 @@ impl<'a> RowObjective<'a> {
         Self::new(self.model, self.samples.every(step), self.intercept, self.context)
     }
 
-    /// Visits each panel with its targets; `visit` says whether every linear predictor was finite.
+    /// Visits the rows of each panel with their targets; `visit` says whether every linear predictor was finite.
     pub(crate) fn pass<S: Send>(
         &self,
         partition: &Partition,
         at: &Parameters,
         states: Vec<S>,
-        visit: impl Fn(&Panel<'_>, Targets<'_>, Predictor<'_>, &mut Scratch, &mut S) -> bool + Sync,
+        visit: impl Fn(Matrix<'_>, Targets<'_>, Predictor<'_>, &mut Scratch, &mut S) -> bool + Sync,
     ) -> Result<Vec<S>, Error> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
         let bias = if self.intercept { at.bias } else { 0.0 };
         let (samples, weight_units) = (&self.samples, &self.summary.weight_units);
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
-            let panel = samples.x(rows.clone(), &mut workspace.x);
+            let x = samples.features().rows(rows.clone());
             let y = samples.y(rows.clone(), &mut workspace.y);
             let sample_weight = samples.sample_weight(rows.clone(), y, &mut workspace.sample_weight, weight_units);
             let targets = Targets { y, sample_weight };
             let offset = samples.offset(rows.clone(), &mut workspace.offset);
             let predictor = Predictor { weights, bias, offset };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
-            let finite = visit(&panel, targets, predictor, &mut workspace.scratch, state);
+            let finite = visit(x, targets, predictor, &mut workspace.scratch, state);
             if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
         };
         run(self.context, partition, states, Workspace::default, one_panel)
     }
 
+    /// The partition for kernels that go through rows by strips.
+    pub(super) fn strip_partition(&self) -> &Partition {
+        &self.partition
+    }
+
     fn cost_of(&self, link: impl Link, at: &Parameters) -> Result<f64, Error> {
         let states = vec![0.0; self.partition.n_chunks()];
-        let sums = self.pass(&self.partition, at, states, |panel, targets, at, scratch, sum| {
-            kernel::cost(link, panel, targets, at, &mut scratch.strips, sum)
+        let sums = self.pass(&self.partition, at, states, |x, targets, at, scratch, sum| {
+            kernel::cost(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sum)
         })?;
         Ok(merge_tree(sums, |a, b| *a += b).unwrap_or(0.0) / self.summary.weight_sum)
     }
 
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(self.n_features())).collect();
-        let sums = self.pass(&self.partition, at, states, |panel, targets, at, scratch, sums| {
-            kernel::cost_gradient(link, panel, targets, at, &mut scratch.strips, sums, None)
+        let sums = self.pass(&self.partition, at, states, |x, targets, at, scratch, sums| {
+            kernel::cost_gradient(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sums, None)
         })?;
         let total = merge_tree(sums, CostGradient::merge).unwrap_or_else(|| CostGradient::zeros(self.n_features()));
         Ok(self.divide(total, gradient))
@@ -164,6 +163,13 @@ impl<'a> RowObjective<'a> {
     pub(crate) fn context(&self) -> &Context<'_> {
         self.context
     }
+}
+
+/// Panels of what is packed strip by strip are long, so that little time is lost between them. What is collected from
+/// columns is packed panel by panel.
+fn strip_partition(samples: &Samples<'_>) -> Partition {
+    const LONG: usize = 64;
+    samples.partition().in_longer_panels(if samples.features().is_by_columns() { 1 } else { LONG })
 }
 
 impl Objective for RowObjective<'_> {

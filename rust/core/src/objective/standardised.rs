@@ -184,8 +184,8 @@ impl RowObjective<'_> {
         let n = self.samples().n_features();
         let partition = self.samples().partition();
         let states = (0..partition.n_chunks()).map(|_| ColumnSums::zeros(n)).collect();
-        let sums = self.pass(&partition, &Parameters::zeros(n), states, |panel, targets, _, _, sums| {
-            sums.add(panel, frame.scaling(), targets.sample_weight);
+        let sums = self.pass(&partition, &Parameters::zeros(n), states, |x, targets, _, scratch, sums| {
+            sums.add(&x.panel(0..x.n_rows(), &mut scratch.x), frame.scaling(), targets.sample_weight);
             true
         })?;
         Ok(merge_tree(sums, ColumnSums::merge).expect("there is a chunk"))

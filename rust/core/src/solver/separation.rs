@@ -29,7 +29,8 @@ impl Margins {
         let partition = rows.samples().partition();
         let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
         let states = vec![none; partition.n_chunks()];
-        let margins = rows.pass(&partition, direction, states, |panel, targets, at, _, margins| {
+        let margins = rows.pass(&partition, direction, states, |x, targets, at, scratch, margins| {
+            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
             for (i, &y) in targets.y.iter().enumerate() {
                 if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
                     continue;

@@ -1,0 +1,128 @@
+//! The products of a strip of few columns, column by column: a register holds as many rows as it has lanes. The number of
+//! columns is known when the code is compiled, so all loops over them unroll.
+
+use pulp::Simd;
+
+use crate::matrix::{Columns, prefetch};
+
+/// Calls `$function` with the number of columns as a constant.
+macro_rules! by_columns {
+    ($n_cols:expr, $function:ident, $arguments:tt) => {
+        match $n_cols {
+            1 => $function::<S, 1> $arguments,
+            2 => $function::<S, 2> $arguments,
+            3 => $function::<S, 3> $arguments,
+            4 => $function::<S, 4> $arguments,
+            5 => $function::<S, 5> $arguments,
+            6 => $function::<S, 6> $arguments,
+            7 => $function::<S, 7> $arguments,
+            $crate::matrix::FEW_COLUMNS => $function::<S, { $crate::matrix::FEW_COLUMNS }> $arguments,
+            n_cols => unreachable!("{n_cols} columns are not few"),
+        }
+    };
+}
+
+/// `z_i = x_i · w + b` for each row.
+#[inline(always)]
+pub(super) fn predict<S: Simd>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+    by_columns!(weights.len(), predict_n, (simd, columns, weights, bias, z));
+}
+
+#[inline(always)]
+fn predict_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+    let weights: [f64; N] = weights.try_into().expect("N weights");
+    let ahead = columns.ahead();
+    let columns = columns.all::<N>();
+    let (z, z_tail) = S::as_mut_simd_f64s(z);
+    let (wholes, tails) = registers::<S, N>(columns, z.len(), z_tail.len());
+    let mut splat = [simd.splat_f64s(0.0); N];
+    for (splat, weight) in splat.iter_mut().zip(weights) {
+        *splat = simd.splat_f64s(weight);
+    }
+    let bias = simd.splat_f64s(bias);
+    for (i, z) in z.iter_mut().enumerate() {
+        let mut sum = bias;
+        for (column, weight) in wholes.iter().zip(splat) {
+            if let Some(distance) = ahead {
+                prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
+            }
+            sum = simd.mul_add_e_f64s(column[i], weight, sum);
+        }
+        *z = sum;
+    }
+    if !z_tail.is_empty() {
+        let mut sum = bias;
+        for (tail, weight) in tails.iter().zip(splat) {
+            sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), weight, sum);
+        }
+        simd.partial_store_f64s(z_tail, sum);
+    }
+}
+
+/// Whole registers of each column, so many, and the rest.
+#[inline(always)]
+fn registers<S: Simd, const N: usize>(
+    columns: [&[f64]; N],
+    n_whole: usize,
+    n_rest: usize,
+) -> ([&[S::f64s]; N], [&[f64]; N]) {
+    let mut parts = ([&[][..]; N], [&[][..]; N]);
+    for (j, column) in columns.into_iter().enumerate() {
+        let (whole, rest) = S::as_simd_f64s(column);
+        (parts.0[j], parts.1[j]) = (&whole[..n_whole], &rest[..n_rest]);
+    }
+    parts
+}
+
+/// `g_j += Σ_i δ_i x_ij` over the rows.
+#[inline(always)]
+pub(super) fn accumulate<S: Simd>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
+    by_columns!(gradient.len(), accumulate_n, (simd, columns, slope, gradient));
+}
+
+#[inline(always)]
+fn accumulate_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
+    let columns = columns.all::<N>();
+    let sums = match N {
+        1 => dots::<S, N, 4>(simd, columns, slope),
+        2..=4 => dots::<S, N, 2>(simd, columns, slope),
+        _ => dots::<S, N, 1>(simd, columns, slope),
+    };
+    gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
+}
+
+/// The products of each column with another, in `WAYS` registers each, so that few sums wait for the one before.
+#[inline(always)]
+fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: [&[f64]; N], other: &[f64]) -> [f64; N] {
+    let (other, other_tail) = S::as_simd_f64s(other);
+    let (columns, tails) = registers::<S, N>(columns, other.len(), other_tail.len());
+    let (groups, rest) = other.as_chunks::<WAYS>();
+    let mut sums = [[simd.splat_f64s(0.0); N]; WAYS];
+    for (group, others) in groups.iter().enumerate() {
+        for (way, &other) in others.iter().enumerate() {
+            for (sum, column) in sums[way].iter_mut().zip(columns) {
+                *sum = simd.mul_add_e_f64s(column[group * WAYS + way], other, *sum);
+            }
+        }
+    }
+    for (i, &other) in rest.iter().enumerate() {
+        for (sum, column) in sums[0].iter_mut().zip(columns) {
+            *sum = simd.mul_add_e_f64s(column[groups.len() * WAYS + i], other, *sum);
+        }
+    }
+    let mut last = [simd.splat_f64s(0.0); N];
+    if !other_tail.is_empty() {
+        let other = simd.partial_load_f64s(other_tail);
+        for (last, tail) in last.iter_mut().zip(tails) {
+            *last = simd.mul_f64s(simd.partial_load_f64s(tail), other);
+        }
+    }
+    let mut totals = [0.0; N];
+    for j in 0..N {
+        for sums in &sums {
+            last[j] = simd.add_f64s(last[j], sums[j]);
+        }
+        totals[j] = simd.reduce_sum_f64s(last[j]);
+    }
+    totals
+}

@@ -1,0 +1,101 @@
+//! The products of a strip, with every SIMD that this machine has and on the scalar path.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::*;
+
+fn values(shape: (usize, usize)) -> Array2<f64> {
+    Array2::from_shape_fn(shape, |(i, j)| ((i * 37 + j * 11) as f64 * 0.7).sin())
+}
+
+/// The predictors at some weights, and what some slopes add to ones.
+struct Products<'a> {
+    strip: &'a Strip<'a>,
+    weights: &'a [f64],
+    slope: &'a [f64],
+    z: &'a mut [f64],
+    gradient: &'a mut [f64],
+}
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { strip, weights, slope, z, gradient } = self;
+        assert!(Predict { strip, weights, bias: 0.5, z }.with_simd(simd));
+        Accumulate { strip, slope, gradient }.with_simd(simd);
+    }
+}
+
+/// The products by every kind of SIMD, by name.
+fn products(x: ArrayView2<'_, f64>) -> Vec<(&'static str, Vec<f64>, Vec<f64>)> {
+    let (n_rows, n_cols) = x.dim();
+    let mut buffer = Vec::new();
+    let strip = &Matrix::from(x).strip(0..n_rows, &mut buffer);
+    let (weights, slope) = (&weights(n_cols), &slopes(n_rows));
+    let mut found = Vec::new();
+    let mut run = |name, way: &dyn Fn(Products<'_>)| {
+        let (mut z, mut gradient) = (vec![0.0; n_rows], vec![1.0; n_cols]);
+        way(Products { strip, weights, slope, z: &mut z, gradient: &mut gradient });
+        found.push((name, z, gradient));
+    };
+    run("this machine's SIMD", &|products| Arch::new().dispatch(products));
+    run("scalar", &|products| products.with_simd(pulp::Scalar::new()));
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = pulp::x86::V3::try_new() {
+        run("AVX2", &|products| Simd::vectorize(v3, products));
+    }
+    found
+}
+
+fn weights(n_cols: usize) -> Vec<f64> {
+    (0..n_cols).map(|j| (j as f64 * 1.3).cos()).collect()
+}
+
+fn slopes(n_rows: usize) -> Vec<f64> {
+    (0..n_rows).map(|i| (i as f64 * 2.1).cos()).collect()
+}
+
+#[test]
+fn products_agree_with_plain_loops_for_every_tail() {
+    for (n_rows, n_cols) in (1..=20).flat_map(|m| (1..=35).map(move |n| (m, n))).chain([(100, 3), (77, 8)]) {
+        let x = values((n_rows, n_cols));
+        let sum = |terms: &mut dyn Iterator<Item = f64>| terms.sum::<f64>();
+        let (weights, slopes) = (weights(n_cols), slopes(n_rows));
+        let rows = x.rows().into_iter();
+        let expected_z: Vec<_> = rows.map(|row| 0.5 + sum(&mut row.iter().zip(&weights).map(|(x, w)| x * w))).collect();
+        let columns = x.columns().into_iter();
+        let expected_g: Vec<_> =
+            columns.map(|col| 1.0 + sum(&mut col.iter().zip(&slopes).map(|(x, d)| x * d))).collect();
+        for (simd, z, gradient) in products(x.view()) {
+            let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+            assert!(near(&z, &expected_z) && near(&gradient, &expected_g), "{simd}, {n_rows} × {n_cols}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_lie_apart_and_columns_give_the_same_bits() {
+    for n_cols in 1..=35 {
+        let host = values((11, n_cols + 3));
+        let apart = host.slice(ndarray::s![.., 1..=n_cols]);
+        let fortran = apart.t().as_standard_layout().into_owned().reversed_axes();
+        let expected = products(apart.to_owned().view());
+        assert_eq!(products(apart), expected, "{n_cols} columns");
+        assert_eq!(products(fortran.view()), expected, "{n_cols} columns");
+    }
+}
+
+#[test]
+fn a_predictor_does_not_depend_on_the_rows_beside_it() {
+    for n_cols in [1, 3, 8, 9, 32, 35] {
+        let x = values((21, n_cols));
+        let together = products(x.view());
+        for i in 0..21 {
+            for (all, alone) in together.iter().zip(products(x.slice(ndarray::s![i..=i, ..]))) {
+                assert_eq!(all.1[i].to_bits(), alone.1[0].to_bits(), "{}, row {i}, {n_cols} columns", all.0);
+            }
+        }
+    }
+}

@@ -14,8 +14,15 @@ pub(crate) const TILE: usize = 8;
 /// Tiles of the right side that stay in the first-level cache while the left side goes by.
 const GROUP: usize = 4;
 
-type Lane = [f64; TILE];
+/// Aligned, so that no register's load touches two lines of the cache.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Lane([f64; TILE]);
 type Tile = [Lane; TILE];
+
+impl Lane {
+    const ZERO: Self = Self([0.0; TILE]);
+}
 
 /// A shift and a scale of each column: `x̃ = (x − centre) · inverse_scale`.
 #[derive(Clone, Copy)]
@@ -42,7 +49,7 @@ impl Packed {
     /// Lays out `√h_i (x_i − c) / s`; all `h_i` are 1 if none are given.
     pub(crate) fn pack(&mut self, panel: &Panel<'_>, scaling: Scaling<'_>, root_weight: Option<&[f64]>) {
         self.n_rows = panel.n_rows();
-        self.lanes.resize(panel.n_cols().div_ceil(TILE) * self.n_rows, [0.0; TILE]);
+        self.lanes.resize(panel.n_cols().div_ceil(TILE) * self.n_rows, Lane::ZERO);
         Arch::new().dispatch(Pack { panel, scaling, root_weight, lanes: &mut self.lanes });
     }
 
@@ -77,7 +84,7 @@ impl WithSimd for Pack<'_> {
             }
             if !tail.is_empty() {
                 for (lane, ((value, centre), scale)) in
-                    lanes[place].iter_mut().zip(tail.iter().zip(centre_tail).zip(scale_tail))
+                    lanes[place].0.iter_mut().zip(tail.iter().zip(centre_tail).zip(scale_tail))
                 {
                     *lane = (value - centre) * scale * root;
                 }
@@ -87,9 +94,16 @@ impl WithSimd for Pack<'_> {
 }
 
 #[inline(always)]
-fn scale_lane<S: Simd>(simd: S, value: &Lane, centre: &Lane, scale: &Lane, root: S::f64s, out: &mut Lane) {
+fn scale_lane<S: Simd>(
+    simd: S,
+    value: &[f64; TILE],
+    centre: &[f64; TILE],
+    scale: &[f64; TILE],
+    root: S::f64s,
+    out: &mut Lane,
+) {
     let from = S::as_simd_f64s(value).0.iter().zip(S::as_simd_f64s(centre).0).zip(S::as_simd_f64s(scale).0);
-    for (out, ((&value, &centre), &scale)) in S::as_mut_simd_f64s(out).0.iter_mut().zip(from) {
+    for (out, ((&value, &centre), &scale)) in S::as_mut_simd_f64s(&mut out.0).0.iter_mut().zip(from) {
         *out = simd.mul_f64s(simd.mul_f64s(simd.sub_f64s(value, centre), scale), root);
     }
 }
@@ -105,12 +119,12 @@ pub(crate) struct Tiles {
 impl Tiles {
     pub(crate) fn symmetric(n: usize) -> Self {
         let side = n.div_ceil(TILE);
-        Self { tiles: vec![[[0.0; TILE]; TILE]; side * (side + 1) / 2], n_rows: n, n_cols: n, symmetric: true }
+        Self { tiles: vec![[Lane::ZERO; TILE]; side * (side + 1) / 2], n_rows: n, n_cols: n, symmetric: true }
     }
 
     pub(crate) fn rectangular(n_rows: usize, n_cols: usize) -> Self {
         let n_tiles = n_rows.div_ceil(TILE) * n_cols.div_ceil(TILE);
-        Self { tiles: vec![[[0.0; TILE]; TILE]; n_tiles], n_rows, n_cols, symmetric: false }
+        Self { tiles: vec![[Lane::ZERO; TILE]; n_tiles], n_rows, n_cols, symmetric: false }
     }
 
     /// Adds `Σ_i u_i v_iᵀ` over the rows; `v` is `u` for a symmetric one.
@@ -123,7 +137,7 @@ impl Tiles {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.tiles.as_flattened_mut().iter_mut().zip(other.tiles.as_flattened()) {
-            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| *ours += theirs);
+            ours.0.iter_mut().zip(&theirs.0).for_each(|(ours, theirs)| *ours += theirs);
         }
     }
 
@@ -135,7 +149,7 @@ impl Tiles {
             let tile_rows = if self.symmetric { tile_col + 1 } else { side };
             for (tile_row, tile) in (0..tile_rows).zip(&mut tiles) {
                 for (i, lane) in (tile_row * TILE..self.n_rows).zip(tile) {
-                    for (j, &value) in (tile_col * TILE..self.n_cols).zip(lane) {
+                    for (j, value) in (tile_col * TILE..self.n_cols).zip(lane.0) {
                         if !self.symmetric || i <= j {
                             visit(i, j, value);
                         }
@@ -162,20 +176,29 @@ impl WithSimd for Products<'_> {
         let n_rows = u.n_rows;
         let n_left = u.lanes.len() / n_rows;
         let n_right = v.lanes.len() / n_rows;
+        let above = |col: usize| if symmetric { col * (col + 1) / 2 } else { col * n_left };
+        let block = |col: usize| &v.lanes[col * n_rows..][..n_rows];
         for group in (0..n_right).step_by(GROUP) {
             let group = group..(group + GROUP).min(n_right);
             let last = if symmetric { group.end } else { n_left };
             for (row, left) in u.blocks().enumerate().take(last) {
-                for col in group.clone().skip_while(|&col| symmetric && col < row) {
-                    let right = &v.lanes[col * n_rows..][..n_rows];
-                    let above = if symmetric { col * (col + 1) / 2 } else { col * n_left };
-                    let tile = &mut tiles[above + row];
+                let first = if symmetric { group.start.max(row) } else { group.start };
+                let mut col = first;
+                // Two at a time, where registers are wide: so each value of the left side is loaded once for both.
+                while S::F64_LANES == TILE && col + 1 < group.end {
+                    let (head, tail) = tiles.split_at_mut(above(col + 1));
+                    let right = [block(col), block(col + 1)];
+                    update_pair(simd, left, right, [&mut head[above(col) + row], &mut tail[row]]);
+                    col += 2;
+                }
+                for col in col..group.end {
+                    let (right, tile) = (block(col), &mut tiles[above(col) + row]);
                     // As many accumulators as the registers hold, and enough to hide an FMA's latency.
                     match S::F64_LANES {
-                        8 => update::<S, 8, 1>(simd, left, right, tile),
+                        TILE => update::<S, TILE, 1>(simd, left, right, tile),
                         4 => update::<S, 4, 2>(simd, left, right, tile),
                         2 => update::<S, 4, 4>(simd, left, right, tile),
-                        _ => update::<S, 1, 8>(simd, left, right, tile),
+                        _ => update::<S, 1, TILE>(simd, left, right, tile),
                     }
                 }
             }
@@ -189,20 +212,43 @@ fn update<S: Simd, const ROWS: usize, const VECTORS: usize>(simd: S, left: &[Lan
     for first in (0..TILE).step_by(ROWS) {
         let mut sums = [[simd.splat_f64s(0.0); VECTORS]; ROWS];
         for (left, right) in left.iter().zip(right) {
-            let right = S::as_simd_f64s(right).0;
+            let right = S::as_simd_f64s(&right.0).0;
             for (row, sums) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f64s(left[first + row]);
+                let factor = simd.splat_f64s(left.0[first + row]);
                 for (vector, sum) in sums.iter_mut().enumerate() {
                     *sum = simd.mul_add_e_f64s(factor, right[vector], *sum);
                 }
             }
         }
         for (lane, sums) in tile[first..first + ROWS].iter_mut().zip(sums) {
-            let lane = S::as_mut_simd_f64s(lane).0;
-            for (entry, sum) in lane.iter_mut().zip(sums) {
-                *entry = simd.add_f64s(*entry, sum);
-            }
+            add(simd, lane, &sums);
         }
+    }
+}
+
+/// The same for two tiles side by side, where a register is as long as a tile is wide.
+#[inline(always)]
+fn update_pair<S: Simd>(simd: S, left: &[Lane], right: [&[Lane]; 2], tiles: [&mut Tile; 2]) {
+    let mut sums = [[simd.splat_f64s(0.0); TILE]; 2];
+    for ((left, one), other) in left.iter().zip(right[0]).zip(right[1]) {
+        let (one, other) = (S::as_simd_f64s(&one.0).0[0], S::as_simd_f64s(&other.0).0[0]);
+        for row in 0..TILE {
+            let factor = simd.splat_f64s(left.0[row]);
+            sums[0][row] = simd.mul_add_e_f64s(factor, one, sums[0][row]);
+            sums[1][row] = simd.mul_add_e_f64s(factor, other, sums[1][row]);
+        }
+    }
+    for (tile, sums) in tiles.into_iter().zip(&sums) {
+        for (lane, sum) in tile.iter_mut().zip(sums) {
+            add(simd, lane, std::slice::from_ref(sum));
+        }
+    }
+}
+
+#[inline(always)]
+fn add<S: Simd>(simd: S, lane: &mut Lane, sums: &[S::f64s]) {
+    for (entry, sum) in S::as_mut_simd_f64s(&mut lane.0).0.iter_mut().zip(sums) {
+        *entry = simd.add_f64s(*entry, *sum);
     }
 }
 
@@ -231,13 +277,13 @@ impl WithSimd for WeightedSum<'_> {
             for (lanes, quad) in lanes.iter().zip(quads) {
                 for k in 0..4 {
                     for j in 0..TILE {
-                        parts[k][j] += quad[k] * lanes[k][j];
+                        parts[k][j] += quad[k] * lanes[k].0[j];
                     }
                 }
             }
             for (lane, factor) in rest_lanes.iter().zip(rest) {
                 for j in 0..TILE {
-                    parts[0][j] += factor * lane[j];
+                    parts[0][j] += factor * lane.0[j];
                 }
             }
             let [a, b, c, d] = parts;

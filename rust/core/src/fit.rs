@@ -218,7 +218,7 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
 }
 
 fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
-    let found = exact(rows, options.l2)?;
+    let found = exact(rows, options.l2, options.tol)?;
     for (iteration, parameters) in [&rows.null_model(), &found.parameters].into_iter().enumerate() {
         let (cost, gradient_norm) = (found.costs[iteration], found.gradient_norms[iteration]);
         let _ = course.observe(&Step { iteration, parameters, cost, gradient_norm })?;

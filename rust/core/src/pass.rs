@@ -64,11 +64,6 @@ impl Partition {
         self.n_rows.div_ceil(self.chunk_rows)
     }
 
-    /// The rows of every panel, in order.
-    pub(crate) fn all_panels(&self) -> impl Iterator<Item = Range<usize>> {
-        (0..self.n_chunks()).flat_map(|chunk| self.panels(chunk))
-    }
-
     fn panels(&self, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let Self { n_rows, panel_rows, chunk_rows } = *self;
         let end = (chunk + 1).saturating_mul(chunk_rows).min(n_rows);
@@ -167,7 +162,7 @@ mod tests {
     fn panels_cover_each_row_once_and_in_order() {
         for shape in [(1, 1), (7, 3), (512, 1), (513, 1), (100_000, 1), (99_999, 32), (1_000, 5_000), (3, 1 << 20)] {
             let partition = Partition::new(shape);
-            let rows: Vec<_> = partition.all_panels().collect();
+            let rows: Vec<_> = (0..partition.n_chunks()).flat_map(|chunk| partition.panels(chunk)).collect();
             assert!(rows.iter().all(|r| !r.is_empty() && r.len() <= partition.panel_rows));
             assert_eq!(rows[0].start, 0);
             assert!(rows.windows(2).all(|w| w[0].end == w[1].start));

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use crate::context::Context;
 use crate::error::Error;
 use crate::frame::power_of_two_below;
 use crate::matrix::{Matrix, Panel};
 use crate::model::{Activation, Model};
-use crate::pass::Partition;
+use crate::pass::{Partition, merge_tree, run};
 
 /// The names under which the parts of a data set appear in messages.
 #[derive(Clone, Copy, Debug)]
@@ -229,55 +230,53 @@ impl<'a> Samples<'a> {
 
     /// One look at `y`, `sample_weight` and `offset`, which are small beside `X`: all finite, the targets in the model's
     /// range, the weights not negative.
-    pub(crate) fn summarise(&self, model: Model) -> Result<Summary, Error> {
-        let y_name = self.names.y;
-        let partition = self.partition();
+    pub(crate) fn summarise(&self, model: Model, context: &Context<'_>) -> Result<Summary, Error> {
+        let argument = self.names.y;
         let bounded = model.activation() == Activation::Sigmoid;
-        let (mut y_buffer, mut weight_buffer, mut offset_buffer) = Default::default();
-        let weight_units = self.weight_units()?;
-        let (mut weight_sum, mut target_sum, mut square_sum, mut offset_sum) = (0.0, 0.0, 0.0, 0.0);
-        for rows in partition.all_panels() {
-            let start = rows.start;
-            let y = self.y(rows.clone(), &mut y_buffer);
-            let weights = self.sample_weight(rows.clone(), y, &mut weight_buffer, &weight_units);
-            let fault = |value: f64, index: usize| {
-                if !value.is_finite() {
-                    return Some(Error::NonFiniteVector { argument: y_name, index, value });
-                }
-                let outside = bounded && !(0.0..=1.0).contains(&value);
-                outside.then_some(Error::TargetOutOfRange { argument: y_name, index, value })
-            };
-            check_each(y, start, fault)?;
-            if let Some(offset) = self.offset(rows, &mut offset_buffer) {
-                check_finite(offset, start, self.names.offset)?;
-                offset_sum += match weights {
-                    Some(weights) => offset.iter().zip(weights).map(|(offset, s)| s * offset).sum::<f64>(),
-                    None => offset.iter().sum::<f64>(),
-                };
+        let (low, high) = if bounded { (0.0, 1.0) } else { (-f64::MAX, f64::MAX) };
+        let weight_units = self.weight_units(context)?;
+        let partition = self.partition();
+        let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut Sums| {
+            let ColumnBuffers { y, sample_weight, offset } = buffers;
+            let y = self.y(rows.clone(), y);
+            // Without a way out of the loop several are looked at together.
+            if !y.iter().fold(true, |fine, value| fine & (low <= *value) & (*value <= high)) {
+                check_finite(y, rows.start, argument)?;
+                check_each(y, rows.start, |value, index| {
+                    (!(low..=high).contains(&value)).then_some(Error::TargetOutOfRange { argument, index, value })
+                })?;
             }
-            if let Some(weights) = weights {
-                weight_sum += weights.iter().sum::<f64>();
-                target_sum += y.iter().zip(weights).map(|(y, s)| s * y).sum::<f64>();
-                square_sum += y.iter().zip(weights).map(|(y, s)| s * y * y).sum::<f64>();
-            } else {
-                weight_sum += y.len() as f64;
-                target_sum += y.iter().sum::<f64>();
-                square_sum += y.iter().map(|y| y * y).sum::<f64>();
+            let weights = self.sample_weight(rows.clone(), y, sample_weight, &weight_units);
+            if let Some(offset) = self.offset(rows.clone(), offset) {
+                check_finite(offset, rows.start, self.names.offset)?;
+                sums.offset += weights.map_or_else(|| total(offset, |x| x), |s| weighted_total(offset, s, |x| x));
             }
-        }
-        let (mean_target, mean_square_target) = (target_sum / weight_sum, square_sum / weight_sum);
-        Ok(Summary { weight_sum, weight_units, mean_target, mean_square_target, mean_offset: offset_sum / weight_sum })
+            sums.weight += weights.map_or(rows.len() as f64, |weights| total(weights, |s| s));
+            sums.target += weights.map_or_else(|| total(y, |y| y), |s| weighted_total(y, s, |y| y));
+            sums.square += weights.map_or_else(|| total(y, |y| y * y), |s| weighted_total(y, s, |y| y * y));
+            Ok(())
+        };
+        let states = vec![Sums::default(); partition.n_chunks()];
+        let sums = run(context, &partition, states, ColumnBuffers::default, visit)?;
+        let Sums { weight, target, square, offset } = merge_tree(sums, Sums::merge).unwrap_or_default();
+        Ok(Summary {
+            weight_sum: weight,
+            weight_units,
+            mean_target: target / weight,
+            mean_square_target: square / weight,
+            mean_offset: offset / weight,
+        })
     }
 
-    fn weight_units(&self) -> Result<WeightUnits, Error> {
-        let units = WeightUnits { unit: self.weight_unit()?, of_class: [1.0; 2] };
+    fn weight_units(&self, context: &Context<'_>) -> Result<WeightUnits, Error> {
+        let units = WeightUnits { unit: self.weight_unit(context)?, of_class: [1.0; 2] };
         let Some(class_weight) = self.class_weight else { return Ok(units) };
         let argument = self.names.y;
         let check = |sums: [f64; 2]| {
             let missing = sums.iter().position(|&sum| sum == 0.0);
             missing.map_or(Ok(()), |class| Err(Error::MissingClass { argument, class }))
         };
-        let sums = self.class_sums(&units)?;
+        let sums = self.class_sums(&units, context)?;
         check(sums)?;
         let of_class = match class_weight {
             // S / (2 S_c) up to a common factor, so that nothing overflows.
@@ -292,55 +291,95 @@ impl<'a> Samples<'a> {
     }
 
     /// The sums of the weights of the classes 0 and 1.
-    fn class_sums(&self, units: &WeightUnits) -> Result<[f64; 2], Error> {
+    fn class_sums(&self, units: &WeightUnits, context: &Context<'_>) -> Result<[f64; 2], Error> {
         let argument = self.names.y;
-        let (mut y_buffer, mut weight_buffer) = Default::default();
-        let mut sums = [0.0; 2];
-        for rows in self.partition().all_panels() {
-            let y = self.y(rows.clone(), &mut y_buffer);
+        let partition = self.partition();
+        let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut [f64; 2]| {
+            let y = self.y(rows.clone(), &mut buffers.y);
             check_finite(y, rows.start, argument)?;
             check_each(y, rows.start, |value, index| {
                 (value != 0.0 && value != 1.0).then_some(Error::TargetNotAClass { argument, index, value })
             })?;
-            match self.sample_weight(rows, y, &mut weight_buffer, units) {
-                None => {
-                    let ones: f64 = y.iter().sum();
-                    sums[0] += y.len() as f64 - ones;
-                    sums[1] += ones;
-                }
-                Some(weights) => {
-                    // Not the difference from all: a class may weigh much less than the other.
-                    sums[0] += y.iter().zip(weights).map(|(y, s)| (1.0 - y) * s).sum::<f64>();
-                    sums[1] += y.iter().zip(weights).map(|(y, s)| y * s).sum::<f64>();
-                }
-            }
-        }
-        Ok(sums)
+            // Not the difference from all: a class may weigh much less than the other.
+            let of_class = match self.sample_weight(rows, y, &mut buffers.sample_weight, units) {
+                None => [total(y, |y| 1.0 - y), total(y, |y| y)],
+                Some(weights) => [weighted_total(y, weights, |y| 1.0 - y), weighted_total(y, weights, |y| y)],
+            };
+            sums.iter_mut().zip(of_class).for_each(|(sum, of_class)| *sum += of_class);
+            Ok(())
+        };
+        let states = vec![[0.0; 2]; partition.n_chunks()];
+        let sums = run(context, &partition, states, ColumnBuffers::default, visit)?;
+        Ok(merge_tree(sums, |a, b| a.iter_mut().zip(b).for_each(|(a, b)| *a += b)).unwrap_or_default())
     }
 
     /// The largest power of two not above the largest weight. Weights are divided by it, which rounds nothing, so that
     /// only their ratios matter and no sum of them overflows or underflows.
-    fn weight_unit(&self) -> Result<f64, Error> {
+    fn weight_unit(&self, context: &Context<'_>) -> Result<f64, Error> {
         let Some(weights) = self.sample_weight else { return Ok(1.0) };
         let argument = self.names.sample_weight;
-        let mut buffer = Vec::new();
-        let mut largest: f64 = 0.0;
-        for rows in self.partition().all_panels() {
+        let partition = self.partition();
+        let visit = |buffer: &mut Vec<f64>, rows: Range<usize>, largest: &mut f64| {
             let start = rows.start;
-            let panel = weights.column(rows, &mut buffer);
+            let panel = weights.column(rows, buffer);
             check_each(panel, start, |value, index| {
                 if !value.is_finite() {
                     return Some(Error::NonFiniteVector { argument, index, value });
                 }
                 (value < 0.0).then_some(Error::NegativeWeight { argument, index, value })
             })?;
-            largest = panel.iter().fold(largest, |acc, &weight| acc.max(weight));
-        }
+            *largest = panel.iter().fold(*largest, |acc, &weight| acc.max(weight));
+            Ok(())
+        };
+        let of_chunks = run(context, &partition, vec![0.0; partition.n_chunks()], Vec::new, visit)?;
+        let largest = of_chunks.into_iter().fold(0.0, f64::max);
         if largest == 0.0 {
             return Err(Error::ZeroWeights { argument });
         }
         Ok(power_of_two_below(largest))
     }
+}
+
+/// Where columns are widened to.
+#[derive(Default)]
+struct ColumnBuffers {
+    y: Vec<f64>,
+    sample_weight: [Vec<f64>; 2],
+    offset: Vec<f64>,
+}
+
+/// `Σ s_i`, `Σ s_i y_i`, `Σ s_i y_i²` and the sum of the weighted offsets.
+#[derive(Clone, Default)]
+struct Sums {
+    weight: f64,
+    target: f64,
+    square: f64,
+    offset: f64,
+}
+
+impl Sums {
+    fn merge(&mut self, other: &Self) {
+        self.weight += other.weight;
+        self.target += other.target;
+        self.square += other.square;
+        self.offset += other.offset;
+    }
+}
+
+/// `Σ f(x_i)`, in lanes.
+fn total(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    const LANES: usize = 8;
+    let mut lanes = [0.0; LANES];
+    let (blocks, tail) = values.as_chunks::<LANES>();
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(lane, &value)| *lane += f(value));
+    }
+    lanes.iter().sum::<f64>() + tail.iter().map(|&value| f(value)).sum::<f64>()
+}
+
+/// `Σ s_i f(x_i)`.
+fn weighted_total(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    values.iter().zip(weights).map(|(&value, weight)| weight * f(value)).sum()
 }
 
 /// Weights are divided by `unit` and multiplied by a factor of their class, so that the largest of each is about 1 and

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::matrix::Panel;
+use crate::matrix::{CACHE_LINE, Panel, prefetch};
 
 /// Columns a tile; one AVX-512 register.
 pub(crate) const TILE: usize = 8;
@@ -70,41 +70,58 @@ impl WithSimd for Pack<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { panel, scaling: Scaling { centre, inverse_scale }, root_weight, lanes } = self;
-        let n_rows = panel.n_rows();
-        let (centres, centre_tail) = centre.as_chunks::<TILE>();
-        let (scales, scale_tail) = inverse_scale.as_chunks::<TILE>();
-        for row in 0..n_rows {
-            let (values, tail) = panel.row(row).as_chunks::<TILE>();
-            let root = root_weight.map_or(1.0, |roots| roots[row]);
-            let mut place = row;
-            for ((value, centre), scale) in values.iter().zip(centres).zip(scales) {
-                scale_lane(simd, value, centre, scale, simd.splat_f64s(root), &mut lanes[place]);
-                place += n_rows;
-            }
-            if !tail.is_empty() {
-                for (lane, ((value, centre), scale)) in
-                    lanes[place].0.iter_mut().zip(tail.iter().zip(centre_tail).zip(scale_tail))
-                {
-                    *lane = (value - centre) * scale * root;
+        let Self { panel, scaling, root_weight, lanes } = self;
+        let (n_rows, n_cols) = (panel.n_rows(), panel.n_cols());
+        let root = |row: usize| simd.splat_f64s(root_weight.map_or(1.0, |roots| roots[row]));
+        // Some rows at a time, since they come from memory; and of these column by column, for scales to stay in registers.
+        for first_row in (0..n_rows).step_by(ROWS) {
+            let rows = first_row..n_rows.min(first_row + ROWS);
+            for (block, first) in (0..n_cols).step_by(TILE).enumerate() {
+                let cols = first..n_cols.min(first + TILE);
+                let Scaling { centre, inverse_scale } = scaling.columns(cols.clone());
+                let lanes = &mut lanes[block * n_rows..][rows.clone()];
+                if cols.len() == TILE {
+                    let (centre, scale) = (S::as_simd_f64s(centre).0, S::as_simd_f64s(inverse_scale).0);
+                    if rows.len() == ROWS {
+                        let values = panel.tile::<ROWS, TILE>(first_row, first);
+                        for i in 0..ROWS {
+                            scale_lane(simd, values[i], centre, scale, root(first_row + i), &mut lanes[i]);
+                        }
+                    } else {
+                        for (lane, row) in lanes.iter_mut().zip(rows.clone()) {
+                            let [value] = panel.tile::<1, TILE>(row, first);
+                            scale_lane(simd, value, centre, scale, root(row), lane);
+                        }
+                    }
+                } else {
+                    for (lane, row) in lanes.iter_mut().zip(rows.clone()) {
+                        let root = root_weight.map_or(1.0, |roots| roots[row]);
+                        let values = panel.row(row)[cols.clone()].iter().zip(centre).zip(inverse_scale);
+                        for (lane, ((value, centre), scale)) in lane.0.iter_mut().zip(values) {
+                            *lane = (value - centre) * scale * root;
+                        }
+                    }
                 }
             }
         }
     }
 }
 
+/// Rows that are laid out together.
+const ROWS: usize = 8;
+
 #[inline(always)]
 fn scale_lane<S: Simd>(
     simd: S,
     value: &[f64; TILE],
-    centre: &[f64; TILE],
-    scale: &[f64; TILE],
+    centre: &[S::f64s],
+    scale: &[S::f64s],
     root: S::f64s,
     out: &mut Lane,
 ) {
-    let from = S::as_simd_f64s(value).0.iter().zip(S::as_simd_f64s(centre).0).zip(S::as_simd_f64s(scale).0);
-    for (out, ((&value, &centre), &scale)) in S::as_mut_simd_f64s(&mut out.0).0.iter_mut().zip(from) {
-        *out = simd.mul_f64s(simd.mul_f64s(simd.sub_f64s(value, centre), scale), root);
+    let (value, out) = (S::as_simd_f64s(value).0, S::as_mut_simd_f64s(&mut out.0).0);
+    for i in 0..TILE / S::F64_LANES {
+        out[i] = simd.mul_f64s(simd.mul_f64s(simd.sub_f64s(value[i], centre[i]), scale[i]), root);
     }
 }
 
@@ -127,11 +144,11 @@ impl Tiles {
         Self { tiles: vec![[Lane::ZERO; TILE]; n_tiles], n_rows, n_cols, symmetric: false }
     }
 
-    /// Adds `Σ_i u_i v_iᵀ` over the rows; `v` is `u` for a symmetric one.
-    pub(crate) fn add(&mut self, u: &Packed, v: &Packed) {
+    /// Adds `Σ_i u_i v_iᵀ` over the rows; `v` is `u` for a symmetric one. Meanwhile memory brings what comes next.
+    pub(crate) fn add(&mut self, u: &Packed, v: &Packed, next: Next) {
         assert_eq!(u.n_rows, v.n_rows);
         if u.n_rows > 0 {
-            Arch::new().dispatch(Products { u, v, tiles: &mut self.tiles, symmetric: self.symmetric });
+            Arch::new().dispatch(Products { u, v, tiles: &mut self.tiles, symmetric: self.symmetric, next });
         }
     }
 
@@ -160,11 +177,55 @@ impl Tiles {
     }
 }
 
+/// What will be read from memory next, some lines of the cache.
+#[derive(Clone, Copy)]
+pub(crate) struct Next {
+    address: *const u8,
+    n_lines: usize,
+}
+
+impl Next {
+    pub(crate) const UNKNOWN: Self = Self { address: std::ptr::null(), n_lines: 0 };
+
+    pub(crate) fn after(panel: &Panel<'_>) -> Self {
+        panel
+            .after()
+            .map_or(Self::UNKNOWN, |(address, n_bytes)| Self { address, n_lines: n_bytes.div_ceil(CACHE_LINE) })
+    }
+
+    fn in_shares(self, n_shares: usize) -> Shares {
+        Shares { all: self, share: self.n_lines.div_ceil(n_shares) }
+    }
+
+    #[inline(always)]
+    fn ask_for(&self, line: usize) {
+        if line < self.n_lines {
+            prefetch(self.address.wrapping_add(line * CACHE_LINE));
+        }
+    }
+}
+
+struct Shares {
+    all: Next,
+    share: usize,
+}
+
+impl Shares {
+    fn take(&mut self, shares: usize) -> Next {
+        let n_lines = (shares * self.share).min(self.all.n_lines);
+        let taken = Next { n_lines, ..self.all };
+        self.all.address = self.all.address.wrapping_add(n_lines * CACHE_LINE);
+        self.all.n_lines -= n_lines;
+        taken
+    }
+}
+
 struct Products<'a> {
     u: &'a Packed,
     v: &'a Packed,
     tiles: &'a mut [Tile],
     symmetric: bool,
+    next: Next,
 }
 
 impl WithSimd for Products<'_> {
@@ -172,12 +233,13 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { u, v, tiles, symmetric } = self;
+        let Self { u, v, tiles, symmetric, next } = self;
         let n_rows = u.n_rows;
         let n_left = u.lanes.len() / n_rows;
         let n_right = v.lanes.len() / n_rows;
         let above = |col: usize| if symmetric { col * (col + 1) / 2 } else { col * n_left };
         let block = |col: usize| &v.lanes[col * n_rows..][..n_rows];
+        let mut next = next.in_shares(tiles.len());
         for group in (0..n_right).step_by(GROUP) {
             let group = group..(group + GROUP).min(n_right);
             let last = if symmetric { group.end } else { n_left };
@@ -188,17 +250,18 @@ impl WithSimd for Products<'_> {
                 while S::F64_LANES == TILE && col + 1 < group.end {
                     let (head, tail) = tiles.split_at_mut(above(col + 1));
                     let right = [block(col), block(col + 1)];
-                    update_pair(simd, left, right, [&mut head[above(col) + row], &mut tail[row]]);
+                    update_pair(simd, left, right, [&mut head[above(col) + row], &mut tail[row]], next.take(2));
                     col += 2;
                 }
                 for col in col..group.end {
                     let (right, tile) = (block(col), &mut tiles[above(col) + row]);
                     // As many accumulators as the registers hold, and enough to hide an FMA's latency.
+                    let next = next.take(1);
                     match S::F64_LANES {
-                        TILE => update::<S, TILE, 1>(simd, left, right, tile),
-                        4 => update::<S, 4, 2>(simd, left, right, tile),
-                        2 => update::<S, 4, 4>(simd, left, right, tile),
-                        _ => update::<S, 1, TILE>(simd, left, right, tile),
+                        TILE => update::<S, TILE, 1>(simd, left, right, tile, next),
+                        4 => update::<S, 4, 2>(simd, left, right, tile, next),
+                        2 => update::<S, 4, 4>(simd, left, right, tile, next),
+                        _ => update::<S, 1, TILE>(simd, left, right, tile, next),
                     }
                 }
             }
@@ -208,10 +271,19 @@ impl WithSimd for Products<'_> {
 
 /// `tile += Σ_r left_r right_rᵀ`, `ROWS` rows of the tile at a time, each of `VECTORS` registers.
 #[inline(always)]
-fn update<S: Simd, const ROWS: usize, const VECTORS: usize>(simd: S, left: &[Lane], right: &[Lane], tile: &mut Tile) {
+fn update<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    left: &[Lane],
+    right: &[Lane],
+    tile: &mut Tile,
+    next: Next,
+) {
     for first in (0..TILE).step_by(ROWS) {
         let mut sums = [[simd.splat_f64s(0.0); VECTORS]; ROWS];
-        for (left, right) in left.iter().zip(right) {
+        for (i, (left, right)) in left.iter().zip(right).enumerate() {
+            if first == 0 {
+                next.ask_for(i);
+            }
             let right = S::as_simd_f64s(&right.0).0;
             for (row, sums) in sums.iter_mut().enumerate() {
                 let factor = simd.splat_f64s(left.0[first + row]);
@@ -228,18 +300,19 @@ fn update<S: Simd, const ROWS: usize, const VECTORS: usize>(simd: S, left: &[Lan
 
 /// The same for two tiles side by side, where a register is as long as a tile is wide.
 #[inline(always)]
-fn update_pair<S: Simd>(simd: S, left: &[Lane], right: [&[Lane]; 2], tiles: [&mut Tile; 2]) {
-    let mut sums = [[simd.splat_f64s(0.0); TILE]; 2];
-    for ((left, one), other) in left.iter().zip(right[0]).zip(right[1]) {
+fn update_pair<S: Simd>(simd: S, left: &[Lane], right: [&[Lane]; 2], tiles: [&mut Tile; 2], next: Next) {
+    let [mut sums, mut other_sums] = [[simd.splat_f64s(0.0); TILE]; 2];
+    for (i, ((left, one), other)) in left.iter().zip(right[0]).zip(right[1]).enumerate() {
+        next.ask_for(i);
         let (one, other) = (S::as_simd_f64s(&one.0).0[0], S::as_simd_f64s(&other.0).0[0]);
-        for row in 0..TILE {
-            let factor = simd.splat_f64s(left.0[row]);
-            sums[0][row] = simd.mul_add_e_f64s(factor, one, sums[0][row]);
-            sums[1][row] = simd.mul_add_e_f64s(factor, other, sums[1][row]);
+        for (factor, (sum, other_sum)) in left.0.iter().zip(sums.iter_mut().zip(&mut other_sums)) {
+            let factor = simd.splat_f64s(*factor);
+            *sum = simd.mul_add_e_f64s(factor, one, *sum);
+            *other_sum = simd.mul_add_e_f64s(factor, other, *other_sum);
         }
     }
-    for (tile, sums) in tiles.into_iter().zip(&sums) {
-        for (lane, sum) in tile.iter_mut().zip(sums) {
+    for (tile, sums) in tiles.into_iter().zip([sums, other_sums]) {
+        for (lane, sum) in tile.iter_mut().zip(&sums) {
             add(simd, lane, std::slice::from_ref(sum));
         }
     }
@@ -257,6 +330,8 @@ pub(crate) fn add_products(packed: &Packed, factors: &[f64], sums: &mut [f64]) {
     Arch::new().dispatch(WeightedSum { packed, factors, sums });
 }
 
+const WAYS: usize = 4;
+
 struct WeightedSum<'a> {
     packed: &'a Packed,
     factors: &'a [f64],
@@ -267,29 +342,31 @@ impl WithSimd for WeightedSum<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { packed, factors, sums } = self;
-        let (quads, rest) = factors.as_chunks::<4>();
         for (block, sums) in packed.blocks().zip(sums.chunks_mut(TILE)) {
-            // Four sums side by side, since each addition waits for the one before.
-            let mut parts = [[0.0; TILE]; 4];
-            let (lanes, rest_lanes) = block.as_chunks::<4>();
-            for (lanes, quad) in lanes.iter().zip(quads) {
-                for k in 0..4 {
-                    for j in 0..TILE {
-                        parts[k][j] += quad[k] * lanes[k].0[j];
-                    }
+            // Several sums side by side, since each addition waits for the one before.
+            let mut parts = [[simd.splat_f64s(0.0); TILE]; WAYS];
+            let ((groups, rest), (factors, rest_factors)) = (block.as_chunks::<WAYS>(), factors.as_chunks::<WAYS>());
+            for (lanes, factors) in groups.iter().zip(factors) {
+                for ((part, lane), factor) in parts.iter_mut().zip(lanes).zip(factors) {
+                    add_lane(simd, part, lane, *factor);
                 }
             }
-            for (lane, factor) in rest_lanes.iter().zip(rest) {
-                for j in 0..TILE {
-                    parts[0][j] += factor * lane.0[j];
-                }
+            for (lane, factor) in rest.iter().zip(rest_factors) {
+                add_lane(simd, &mut parts[0], lane, *factor);
             }
-            let [a, b, c, d] = parts;
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum += (a[j] + b[j]) + (c[j] + d[j]);
-            }
+            let mut total = Lane::ZERO;
+            parts.iter().for_each(|part| add(simd, &mut total, part));
+            sums.iter_mut().zip(total.0).for_each(|(sum, total)| *sum += total);
         }
+    }
+}
+
+#[inline(always)]
+fn add_lane<S: Simd>(simd: S, sums: &mut [S::f64s; TILE], lane: &Lane, factor: f64) {
+    let factor = simd.splat_f64s(factor);
+    for (sum, values) in sums.iter_mut().zip(S::as_simd_f64s(&lane.0).0) {
+        *sum = simd.mul_add_e_f64s(factor, *values, *sum);
     }
 }

@@ -11,7 +11,7 @@ mod reduce;
 mod tests;
 
 pub(crate) use columns::ColumnSums;
-pub(crate) use gram::{Packed, Scaling, TILE, Tiles, add_products};
+pub(crate) use gram::{Next, Packed, Scaling, TILE, Tiles, add_products};
 use link::Link;
 
 use std::ops::Range;

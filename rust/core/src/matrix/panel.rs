@@ -75,10 +75,24 @@ impl<'p> Panel<'p> {
         })
     }
 
+    /// Of rows `first` to `first + R − 1` the columns `col` to `col + N − 1`.
+    #[inline(always)]
+    pub(crate) fn tile<const R: usize, const N: usize>(&self, first: usize, col: usize) -> [&'p [f64; N]; R] {
+        assert!(col < self.n_cols && N <= self.n_cols - col);
+        // SAFETY: the columns are in bounds, and an array is aligned as its values are.
+        self.block::<R>(first).map(|row| unsafe { &*row.as_ptr().add(col).cast() })
+    }
+
     /// An address to ask for while row `i` is worked on, and the bytes there for each row.
     #[inline(always)]
     pub(crate) fn ahead(&self, i: usize) -> Option<*const u8> {
         (!self.ahead.address.is_null()).then(|| self.ahead.address.wrapping_add(i * self.ahead.row_bytes))
+    }
+
+    /// As many rows behind the last, where they follow one another: an address and bytes.
+    pub(crate) fn after(&self) -> Option<(*const u8, usize)> {
+        let n_bytes = self.n_rows * self.ahead.row_bytes;
+        self.ahead(self.n_rows).map(|address| (address.wrapping_sub(super::DISTANCE), n_bytes))
     }
 
     /// Bytes in memory for each row of [`Panel::ahead`].

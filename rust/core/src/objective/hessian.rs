@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, CostGradient, Packed, Rows, Tiles};
+use crate::kernel::{self, CostGradient, Next, Packed, Rows, Tiles};
 use crate::matrix::{FEW_COLUMNS, Matrix};
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, merge_tree, run};
@@ -85,8 +85,8 @@ impl Sums {
         Self { tiles: Tiles::symmetric(n), cross: vec![0.0; n], bias: 0.0 }
     }
 
-    fn add(&mut self, packed: &Packed, roots: &[f64]) {
-        self.tiles.add(packed, packed);
+    fn add(&mut self, packed: &Packed, roots: &[f64], next: Next) {
+        self.tiles.add(packed, packed, next);
         kernel::add_products(packed, roots, &mut self.cross);
         self.bias += roots.iter().map(|root| root * root).sum::<f64>();
     }
@@ -154,7 +154,7 @@ impl RowObjective<'_> {
             let roots = &mut scratch.roots[..];
             let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, Some(roots));
             scratch.packed.pack(&panel, frame.scaling(), Some(roots));
-            products.add(&scratch.packed, roots);
+            products.add(&scratch.packed, roots, Next::after(&panel));
             finite
         })?;
         let (sums, products) = merge_tree(sums, |a, b| {
@@ -246,10 +246,10 @@ pub(crate) fn products_of_columns(
         };
         pack(pair.0, u);
         if pair.0 == pair.1 {
-            sums.add(u, roots);
+            sums.add(u, roots, Next::UNKNOWN);
         } else {
             pack(pair.1, v);
-            sums.tiles.add(u, v);
+            sums.tiles.add(u, v, Next::UNKNOWN);
         }
         Ok(())
     };

@@ -57,7 +57,7 @@ impl<'a> RowObjective<'a> {
         intercept: bool,
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
-        let summary = samples.summarise(model)?;
+        let summary = samples.summarise(model, context)?;
         let partition = strip_partition(&samples);
         Ok(Self { model, samples, intercept, summary, partition, context })
     }

@@ -28,19 +28,20 @@ pub(crate) struct Exact {
 const FEW: usize = 4096;
 
 /// The linear model's weights and bias by least squares: by the products of columns where these keep enough digits, else
-/// by QR with corrections in twice the precision; where features outnumber samples by the products of rows.
+/// by QR with corrections in twice the precision; where features outnumber samples by the products of rows. With `tol` 0
+/// every digit is worth a further pass.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64) -> Result<Exact, Error> {
+pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     let (m, n) = rows.samples().features().shape();
     if n > m {
         let found = wide(rows, l2)?;
         return certify(rows, l2, found.parameters, (found.rank, found.condition, Vec::new()));
     }
     if m * n > FEW
-        && let Some(found) = normal_equations(rows, l2)?
+        && let Some(found) = normal_equations(rows, l2, tol)?
     {
         return Ok(found);
     }

@@ -17,7 +17,7 @@ fn solve(samples: &Samples<'_>, intercept: bool, l2: f64) -> Result<LeastSquares
 }
 
 fn solve_on(context: &Context<'_>, samples: &Samples<'_>, intercept: bool, l2: f64) -> Result<LeastSquares, Error> {
-    let summary = samples.summarise(Model::Linear)?;
+    let summary = samples.summarise(Model::Linear, context)?;
     least_squares(samples, &summary, context, intercept, l2)
 }
 

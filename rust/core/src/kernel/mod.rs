@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::matrix::{CACHE_LINE, Matrix, Panel, Strip, prefetch};
+use crate::matrix::{CACHE_LINE, FEW_COLUMNS, Matrix, Panel, Strip, prefetch};
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -68,6 +68,11 @@ impl<'p> Rows<'p> {
         } else {
             Self::Matrix(matrix)
         }
+    }
+
+    /// Rows that a panel has been made of as well.
+    pub(crate) fn over(matrix: Matrix<'p>, panel: Panel<'p>) -> Self {
+        if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix) } else { Self::Panel(panel) }
     }
 
     fn shape(&self) -> (usize, usize) {

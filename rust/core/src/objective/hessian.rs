@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
 use crate::kernel::{self, CostGradient, Next, Packed, Rows, Tiles};
-use crate::matrix::{FEW_COLUMNS, Matrix};
+use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, merge_tree, run};
 
@@ -149,7 +149,7 @@ impl RowObjective<'_> {
         let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), Sums::diagonal(n))).collect();
         let sums = self.pass(&partition, at, states, |x, targets, at, scratch, (sums, products)| {
             let panel = x.panel(0..x.n_rows(), &mut scratch.x);
-            let rows = if n <= FEW_COLUMNS { Rows::Matrix(x) } else { Rows::Panel(panel) };
+            let rows = Rows::over(x, panel);
             scratch.roots.resize(panel.n_rows(), 0.0);
             let roots = &mut scratch.roots[..];
             let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, Some(roots));

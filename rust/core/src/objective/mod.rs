@@ -12,7 +12,7 @@ pub(crate) use hessian::{Hessian, mirror, products_of_columns};
 pub(crate) use moments::Moments;
 pub(crate) use penalised::Penalised;
 pub(crate) use rows::RowObjective;
-pub(crate) use standardised::Standardised;
+pub(crate) use standardised::{Spread, Standardised};
 
 use crate::error::Error;
 use crate::model::Parameters;

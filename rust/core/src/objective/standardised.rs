@@ -4,7 +4,8 @@
 use super::{Hessian, RowObjective};
 use crate::error::Error;
 use crate::frame::{self, Frame};
-use crate::kernel::ColumnSums;
+use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
+use crate::kernel::{self, ColumnSums, CostGradient, Rows};
 use crate::model::{Model, Parameters};
 use crate::pass::merge_tree;
 
@@ -28,6 +29,26 @@ impl<'r> Standardised<'r> {
     pub(crate) fn new(rows: &'r RowObjective<'r>, l2: f64) -> Result<Self, Error> {
         let rough = rows.frame();
         let sums = rows.column_sums(&rough)?;
+        Self::of_sums(rows, l2, &rough, &sums)
+    }
+
+    /// The same, and in the same pass the cost without a penalty and its gradient at `at`, all in the data's own units.
+    ///
+    /// # Errors
+    ///
+    /// As [`Standardised::new`].
+    pub(crate) fn evaluated(
+        rows: &'r RowObjective<'r>,
+        l2: f64,
+        at: &Parameters,
+        gradient: &mut Parameters,
+    ) -> Result<(Self, f64), Error> {
+        let rough = rows.frame();
+        let (cost, sums) = rows.cost_gradient_column_sums(at, gradient, &rough)?;
+        Ok((Self::of_sums(rows, l2, &rough, &sums)?, cost))
+    }
+
+    fn of_sums(rows: &'r RowObjective<'r>, l2: f64, rough: &Frame, sums: &ColumnSums) -> Result<Self, Error> {
         let total = rows.summary().weight_sum;
         let mut centre = rough.centre().to_vec();
         let mut scale = rough.scale().to_vec();
@@ -50,22 +71,18 @@ impl<'r> Standardised<'r> {
         Ok(Self { rows, frame: Frame::new(centre, scale), varies, penalty })
     }
 
-    /// The same variables and penalty for other rows.
-    pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
-        Standardised { rows, frame: self.frame.clone(), varies: self.varies.clone(), penalty: self.penalty.clone() }
+    /// Whether the columns vary about as much as in `other`, of some of the rows. A rare value may be missing there.
+    pub(crate) fn varies_like(&self, other: &Spread) -> bool {
+        let scales = self.frame.scale().iter().zip(other.frame.scale());
+        let mut varying = self.varies.iter().zip(&other.varies).zip(scales);
+        varying.all(|((&varies, &there), (scale, other))| {
+            !varies || there && (0.2..5.0).contains(&(other / scale).powi(2))
+        })
     }
 
-    /// Whether the columns vary about as much as in the rows that the variables are of. A rare value may be missing.
-    ///
-    /// # Errors
-    ///
-    /// As a pass over the rows.
-    pub(crate) fn varies_alike(&self) -> Result<bool, Error> {
-        let sums = self.rows.column_sums(&self.frame)?;
-        let total = self.rows.summary().weight_sum;
-        let variances =
-            sums.first.iter().zip(&sums.second).map(|(first, second)| second / total - (first / total).powi(2));
-        Ok(variances.zip(&self.varies).all(|(variance, &varies)| !varies || (0.2..5.0).contains(&variance)))
+    /// What is left of it without its rows.
+    pub(crate) fn into_spread(self) -> Spread {
+        Spread { frame: self.frame, varies: self.varies }
     }
 
     /// Adds `amount` to the penalty's second derivative, in these variables.
@@ -110,6 +127,13 @@ impl<'r> Standardised<'r> {
             Model::SigmoidLogLoss => slope,
         };
         Parameters { weights: self.penalty.iter().map(|penalty| curvature + penalty).collect(), bias: curvature }
+    }
+
+    /// What a pass found in the data's own units, in these: parameters, the objective and its gradient.
+    pub(crate) fn enter(&self, at: &Parameters, cost: f64, gradient: &Parameters) -> (Parameters, f64, Parameters) {
+        let (at, mut gradient) = (self.frame.enter(at), self.frame.enter_gradient(gradient));
+        let cost = cost + self.penalise(&at, &mut gradient);
+        (at, cost, gradient)
     }
 
     /// # Errors
@@ -190,4 +214,48 @@ impl RowObjective<'_> {
         })?;
         Ok(merge_tree(sums, ColumnSums::merge).expect("there is a chunk"))
     }
+
+    fn cost_gradient_column_sums(
+        &self,
+        at: &Parameters,
+        gradient: &mut Parameters,
+        frame: &Frame,
+    ) -> Result<(f64, ColumnSums), Error> {
+        match self.model() {
+            Model::Linear => self.cost_gradient_column_sums_of(Linear, at, gradient, frame),
+            Model::SigmoidSquaredError => self.cost_gradient_column_sums_of(SigmoidSquaredError, at, gradient, frame),
+            Model::SigmoidLogLoss => self.cost_gradient_column_sums_of(SigmoidLogLoss, at, gradient, frame),
+        }
+    }
+
+    fn cost_gradient_column_sums_of(
+        &self,
+        link: impl Link,
+        at: &Parameters,
+        gradient: &mut Parameters,
+        frame: &Frame,
+    ) -> Result<(f64, ColumnSums), Error> {
+        let n = self.samples().n_features();
+        let partition = self.samples().partition();
+        let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n))).collect();
+        let sums = self.pass(&partition, at, states, |x, targets, at, scratch, (sums, columns)| {
+            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+            let rows = Rows::over(x, panel);
+            let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, None);
+            columns.add(&panel, frame.scaling(), targets.sample_weight);
+            finite
+        })?;
+        let (sums, columns) = merge_tree(sums, |a, b| {
+            a.0.merge(&b.0);
+            a.1.merge(&b.1);
+        })
+        .expect("there is a chunk");
+        Ok((self.divide(sums, gradient), columns))
+    }
+}
+
+/// How columns vary.
+pub(crate) struct Spread {
+    frame: Frame,
+    varies: Vec<bool>,
 }

@@ -10,8 +10,9 @@ use std::ops::ControlFlow;
 use super::factor::Factor;
 use super::{Observer, Step, StopReason};
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::model::Parameters;
-use crate::objective::{Hessian, Standardised};
+use crate::objective::{Hessian, RowObjective, Standardised};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -34,6 +35,24 @@ impl Settings {
 pub(crate) enum Curvature {
     Diagonal(Parameters),
     Factored(Factor),
+    /// From some of the rows, in variables of theirs; `rate` is the factor by which a step is expected to shrink the
+    /// gradient.
+    OfPart {
+        factor: Factor,
+        theirs: Frame,
+        ours: Frame,
+        rate: f64,
+    },
+}
+
+impl Curvature {
+    /// The last Hessian that was formed.
+    pub(crate) fn factor(&self) -> Option<&Factor> {
+        match self {
+            Self::Diagonal(_) => None,
+            Self::Factored(factor) | Self::OfPart { factor, .. } => Some(factor),
+        }
+    }
 }
 
 /// A place, with what a pass found there. In standardised variables, as everything here.
@@ -64,18 +83,17 @@ const MAX_TRIALS: usize = 40;
 pub(crate) fn first_place(
     objective: &Standardised<'_>,
     at: Parameters,
-    curvature: Option<Curvature>,
     settings: Settings,
 ) -> Result<(Place, Curvature), Error> {
-    let plan = Plan::new(objective, settings);
-    let (place, hessian) = evaluate(objective, at, curvature.is_none() && plan.hessian_pays(FROM_NOWHERE))?;
+    let (place, hessian) = evaluate(objective, at, hessian_pays_from_nowhere(objective.rows(), settings))?;
     let factor = hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept()));
-    let curvature = match (factor, curvature) {
-        (Some(factor), _) => Curvature::Factored(factor),
-        (None, Some(curvature)) => curvature,
-        (None, None) => Curvature::Diagonal(objective.diagonal()),
-    };
+    let curvature = factor.map_or_else(|| Curvature::Diagonal(objective.diagonal()), Curvature::Factored);
     Ok((place, curvature))
+}
+
+/// Whether a Hessian is formed where nothing is known of the curvature.
+pub(crate) fn hessian_pays_from_nowhere(rows: &RowObjective<'_>, settings: Settings) -> bool {
+    Plan::new(rows, settings).hessian_pays(FROM_NOWHERE)
 }
 
 /// From a place to the minimum.
@@ -85,7 +103,7 @@ pub(crate) fn quasi_newton(
     settings: Settings,
     observer: &mut Observer<'_>,
 ) -> Result<Outcome, Error> {
-    let plan = Plan::new(objective, settings);
+    let plan = Plan::new(objective.rows(), settings);
     let (mut place, mut curvature) = start;
     let mut memory = Memory::default();
     let mut rates = Rates::default();
@@ -118,7 +136,11 @@ pub(crate) fn quasi_newton(
             return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step });
         }
 
-        let assumed = if matches!(curvature, Curvature::Factored(_)) { FROM_A_HESSIAN } else { FROM_NOWHERE };
+        let assumed = match curvature {
+            Curvature::Diagonal(_) => FROM_NOWHERE,
+            Curvature::Factored(_) => FROM_A_HESSIAN,
+            Curvature::OfPart { rate, .. } => (size / settings.tol.max(f64::MIN_POSITIVE)).ln() / -rate.ln(),
+        };
         let passes = rates.passes_left(size, settings.tol).unwrap_or(assumed);
         let with_hessian = plan.hessian_pays(passes);
         let mut searched = line_search(objective, &place, &direction, with_hessian)?;
@@ -266,6 +288,10 @@ impl Memory {
         }
         direction = match curvature {
             Curvature::Factored(factor) => factor.step(&direction),
+            Curvature::OfPart { factor, theirs, ours, .. } => {
+                let gradient = theirs.enter_gradient(&ours.leave_gradient(&direction));
+                ours.enter(&theirs.leave(&factor.step(&gradient)))
+            }
             Curvature::Diagonal(diagonal) => {
                 let mut direction = divide(&direction, diagonal);
                 let scale = self
@@ -341,7 +367,7 @@ impl Rates {
 /// Passes that it takes to eight digits without a Hessian where columns are not nearly dependent, and with one from
 /// nearby.
 const FROM_NOWHERE: f64 = 20.0;
-const FROM_A_HESSIAN: f64 = 3.0;
+const FROM_A_HESSIAN: f64 = 2.5;
 
 /// Of so few numbers a Hessian costs about nothing; and whether a row counts twice or is there twice changes no choice.
 const FEW: usize = 1 << 15;
@@ -354,14 +380,14 @@ struct Plan {
 }
 
 impl Plan {
-    /// In units of a pass, which reads `m·n` numbers: the products take `n/32` beyond it, since a core does some 32
+    /// In units of a pass, which reads `m·n` numbers: the products take `n/40` beyond it, since a core does some 20
     /// multiplications in the time it takes to read a number and half of the products are formed; the Cholesky factor
     /// `n³/6` multiplications on one core, `n²/(96 m)`.
-    fn new(objective: &Standardised<'_>, settings: Settings) -> Self {
-        let (m, n) = objective.rows().samples().features().shape();
+    fn new(rows: &RowObjective<'_>, settings: Settings) -> Self {
+        let (m, n) = rows.samples().features().shape();
         let few = m.saturating_mul(n) <= FEW;
         let (m, n) = (m as f64, n as f64);
-        Self { hessians: settings.hessians, hessian_cost: if few { 0.0 } else { n / 32.0 + n * n / (96.0 * m) } }
+        Self { hessians: settings.hessians, hessian_cost: if few { 0.0 } else { n / 40.0 + n * n / (96.0 * m) } }
     }
 
     /// With it two or three more passes do.

@@ -4,12 +4,13 @@
 use std::ops::ControlFlow;
 
 use super::factor::Factor;
-use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, quasi_newton};
+use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, hessian_pays_from_nowhere, quasi_newton};
 use super::separation::Margins;
 use super::{Observer, Step, StopReason};
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::model::{Model, Parameters};
-use crate::objective::{Objective, RowObjective, Standardised};
+use crate::objective::{Objective, RowObjective, Spread, Standardised};
 
 /// What is known at the end.
 pub(crate) struct Smooth {
@@ -36,23 +37,19 @@ pub(crate) fn minimise(
     settings: Settings,
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
-    let objective = Standardised::new(rows, l2)?;
-    let given =
-        start.map(|start| first_place(&objective, objective.frame().enter(start), None, settings)).transpose()?;
-    let start = match given {
-        // A start that is worse than none may lie where the sigmoid is flat.
-        Some(given) if given.0.cost <= objective.null_cost() => given,
-        _ if rows.model() == Model::SigmoidSquaredError => from_log_loss(&objective, l2, settings)?,
-        _ => from_part(&objective, settings)?,
+    let (objective, start) = match start {
+        Some(start) => {
+            let (objective, given) = begin_at(rows, l2, start, settings)?;
+            // A start that is worse than none may lie where the sigmoid is flat.
+            if given.0.cost <= objective.null_cost() { (objective, given) } else { begin(rows, l2, settings)? }
+        }
+        None => begin(rows, l2, settings)?,
     };
     let outcome = quasi_newton(&objective, start, settings, observer)?;
     let separating = separation(&objective, &outcome)?;
     let Outcome { place, curvature, n_iter, stop_reason, .. } = outcome;
     let stop_reason = if separating.is_some() { StopReason::Separation } else { stop_reason };
-    let condition = match &curvature {
-        Curvature::Factored(factor) => Some(factor.condition()),
-        Curvature::Diagonal(_) => None,
-    };
+    let condition = curvature.factor().map(Factor::condition);
     Ok(Smooth {
         parameters: objective.frame().leave(&place.at),
         n_iter,
@@ -63,20 +60,59 @@ pub(crate) fn minimise(
     })
 }
 
+/// The objective, and where to start from.
+type Beginning<'r> = (Standardised<'r>, (Place, Curvature));
+
+fn begin<'r>(rows: &'r RowObjective<'r>, l2: f64, settings: Settings) -> Result<Beginning<'r>, Error> {
+    let other = from_part(rows, l2, 0.0, settings)?;
+    if rows.model() == Model::SigmoidSquaredError { from_log_loss(other, l2, settings) } else { Ok(other) }
+}
+
 /// Squared error on the sigmoid has minima that are not the lowest. The minimum of the log loss, which has but one, is
 /// mostly near that; unless no weights, or a part of the rows, lead lower.
-fn from_log_loss(objective: &Standardised<'_>, l2: f64, settings: Settings) -> Result<(Place, Curvature), Error> {
+fn from_log_loss(other: Beginning<'_>, l2: f64, settings: Settings) -> Result<Beginning<'_>, Error> {
+    let (objective, other) = other;
     let rows = objective.rows().with_model(Model::SigmoidLogLoss)?;
-    let log_loss = Standardised::new(&rows, l2)?;
     let rough = Settings { max_iter: 20, tol: 1e-3, ..settings };
-    let start = from_part(&log_loss, rough)?;
+    let (log_loss, start) = from_part(&rows, l2, 0.0, rough)?;
     let found = quasi_newton(&log_loss, start, rough, &mut unobserved)?;
-    let other = from_part(objective, settings)?;
-    match first_place(objective, found.place.at, None, settings) {
-        Ok(found) if found.0.cost < other.0.cost => Ok(found),
-        Ok(_) | Err(Error::Overflow) => Ok(other),
+    let at = log_loss.frame().leave(&found.place.at);
+    match first_place(&objective, objective.frame().enter(&at), settings) {
+        Ok(found) if found.0.cost < other.0.cost => Ok((objective, found)),
+        Ok(_) | Err(Error::Overflow) => Ok((objective, other)),
         Err(error) => Err(error),
     }
+}
+
+/// The first evaluation; the scales of the columns are found in the same pass.
+fn begin_at<'r>(
+    rows: &'r RowObjective<'r>,
+    l2: f64,
+    at: &Parameters,
+    settings: Settings,
+) -> Result<Beginning<'r>, Error> {
+    if hessian_pays_from_nowhere(rows, settings) {
+        // It is formed in variables of these scales.
+        let objective = Standardised::new(rows, l2)?;
+        let found = first_place(&objective, objective.frame().enter(at), settings)?;
+        return Ok((objective, found));
+    }
+    let (objective, place) = evaluate_at(rows, l2, 0.0, at)?;
+    let curvature = Curvature::Diagonal(objective.diagonal());
+    Ok((objective, (place, curvature)))
+}
+
+fn evaluate_at<'r>(
+    rows: &'r RowObjective<'r>,
+    l2: f64,
+    ridge: f64,
+    at: &Parameters,
+) -> Result<(Standardised<'r>, Place), Error> {
+    let mut gradient = Parameters::zeros(at.n_features());
+    let (objective, cost) = Standardised::evaluated(rows, l2, at, &mut gradient)?;
+    let objective = objective.with_ridge(ridge);
+    let (at, cost, gradient) = objective.enter(at, cost, &gradient);
+    Ok((objective, Place { at, cost, gradient }))
 }
 
 fn unobserved(_: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
@@ -89,43 +125,66 @@ const PART: usize = 17;
 const MIN_ROWS: usize = 1000;
 const MIN_ROWS_A_COLUMN: usize = 20;
 
-/// The minimum over a part of the rows, or the null model where that is better or the rows are few.
-fn from_part(objective: &Standardised<'_>, settings: Settings) -> Result<(Place, Curvature), Error> {
-    let found = match part(objective, settings) {
+/// The minimum over a part of the rows, or the null model where that is better or the rows are few. `ridge` is added to
+/// the penalty in standardised variables.
+fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Settings) -> Result<Beginning<'r>, Error> {
+    let found = match part(rows, l2, settings) {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
         found => found.ok().flatten(),
     };
-    if let Some((at, curvature)) = found {
-        match first_place(objective, at, curvature, settings) {
+    if let Some(Part { at, hessian, spread }) = found {
+        match evaluate_at(rows, l2, ridge, &at) {
             Err(Error::Overflow) => {}
             found => {
-                let found = found?;
-                if found.0.cost <= objective.null_cost() {
-                    return Ok(found);
+                let (objective, place) = found?;
+                if place.cost <= objective.null_cost() {
+                    let Some((factor, theirs, rate)) = hessian.filter(|_| objective.varies_like(&spread)) else {
+                        let start = first_place(&objective, place.at, settings)?;
+                        return Ok((objective, start));
+                    };
+                    let ours = objective.frame().clone();
+                    return Ok((objective, (place, Curvature::OfPart { factor, theirs, ours, rate })));
                 }
             }
         }
     }
-    first_place(objective, objective.rows().null_model(), None, settings)
+    let objective = Standardised::new(rows, l2)?.with_ridge(ridge);
+    let start = first_place(&objective, rows.null_model(), settings)?;
+    Ok((objective, start))
 }
 
-fn part(objective: &Standardised<'_>, settings: Settings) -> Result<Option<(Parameters, Option<Curvature>)>, Error> {
-    let whole = objective.rows();
+/// The minimum over a part of the rows.
+struct Part {
+    /// In the data's own units.
+    at: Parameters,
+    /// A Hessian, the variables it is in, and by how much a step with it is expected to shrink a gradient.
+    hessian: Option<(Factor, Frame, f64)>,
+    spread: Spread,
+}
+
+fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<Part>, Error> {
     let (m, n) = (whole.samples().n_samples(), whole.samples().n_features());
     let n_rows = m / PART;
     if n_rows < MIN_ROWS || n_rows < MIN_ROWS_A_COLUMN * n {
         return Ok(None);
     }
     let rows = whole.every(PART)?;
-    // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.
-    let objective = objective.over(&rows).with_ridge(1.0 / n_rows as f64);
     // The minimum over the part is as far from that of the whole as its gradient there is long, 1/√m.
     let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
-    let start = from_part(&objective, settings)?;
-    let outcome = quasi_newton(&objective, start, settings, &mut unobserved)?;
-    let curvature = objective.varies_alike()?.then_some(outcome.curvature);
-    Ok(Some((outcome.place.at, curvature)))
+    // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.
+    let (objective, start) = from_part(&rows, l2, 1.0 / n_rows as f64, settings)?;
+    let Outcome { place, curvature, .. } = quasi_newton(&objective, start, settings, &mut unobserved)?;
+    let at = objective.frame().leave(&place.at);
+    // Eigenvalues of the Hessian of some rows, beside that of all, differ from 1 by twice the root of n over their number;
+    // a step shrinks the gradient by about that, with what later gradients tell by a little more.
+    let rate = (1.25 * (n as f64 / n_rows as f64).sqrt()).clamp(0.1, 0.9);
+    let hessian = match curvature {
+        Curvature::Factored(factor) => Some((factor, objective.frame().clone(), rate)),
+        Curvature::OfPart { factor, theirs, rate, .. } => Some((factor, theirs, rate)),
+        Curvature::Diagonal(_) => None,
+    };
+    Ok(Some(Part { at, hessian, spread: objective.into_spread() }))
 }
 
 /// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
@@ -148,7 +207,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     let frame = objective.frame();
     let place = frame.leave(&outcome.place.at);
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
-    let with_hessian = matches!(outcome.curvature, Curvature::Factored(_));
+    let with_hessian = outcome.curvature.factor().is_some();
     // A column of standard deviation 1 has no entry beyond √m.
     if with_hessian && step.norm() * (rows.samples().n_samples() as f64).sqrt() < LONG_STEP {
         return Ok(None);

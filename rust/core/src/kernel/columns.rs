@@ -47,7 +47,8 @@ impl WithSimd for Add<'_> {
         let whole = panel.n_rows() - panel.n_rows() % ROWS;
         for first in (0..whole).step_by(ROWS) {
             let rows = [0, 1, 2, 3].map(|i| first + i);
-            add_rows(simd, rows.map(|row| panel.row(row)), rows.map(weight), scaling, sums);
+            panel.ask_for(first..first + ROWS);
+            add_rows(simd, panel.block(first), rows.map(weight), scaling, sums);
         }
         for row in whole..panel.n_rows() {
             add_rows(simd, [panel.row(row)], [weight(row)], scaling, sums);

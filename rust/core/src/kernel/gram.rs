@@ -94,12 +94,10 @@ impl WithSimd for Pack<'_> {
                         }
                     }
                 } else {
+                    let (centre, scale) = (partial(simd, centre), partial(simd, inverse_scale));
                     for (lane, row) in lanes.iter_mut().zip(rows.clone()) {
-                        let root = root_weight.map_or(1.0, |roots| roots[row]);
-                        let values = panel.row(row)[cols.clone()].iter().zip(centre).zip(inverse_scale);
-                        for (lane, ((value, centre), scale)) in lane.0.iter_mut().zip(values) {
-                            *lane = (value - centre) * scale * root;
-                        }
+                        let values = partial(simd, &panel.row(row)[cols.clone()]);
+                        scale_registers(simd, &values, &centre, &scale, root(row), lane);
                     }
                 }
             }
@@ -119,10 +117,33 @@ fn scale_lane<S: Simd>(
     root: S::f64s,
     out: &mut Lane,
 ) {
-    let (value, out) = (S::as_simd_f64s(value).0, S::as_mut_simd_f64s(&mut out.0).0);
+    scale_registers(simd, S::as_simd_f64s(value).0, centre, scale, root, out);
+}
+
+#[inline(always)]
+fn scale_registers<S: Simd>(
+    simd: S,
+    value: &[S::f64s],
+    centre: &[S::f64s],
+    scale: &[S::f64s],
+    root: S::f64s,
+    out: &mut Lane,
+) {
+    let out = S::as_mut_simd_f64s(&mut out.0).0;
     for i in 0..TILE / S::F64_LANES {
         out[i] = simd.mul_f64s(simd.mul_f64s(simd.sub_f64s(value[i], centre[i]), scale[i]), root);
     }
+}
+
+/// The registers of a lane of which only the first values are there; the others are 0.
+#[inline(always)]
+fn partial<S: Simd>(simd: S, values: &[f64]) -> [S::f64s; TILE] {
+    let mut registers = [simd.splat_f64s(0.0); TILE];
+    for i in 0..TILE / S::F64_LANES {
+        let first = (i * S::F64_LANES).min(values.len());
+        registers[i] = simd.partial_load_f64s(&values[first..values.len().min(first + S::F64_LANES)]);
+    }
+    registers
 }
 
 /// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column.

@@ -51,17 +51,14 @@ impl Half {
 
     #[inline(always)]
     fn of(panel: &Panel<'_>, row: usize, skip: usize) -> Self {
-        let Some(address) = panel.ahead(row) else { return Self::NOTHING };
-        let row_bytes = panel.row_bytes_ahead();
-        let address = address.wrapping_add(skip * row_bytes);
-        let in_steps = row_bytes == panel.n_cols() * size_of::<f64>();
-        if !in_steps {
-            // Narrow rows are few lines.
-            for line in (0..GROUP / 2 * row_bytes).step_by(CACHE_LINE) {
-                prefetch(address.wrapping_add(line));
-            }
+        let rows = row + skip..row + skip + GROUP / 2;
+        if !panel.is_plain_ahead() {
+            // Narrow rows are few lines, and rows that lie apart are each a place of its own.
+            panel.ask_for(rows);
+            return Self::NOTHING;
         }
-        Self { address, in_steps }
+        let address = panel.ahead(rows.start).unwrap_or(std::ptr::null());
+        Self { address, in_steps: !address.is_null() }
     }
 
     /// The share of the `j`th register of each of `R` rows.

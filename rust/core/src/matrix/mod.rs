@@ -218,12 +218,15 @@ impl<'a> Matrix<'a> {
         Ok(())
     }
 
-    /// Known where rows follow one another without a gap.
+    /// Known where each row lies in one piece.
     fn ahead(&self) -> Ahead {
         let row_bytes = self.n_cols * self.dtype.size();
-        let follow = self.row_stride == row_bytes as isize && self.n_cols > 1;
-        let address = self.data.wrapping_add(DISTANCE);
-        if follow { Ahead { address, row_bytes } } else { Ahead::UNKNOWN }
+        if self.n_cols == 1 || self.col_stride != self.dtype.size() as isize {
+            return Ahead::UNKNOWN;
+        }
+        let follow = self.row_stride == row_bytes as isize;
+        let distance = if follow { DISTANCE as isize } else { DISTANCE.div_ceil(row_bytes) as isize * self.row_stride };
+        Ahead { address: self.data.wrapping_offset(distance), row_bytes, row_stride: self.row_stride }
     }
 
     fn element(&self, row: usize, col: usize) -> *const u8 {

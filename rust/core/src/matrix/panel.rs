@@ -4,6 +4,8 @@ use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::{CACHE_LINE, DISTANCE, prefetch};
+
 /// A block of rows, each contiguous; they may lie apart, by `row_stride` elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'p> {
@@ -15,15 +17,17 @@ pub(crate) struct Panel<'p> {
     lifetime: PhantomData<&'p [f64]>,
 }
 
-/// What will be read from memory some time after the first row, and how many bytes a row; null where nothing is known.
+/// What will be read from memory some time after the first row, how many bytes a row and how far from one to the next;
+/// null where nothing is known.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead {
     pub(super) address: *const u8,
     pub(super) row_bytes: usize,
+    pub(super) row_stride: isize,
 }
 
 impl Ahead {
-    pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0 };
+    pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0, row_stride: 0 };
 }
 
 impl<'p> Panel<'p> {
@@ -83,21 +87,42 @@ impl<'p> Panel<'p> {
         self.block::<R>(first).map(|row| unsafe { &*row.as_ptr().add(col).cast() })
     }
 
-    /// An address to ask for while row `i` is worked on, and the bytes there for each row.
+    /// An address to ask for while row `i` is worked on.
     #[inline(always)]
     pub(crate) fn ahead(&self, i: usize) -> Option<*const u8> {
-        (!self.ahead.address.is_null()).then(|| self.ahead.address.wrapping_add(i * self.ahead.row_bytes))
+        let Ahead { address, row_stride, .. } = self.ahead;
+        (!address.is_null()).then(|| address.wrapping_offset(i as isize * row_stride))
+    }
+
+    /// Whether the rows of [`Panel::ahead`] are `f64` that follow one another.
+    #[inline(always)]
+    pub(crate) fn is_plain_ahead(&self) -> bool {
+        let row_bytes = self.n_cols * size_of::<f64>();
+        self.ahead.row_bytes == row_bytes && self.ahead.row_stride == row_bytes as isize
+    }
+
+    /// Asks for what is ahead of some rows.
+    #[inline(always)]
+    pub(crate) fn ask_for(&self, rows: Range<usize>) {
+        let Ahead { row_bytes, row_stride, .. } = self.ahead;
+        // Rows that follow one another are one.
+        let (rows, n_bytes) = if row_stride == row_bytes as isize {
+            (rows.start..rows.start + 1, rows.len() * row_bytes)
+        } else {
+            (rows, row_bytes)
+        };
+        for address in rows.filter_map(|i| self.ahead(i)) {
+            for line in (0..n_bytes).step_by(CACHE_LINE) {
+                prefetch(address.wrapping_add(line));
+            }
+        }
     }
 
     /// As many rows behind the last, where they follow one another: an address and bytes.
     pub(crate) fn after(&self) -> Option<(*const u8, usize)> {
-        let n_bytes = self.n_rows * self.ahead.row_bytes;
-        self.ahead(self.n_rows).map(|address| (address.wrapping_sub(super::DISTANCE), n_bytes))
-    }
-
-    /// Bytes in memory for each row of [`Panel::ahead`].
-    pub(crate) fn row_bytes_ahead(&self) -> usize {
-        self.ahead.row_bytes
+        let Ahead { row_bytes, row_stride, .. } = self.ahead;
+        let after = self.ahead(self.n_rows).filter(|_| row_stride == row_bytes as isize);
+        after.map(|address| (address.wrapping_sub(DISTANCE), self.n_rows * row_bytes))
     }
 }
 

@@ -139,9 +139,9 @@ fn scale_registers<S: Simd>(
 #[inline(always)]
 fn partial<S: Simd>(simd: S, values: &[f64]) -> [S::f64s; TILE] {
     let mut registers = [simd.splat_f64s(0.0); TILE];
-    for i in 0..TILE / S::F64_LANES {
+    for (i, register) in registers[..TILE / S::F64_LANES].iter_mut().enumerate() {
         let first = (i * S::F64_LANES).min(values.len());
-        registers[i] = simd.partial_load_f64s(&values[first..values.len().min(first + S::F64_LANES)]);
+        *register = simd.partial_load_f64s(&values[first..values.len().min(first + S::F64_LANES)]);
     }
     registers
 }

@@ -302,3 +302,19 @@ def test_a_warning_made_an_error_leaves_the_estimator(cls):
         refuses(cls, steepest.SeparationWarning, "columns? 0", X, X[:, 0] > 0)
     if cls is LinearRegression:
         refuses(cls, steepest.RankWarning, "columns? 2", np.column_stack([X[:, :2], np.ones(40)]), Y)
+
+
+def test_what_is_named_does_not_depend_on_the_layout():
+    X = np.random.default_rng(0).normal(size=(3000, 9))
+    X[5], X[400, 2] = 1e308, np.nan
+    for x in (X, np.asfortranarray(X)):
+        with pytest.raises(ValueError, match="NaN at row 400, column 2"):
+            cost(x, np.zeros(3000), weights=np.full(9, 10.0), bias=0.0)
+
+
+@pytest.mark.parametrize("n_features", [3, 300])
+def test_the_first_bad_target_is_named_whatever_is_wrong_with_it(n_features):
+    y = np.full(5000, 0.5)
+    y[5], y[60] = 2.0, np.nan
+    with pytest.raises(ValueError, match="2 at index 5"):
+        SigmoidRegression().fit(np.random.default_rng(0).normal(size=(5000, n_features)), y)

@@ -215,3 +215,19 @@ def test_no_oracle_and_no_peer_finds_less_on_real_data(name, l2):
 @pytest.mark.parametrize("name", SEPARABLE)
 def test_the_default_tolerance_notices_separable_classes(name):
     assert SeparationWarning.__name__ in fitted(LogisticRegression(), *real(name))[2]
+
+
+@pytest.mark.parametrize("mean", [1e3, 1e5, 1e8])
+def test_rows_that_do_not_count_mislead_no_choice_of_scales(mean):
+    """Every hundredth row is masked: all zero, weight zero. So are all that a look at 64 rows sees."""
+    rng = np.random.default_rng(0)
+    X, share = rng.normal(size=(6400, 3)), np.ones(6400)
+    y = X @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=6400)
+    X += mean
+    X[::100], share[::100] = 0, 0
+    kept = X[share > 0] - mean
+    design = np.column_stack([kept, np.ones(len(kept))])
+    expected = np.linalg.lstsq(design, y[share > 0], rcond=None)[0][:3]
+    model = LinearRegression().fit(X, y, sample_weight=share)
+    assert model.coef_ == pytest.approx(expected, rel=1e-15 * mean + 1e-12)
+    assert model.rank_ == 3

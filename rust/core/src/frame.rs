@@ -65,6 +65,12 @@ impl Frame {
         Self { centre, scale, inverse_scale }
     }
 
+    /// With each centre moved by so many scales.
+    pub(crate) fn moved(&self, by: impl Iterator<Item = f64>) -> Self {
+        let columns = self.centre.iter().zip(&self.scale).zip(by);
+        Self::new(columns.map(|((centre, scale), by)| centre + scale * by).collect(), self.scale.clone())
+    }
+
     pub(crate) fn centre(&self) -> &[f64] {
         &self.centre
     }

@@ -223,9 +223,9 @@ impl<'a> Samples<'a> {
         Some(scaled)
     }
 
-    /// Why a linear predictor of these rows came out not finite.
-    pub(crate) fn why_not_finite(&self, rows: Range<usize>) -> Error {
-        self.x.why_not_finite(rows, self.names.x)
+    /// Why some linear predictor came out not finite, whichever it was: how far a pass had got depends on the layout.
+    pub(crate) fn why_not_finite(&self) -> Error {
+        self.x.why_not_finite(0..self.n_samples(), self.names.x)
     }
 
     /// One look at `y`, `sample_weight` and `offset`, which are small beside `X`: all finite, the targets in the model's
@@ -241,9 +241,13 @@ impl<'a> Samples<'a> {
             let y = self.y(rows.clone(), y);
             // Without a way out of the loop several are looked at together.
             if !y.iter().fold(true, |fine, value| fine & (low <= *value) & (*value <= high)) {
-                check_finite(y, rows.start, argument)?;
                 check_each(y, rows.start, |value, index| {
-                    (!(low..=high).contains(&value)).then_some(Error::TargetOutOfRange { argument, index, value })
+                    let outside = !(low..=high).contains(&value);
+                    not_finite(argument, value, index).or(outside.then_some(Error::TargetOutOfRange {
+                        argument,
+                        index,
+                        value,
+                    }))
                 })?;
             }
             let weights = self.sample_weight(rows.clone(), y, sample_weight, &weight_units);
@@ -296,9 +300,13 @@ impl<'a> Samples<'a> {
         let partition = self.partition();
         let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut [f64; 2]| {
             let y = self.y(rows.clone(), &mut buffers.y);
-            check_finite(y, rows.start, argument)?;
             check_each(y, rows.start, |value, index| {
-                (value != 0.0 && value != 1.0).then_some(Error::TargetNotAClass { argument, index, value })
+                let other = value != 0.0 && value != 1.0;
+                not_finite(argument, value, index).or(other.then_some(Error::TargetNotAClass {
+                    argument,
+                    index,
+                    value,
+                }))
             })?;
             // Not the difference from all: a class may weigh much less than the other.
             let of_class = match self.sample_weight(rows, y, &mut buffers.sample_weight, units) {
@@ -323,10 +331,12 @@ impl<'a> Samples<'a> {
             let start = rows.start;
             let panel = weights.column(rows, buffer);
             check_each(panel, start, |value, index| {
-                if !value.is_finite() {
-                    return Some(Error::NonFiniteVector { argument, index, value });
-                }
-                (value < 0.0).then_some(Error::NegativeWeight { argument, index, value })
+                let negative = value < 0.0;
+                not_finite(argument, value, index).or(negative.then_some(Error::NegativeWeight {
+                    argument,
+                    index,
+                    value,
+                }))
             })?;
             *largest = panel.iter().fold(*largest, |acc, &weight| acc.max(weight));
             Ok(())
@@ -421,9 +431,11 @@ pub(crate) fn check_column(x: Matrix<'_>, column: Matrix<'_>, argument: &'static
 ///
 /// [`Error::NonFiniteVector`] with the first of the values, the rows from `start` on, that is not finite.
 pub(crate) fn check_finite(values: &[f64], start: usize, argument: &'static str) -> Result<(), Error> {
-    check_each(values, start, |value, index| {
-        (!value.is_finite()).then_some(Error::NonFiniteVector { argument, index, value })
-    })
+    check_each(values, start, |value, index| not_finite(argument, value, index))
+}
+
+fn not_finite(argument: &'static str, value: f64, index: usize) -> Option<Error> {
+    (!value.is_finite()).then_some(Error::NonFiniteVector { argument, index, value })
 }
 
 impl Summary {

@@ -173,7 +173,7 @@ impl<'a> Matrix<'a> {
             let col_stride = self.col_stride / size_of::<f64>() as isize;
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
             let columns = unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) };
-            return Strip::Columns(columns.with_ahead(DISTANCE / self.n_cols));
+            return Strip::Columns(columns.with_ahead(DISTANCE / self.n_cols.max(1)));
         }
         transposed.pack(buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
@@ -225,7 +225,8 @@ impl<'a> Matrix<'a> {
             return Ahead::UNKNOWN;
         }
         let follow = self.row_stride == row_bytes as isize;
-        let distance = if follow { DISTANCE as isize } else { DISTANCE.div_ceil(row_bytes) as isize * self.row_stride };
+        let n_rows = DISTANCE.div_ceil(row_bytes.max(1)) as isize;
+        let distance = if follow { DISTANCE as isize } else { self.row_stride.wrapping_mul(n_rows) };
         Ahead { address: self.data.wrapping_offset(distance), row_bytes, row_stride: self.row_stride }
     }
 

@@ -134,8 +134,13 @@ impl<T: Raw> Pack<'_, '_, T> {
         let &Matrix { n_rows, n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
         let plain = row_stride == size && !matrix.byte_swapped;
-        // Asked for from the last byte back: the cache line of the first is that in which the block before ends.
-        let last_ahead = (n_rows + B - 1) as isize * row_stride + if row_stride < 0 { 0 } else { size - 1 };
+        // Asked for from the last byte back: the cache line of the first is that in which the block before ends. Few rows
+        // are the columns of others, which lie one after the other.
+        let last_ahead = if n_rows == B {
+            super::DISTANCE as isize
+        } else {
+            row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 }
+        };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
         let n_lines = (B as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
         let (mut raw, mut wide) = ([[T::default(); B]; B], [[0.0; B]; B]);

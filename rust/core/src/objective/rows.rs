@@ -101,7 +101,7 @@ impl<'a> RowObjective<'a> {
             let predictor = Predictor { weights, bias, offset };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
             let finite = visit(x, targets, predictor, &mut workspace.scratch, state);
-            if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
+            if finite { Ok(()) } else { Err(samples.why_not_finite()) }
         };
         run(self.context, partition, states, Workspace::default, one_panel)
     }

@@ -65,7 +65,7 @@ impl<'r> Standardised<'r> {
             }
         }
         if !scale.iter().chain(&centre).all(|value| value.is_finite()) {
-            return Err(rows.samples().why_not_finite(0..rows.samples().n_samples()));
+            return Err(rows.samples().why_not_finite());
         }
         let penalty = scale.iter().map(|scale| frame::penalty(l2, *scale)).collect();
         Ok(Self { rows, frame: Frame::new(centre, scale), varies, penalty })
@@ -109,7 +109,7 @@ impl<'r> Standardised<'r> {
         let mean = summary.mean_target;
         match self.rows.model() {
             _ if !self.rows.intercept() || self.rows.samples().offset_column().is_some() => f64::INFINITY,
-            Model::Linear | Model::SigmoidSquaredError => summary.mean_square_target - mean * mean,
+            Model::Linear | Model::SigmoidSquaredError => (summary.mean_square_target - mean * mean).max(0.0),
             Model::SigmoidLogLoss => {
                 let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
                 term(mean) + term(1.0 - mean)

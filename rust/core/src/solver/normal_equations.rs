@@ -3,9 +3,9 @@
 use super::exact::{Exact, relative};
 use super::factor::Factor;
 use crate::error::Error;
-use crate::frame;
+use crate::frame::{self, Frame};
 use crate::model::Parameters;
-use crate::objective::{Objective, RowObjective};
+use crate::objective::{Hessian, Objective, RowObjective};
 
 /// Above this the products of the columns have lost too many of their sixteen digits to be relied on.
 const MAX_CONDITION: f64 = 1e10;
@@ -15,6 +15,7 @@ const EASY: f64 = 1e4;
 /// a correction is not worth a pass.
 const HARMLESS: f64 = 1e3;
 const FAR: f64 = 100.0;
+const NEAR: f64 = 10.0;
 const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
 
@@ -27,14 +28,25 @@ const MAX_CORRECTIONS: usize = 5;
 ///
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
-    let variables = rows.frame();
+    let mut variables = rows.frame();
     let n = rows.n_features();
     let null = rows.null_model();
     let mut gradient = Parameters::zeros(n);
-    let (null_cost, mut hessian) = match rows.cost_gradient_hessian(&null, &mut gradient, &variables) {
-        Err(Error::Overflow) => return Ok(None),
-        found => found?,
+    let mut form = |variables: &Frame| match rows.cost_gradient_hessian(&null, &mut gradient, variables) {
+        Err(Error::Overflow) => Ok(None),
+        found => found.map(Some),
     };
+    let Some((mut null_cost, mut hessian)) = form(&variables)? else { return Ok(None) };
+    if moments(&hessian).any(|(mean, deviation)| mean.abs() > (FAR * deviation).max(1.0)) {
+        // The rows that the variables were chosen by were not like the others.
+        variables = variables.moved(moments(&hessian).map(|(mean, _)| mean));
+        let Some(found) = form(&variables)? else { return Ok(None) };
+        (null_cost, hessian) = found;
+    }
+    let distances = variables.centre().iter().zip(variables.scale()).zip(moments(&hessian));
+    let near = distances.into_iter().all(|((centre, scale), (mean, deviation))| {
+        mean.abs() <= NEAR * deviation && (centre + scale * mean).abs() <= FAR * scale * deviation
+    });
     let deviations = hessian.deviations();
     let penalty: Vec<f64> = variables.scale().iter().map(|scale| frame::penalty(l2, *scale)).collect();
     hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
@@ -50,9 +62,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
     let step = factor.step(&inner_gradient);
     inner.add_scaled(1.0, &step);
     let mut place = None;
-    let distances = variables.centre().iter().zip(variables.scale()).zip(&deviations);
-    let is_near = |((centre, scale), deviation): ((&f64, &f64), &f64)| centre.abs() <= FAR * scale * deviation;
-    if condition < HARMLESS && distances.into_iter().all(is_near) {
+    if near && condition < HARMLESS {
         // The objective is quadratic: what it and its gradient are there follows from here.
         let product = hessian.product(&step);
         let cost = null_cost + (inner_gradient.dot(&step) + 0.5 * step.dot(&product));
@@ -97,6 +107,12 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
         rank: n - dependent.len(),
         dependent,
     }))
+}
+
+/// Mean and standard deviation of each column in the Hessian's variables.
+fn moments(hessian: &Hessian) -> impl Iterator<Item = (f64, f64)> {
+    let mean = |cross: f64| if hessian.bias > 0.0 { cross / hessian.bias } else { 0.0 };
+    hessian.cross.iter().map(move |&cross| mean(cross)).zip(hessian.deviations())
 }
 
 /// The largest entry of a gradient, each in units in which its column has standard deviation 1.

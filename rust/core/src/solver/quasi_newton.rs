@@ -46,11 +46,11 @@ pub(crate) enum Curvature {
 }
 
 impl Curvature {
-    /// The last Hessian that was formed.
+    /// The last Hessian of all rows that was formed.
     pub(crate) fn factor(&self) -> Option<&Factor> {
         match self {
-            Self::Diagonal(_) => None,
-            Self::Factored(factor) | Self::OfPart { factor, .. } => Some(factor),
+            Self::Factored(factor) => Some(factor),
+            Self::Diagonal(_) | Self::OfPart { .. } => None,
         }
     }
 }

@@ -140,7 +140,11 @@ fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Sett
                 let (objective, place) = found?;
                 if place.cost <= objective.null_cost() {
                     let Some((factor, theirs, rate)) = hessian.filter(|_| objective.varies_like(&spread)) else {
-                        let start = first_place(&objective, place.at, settings)?;
+                        let start = if hessian_pays_from_nowhere(rows, settings) {
+                            first_place(&objective, place.at, settings)?
+                        } else {
+                            (place, Curvature::Diagonal(objective.diagonal()))
+                        };
                         return Ok((objective, start));
                     };
                     let ours = objective.frame().clone();
@@ -194,7 +198,6 @@ const LONG_STEP: f64 = 0.03;
 fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<Vec<usize>>, Error> {
     let rows = objective.rows();
     let penalised = objective.penalty().iter().any(|&penalty| penalty > 0.0);
-    let Some(step) = &outcome.last_step else { return Ok(None) };
     let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
     if rows.model() != Model::SigmoidLogLoss || penalised || !ended {
         return Ok(None);
@@ -209,7 +212,8 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
     let with_hessian = outcome.curvature.factor().is_some();
     // A column of standard deviation 1 has no entry beyond √m.
-    if with_hessian && step.norm() * (rows.samples().n_samples() as f64).sqrt() < LONG_STEP {
+    let long = |step: &Parameters| step.norm() * (rows.samples().n_samples() as f64).sqrt() >= LONG_STEP;
+    if with_hessian && !outcome.last_step.as_ref().is_some_and(long) {
         return Ok(None);
     }
     // Without a Hessian steps are short and not free of parts that lead nowhere; large predictors make suspicious.
@@ -222,7 +226,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
         }
         newton = newton_step(objective, &outcome.place.at)?;
     }
-    let step = newton.as_ref().unwrap_or(step);
+    let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
     // Such parts are small in any case, but not yet gone.
     let margins = along(step)?;
     if margins.most >= LONG_STEP && (margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4) {

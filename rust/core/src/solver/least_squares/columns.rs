@@ -106,7 +106,7 @@ impl<'a> Problem<'a> {
             let offset = samples.offset(rows.clone(), &mut buffers.offset);
             let y = without_offset(y, offset, &mut buffers.difference);
             let finite = Arch::new().dispatch(Extents { panel: &panel, y, weights, extents });
-            if finite { Ok(()) } else { Err(samples.why_not_finite(rows)) }
+            if finite { Ok(()) } else { Err(samples.why_not_finite()) }
         })?;
         let extents = merge_tree(extents, |a, b| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b)));
         let mut extents = extents.expect("there is a chunk");

@@ -309,7 +309,7 @@ def test_what_is_named_does_not_depend_on_the_layout():
     X[5], X[400, 2] = 1e308, np.nan
     for x in (X, np.asfortranarray(X)):
         with pytest.raises(ValueError, match="NaN at row 400, column 2"):
-            cost(x, np.zeros(3000), weights=np.full(9, 10.0), bias=0.0)
+            steepest.cost(x, np.zeros(3000), weights=np.full(9, 10.0), bias=0.0)
 
 
 @pytest.mark.parametrize("n_features", [3, 300])

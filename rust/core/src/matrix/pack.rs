@@ -12,6 +12,8 @@ use super::{DType, Matrix, prefetch};
 /// Columns are transposed by square blocks, which registers hold; what is left of them by smaller ones.
 const BLOCK: usize = 8;
 const SMALL_BLOCK: usize = 4;
+/// Bytes of a column before they are read.
+const COLUMN_DISTANCE: usize = 1024;
 const CACHE_LINE: isize = super::CACHE_LINE as isize;
 
 /// Fills `out` with all rows.
@@ -126,21 +128,18 @@ impl<T: Raw> Pack<'_, '_, T> {
 
     /// Packs whole blocks of rows; `out` ends with the last of them.
     ///
-    /// Columns are read a few rows at a time, too few for the processor to foresee more of them, and there may be more
-    /// columns than it follows. So the same rows of the next panel are asked for while these are packed.
+    /// Columns are read a few rows at a time, and there may be more of them than the processor follows. So what comes soon is
+    /// asked for: of contiguous columns further rows, of others the same rows of the next panel.
     #[inline(always)]
     fn pack_columns<S: Simd>(simd: S, matrix: &Matrix<'_>, out: &mut [f64]) {
         const B: usize = BLOCK;
         let &Matrix { n_rows, n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
         let plain = row_stride == size && !matrix.byte_swapped;
-        // Asked for from the last byte back: the cache line of the first is that in which the block before ends. Few rows
-        // are the columns of others, which lie one after the other.
-        let last_ahead = if n_rows == B {
-            super::DISTANCE as isize
-        } else {
-            row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 }
-        };
+        // Few rows are the columns of others, which lie one after the other.
+        let ahead = if n_rows == B { super::DISTANCE } else { COLUMN_DISTANCE };
+        // Asked for from the last byte back: the cache line of the first is that in which the block before ends.
+        let last_ahead = row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
         let n_lines = (B as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
         let (mut raw, mut wide) = ([[T::default(); B]; B], [[0.0; B]; B]);
@@ -150,7 +149,7 @@ impl<T: Raw> Pack<'_, '_, T> {
                 for (j, column) in raw[..n].iter_mut().enumerate() {
                     let address = matrix.element(block * B, first_col + j);
                     if plain {
-                        prefetch(address.wrapping_offset(last_ahead));
+                        prefetch(address.wrapping_add(ahead));
                         // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
                         *column = unsafe { read(address) };
                         continue;

@@ -166,10 +166,11 @@ impl<'a> RowObjective<'a> {
 }
 
 /// Panels of what is packed strip by strip are long, so that little time is lost between them. What is collected from
-/// columns is packed panel by panel.
+/// columns is packed panel by panel, as much as the second-level cache holds well.
 fn strip_partition(samples: &Samples<'_>) -> Partition {
     const LONG: usize = 64;
-    samples.partition().in_longer_panels(if samples.features().is_by_columns() { 1 } else { LONG })
+    const COLLECTED: usize = 4;
+    samples.partition().in_longer_panels(if samples.features().is_by_columns() { COLLECTED } else { LONG })
 }
 
 impl Objective for RowObjective<'_> {

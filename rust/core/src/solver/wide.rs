@@ -95,7 +95,7 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
         }
         residual = &target - &(&root * &(z - z_mean)) - 0.5 * l2 * &alpha;
     }
-    Ok(Wide { parameters, rank: inverse.rank, condition: inverse.condition })
+    Ok(Wide { parameters, rank: inverse.rank, condition: inverse.condition() })
 }
 
 /// Products of rows less their mean, from those of the rows.

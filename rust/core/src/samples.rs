@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::power_of_two_below;
+use crate::kernel::sum;
 use crate::matrix::{Matrix, Panel};
 use crate::model::{Activation, Model};
 use crate::pass::{Partition, merge_tree, run};
@@ -253,11 +254,11 @@ impl<'a> Samples<'a> {
             let weights = self.sample_weight(rows.clone(), y, sample_weight, &weight_units);
             if let Some(offset) = self.offset(rows.clone(), offset) {
                 check_finite(offset, rows.start, self.names.offset)?;
-                sums.offset += weights.map_or_else(|| total(offset, |x| x), |s| weighted_total(offset, s, |x| x));
+                sums.offset += weights.map_or_else(|| sum(offset, |x| x), |s| weighted_sum(offset, s, |x| x));
             }
-            sums.weight += weights.map_or(rows.len() as f64, |weights| total(weights, |s| s));
-            sums.target += weights.map_or_else(|| total(y, |y| y), |s| weighted_total(y, s, |y| y));
-            sums.square += weights.map_or_else(|| total(y, |y| y * y), |s| weighted_total(y, s, |y| y * y));
+            sums.weight += weights.map_or(rows.len() as f64, |weights| sum(weights, |s| s));
+            sums.target += weights.map_or_else(|| sum(y, |y| y), |s| weighted_sum(y, s, |y| y));
+            sums.square += weights.map_or_else(|| sum(y, |y| y * y), |s| weighted_sum(y, s, |y| y * y));
             Ok(())
         };
         let states = vec![Sums::default(); partition.n_chunks()];
@@ -310,8 +311,8 @@ impl<'a> Samples<'a> {
             })?;
             // Not the difference from all: a class may weigh much less than the other.
             let of_class = match self.sample_weight(rows, y, &mut buffers.sample_weight, units) {
-                None => [total(y, |y| 1.0 - y), total(y, |y| y)],
-                Some(weights) => [weighted_total(y, weights, |y| 1.0 - y), weighted_total(y, weights, |y| y)],
+                None => [sum(y, |y| 1.0 - y), sum(y, |y| y)],
+                Some(weights) => [weighted_sum(y, weights, |y| 1.0 - y), weighted_sum(y, weights, |y| y)],
             };
             sums.iter_mut().zip(of_class).for_each(|(sum, of_class)| *sum += of_class);
             Ok(())
@@ -376,19 +377,8 @@ impl Sums {
     }
 }
 
-/// `Σ f(x_i)`, in lanes.
-fn total(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
-    const LANES: usize = 8;
-    let mut lanes = [0.0; LANES];
-    let (blocks, tail) = values.as_chunks::<LANES>();
-    for block in blocks {
-        lanes.iter_mut().zip(block).for_each(|(lane, &value)| *lane += f(value));
-    }
-    lanes.iter().sum::<f64>() + tail.iter().map(|&value| f(value)).sum::<f64>()
-}
-
 /// `Σ s_i f(x_i)`.
-fn weighted_total(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+fn weighted_sum(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     values.iter().zip(weights).map(|(&value, weight)| weight * f(value)).sum()
 }
 

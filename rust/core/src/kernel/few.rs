@@ -3,6 +3,7 @@
 
 use pulp::Simd;
 
+use super::registers;
 use crate::matrix::{Columns, prefetch};
 
 /// Calls `$function` with the number of columns as a constant.
@@ -57,21 +58,6 @@ fn predict_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &
         }
         simd.partial_store_f64s(z_tail, sum);
     }
-}
-
-/// Whole registers of each column, so many, and the rest.
-#[inline(always)]
-fn registers<S: Simd, const N: usize>(
-    columns: [&[f64]; N],
-    n_whole: usize,
-    n_rest: usize,
-) -> ([&[S::f64s]; N], [&[f64]; N]) {
-    let mut parts = ([&[][..]; N], [&[][..]; N]);
-    for (j, column) in columns.into_iter().enumerate() {
-        let (whole, rest) = S::as_simd_f64s(column);
-        (parts.0[j], parts.1[j]) = (&whole[..n_whole], &rest[..n_rest]);
-    }
-    parts
 }
 
 /// `g_j += Σ_i δ_i x_ij` over the rows.

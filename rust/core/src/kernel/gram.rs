@@ -85,12 +85,13 @@ impl WithSimd for Pack<'_> {
                     if rows.len() == ROWS {
                         let values = panel.tile::<ROWS, TILE>(first_row, first);
                         for i in 0..ROWS {
-                            scale_lane(simd, values[i], centre, scale, root(first_row + i), &mut lanes[i]);
+                            let value = S::as_simd_f64s(values[i]).0;
+                            scale_registers(simd, value, centre, scale, root(first_row + i), &mut lanes[i]);
                         }
                     } else {
                         for (lane, row) in lanes.iter_mut().zip(rows.clone()) {
                             let [value] = panel.tile::<1, TILE>(row, first);
-                            scale_lane(simd, value, centre, scale, root(row), lane);
+                            scale_registers(simd, S::as_simd_f64s(value).0, centre, scale, root(row), lane);
                         }
                     }
                 } else {
@@ -107,18 +108,6 @@ impl WithSimd for Pack<'_> {
 
 /// Rows that are laid out together.
 const ROWS: usize = 8;
-
-#[inline(always)]
-fn scale_lane<S: Simd>(
-    simd: S,
-    value: &[f64; TILE],
-    centre: &[S::f64s],
-    scale: &[S::f64s],
-    root: S::f64s,
-    out: &mut Lane,
-) {
-    scale_registers(simd, S::as_simd_f64s(value).0, centre, scale, root, out);
-}
 
 #[inline(always)]
 fn scale_registers<S: Simd>(

@@ -10,12 +10,11 @@ mod reduce;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 pub(crate) use columns::ColumnSums;
 pub(crate) use gram::{Next, Packed, Scaling, TILE, Tiles, add_products};
 use link::Link;
-
-use std::ops::Range;
-
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, Matrix, Panel, Strip, prefetch};
@@ -310,20 +309,35 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
                 (*cost, *slope) = (times(weight, *cost), times(weight, *slope));
             }
         }
-        (sum(costs), sum(z))
+        (sum(costs, |cost| cost), sum(z, |slope| slope))
     }
 }
 
-/// A sum in eight lanes, which SIMD of any width forms in the same order.
+/// `Σ f(x_i)` in eight lanes, which SIMD of any width forms in the same order.
 #[inline(always)]
-fn sum(values: &[f64]) -> f64 {
+pub(crate) fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     let mut lanes = [0.0; 8];
     let (blocks, tail) = values.as_chunks::<8>();
     for block in blocks {
-        lanes.iter_mut().zip(block).for_each(|(lane, value)| *lane += value);
+        lanes.iter_mut().zip(block).for_each(|(lane, &value)| *lane += f(value));
     }
-    lanes.iter_mut().zip(tail).for_each(|(lane, value)| *lane += value);
+    lanes.iter_mut().zip(tail).for_each(|(lane, &value)| *lane += f(value));
     lanes.iter().sum()
+}
+
+/// Of each slice the first registers, so many, and as many values behind them.
+#[inline(always)]
+fn registers<S: Simd, const N: usize>(
+    slices: [&[f64]; N],
+    n_whole: usize,
+    n_rest: usize,
+) -> ([&[S::f64s]; N], [&[f64]; N]) {
+    let mut parts = ([&[][..]; N], [&[][..]; N]);
+    for (i, slice) in slices.into_iter().enumerate() {
+        let (whole, rest) = S::as_simd_f64s(slice);
+        (parts.0[i], parts.1[i]) = (&whole[..n_whole], &rest[..n_rest]);
+    }
+    parts
 }
 
 /// A row of weight 0 counts for nothing, also where its cost overflows.

@@ -4,6 +4,7 @@
 use pulp::Simd;
 
 use super::reduce::{GROUP, sum_each};
+use super::registers;
 use crate::matrix::{CACHE_LINE, Panel, prefetch};
 
 /// `z_i = x_i · w + b` for each row of the panel.
@@ -71,22 +72,11 @@ impl Half {
     }
 }
 
-/// Whole registers of some rows, and the rest of each.
-#[inline(always)]
-fn registers<S: Simd, const R: usize>(rows: [&[f64]; R], n: usize) -> ([&[S::f64s]; R], [&[f64]; R]) {
-    let mut parts = ([&[][..]; R], [&[][..]; R]);
-    for (i, row) in rows.into_iter().enumerate() {
-        (parts.0[i], parts.1[i]) = S::as_simd_f64s(&row[..n]);
-    }
-    parts
-}
-
 /// For each row what adds up to `x_i · w`.
 #[inline(always)]
 fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64], ahead: &Half) -> [S::f64s; R] {
     let (w, w_tail) = S::as_simd_f64s(weights);
-    let (rows, tails) = registers::<S, R>(rows, weights.len());
-    let rows = rows.map(|row| &row[..w.len()]);
+    let (rows, tails) = registers::<S, R>(rows, w.len(), w_tail.len());
     let mut sums = [simd.splat_f64s(0.0); R];
     for (j, &w) in w.iter().enumerate() {
         if ahead.in_steps {
@@ -99,7 +89,7 @@ fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64]
     if !w_tail.is_empty() {
         let w = simd.partial_load_f64s(w_tail);
         for (sum, tail) in sums.iter_mut().zip(tails) {
-            *sum = simd.mul_add_e_f64s(simd.partial_load_f64s(&tail[..w_tail.len()]), w, *sum);
+            *sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), w, *sum);
         }
     }
     sums
@@ -121,9 +111,8 @@ pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gra
 
 #[inline(always)]
 fn add_rows<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], slopes: [f64; R], gradient: &mut [f64], ahead: &Half) {
-    let (rows, tails) = registers::<S, R>(rows, gradient.len());
     let (g, g_tail) = S::as_mut_simd_f64s(gradient);
-    let rows = rows.map(|row| &row[..g.len()]);
+    let (rows, tails) = registers::<S, R>(rows, g.len(), g_tail.len());
     let slopes = slopes.map(|slope| simd.splat_f64s(slope));
     for (j, g) in g.iter_mut().enumerate() {
         if ahead.in_steps {
@@ -138,7 +127,7 @@ fn add_rows<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], slopes: [f64; R
     if !g_tail.is_empty() {
         let mut sum = simd.partial_load_f64s(g_tail);
         for (tail, slope) in tails.iter().zip(slopes) {
-            sum = simd.mul_add_e_f64s(simd.partial_load_f64s(&tail[..g_tail.len()]), slope, sum);
+            sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), slope, sum);
         }
         simd.partial_store_f64s(g_tail, sum);
     }

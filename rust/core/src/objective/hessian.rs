@@ -26,6 +26,11 @@ pub(crate) struct Hessian {
 }
 
 impl Hessian {
+    /// The mean of each column, weighted by the curvature; 0 where the bias is fixed.
+    pub(crate) fn means(&self) -> impl Iterator<Item = f64> {
+        self.cross.iter().map(|&cross| if self.bias > 0.0 { cross / self.bias } else { 0.0 })
+    }
+
     /// Of the linear model, whose curvature is 2: the standard deviation of each column, from its mean or from 0.
     pub(crate) fn deviations(&self) -> Vec<f64> {
         let columns = self.weights.diag().into_iter().zip(&self.cross);

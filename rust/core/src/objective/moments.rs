@@ -49,14 +49,10 @@ impl<'r> Moments<'r> {
 
     /// The frame in which every column has mean 0 and standard deviation 1; a constant column keeps its scale.
     pub(crate) fn standard_frame(&self) -> Frame {
-        let (rough, hessian) = (&self.frame, &self.hessian);
-        let columns = rough.centre().iter().zip(rough.scale()).zip(&hessian.cross);
-        let mean = |cross: f64| if hessian.bias > 0.0 { cross / hessian.bias } else { 0.0 };
-        let centre = columns.map(|((centre, scale), &cross)| centre + scale * mean(cross)).collect();
-        let deviations = hessian.deviations();
-        let scale = rough.scale().iter().zip(deviations);
+        let moved = self.frame.moved(self.hessian.means());
+        let scale = moved.scale().iter().zip(self.hessian.deviations());
         let scale = scale.map(|(scale, deviation)| if deviation > 0.0 { scale * deviation } else { *scale }).collect();
-        Frame::new(centre, scale)
+        Frame::new(moved.centre().to_vec(), scale)
     }
 
     fn hessian_product(&self, direction: &Parameters) -> Parameters {

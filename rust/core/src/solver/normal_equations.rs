@@ -39,7 +39,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
     let Some((mut null_cost, mut hessian)) = form(&variables)? else { return Ok(None) };
     if moments(&hessian).any(|(mean, deviation)| mean.abs() > (FAR * deviation).max(1.0)) {
         // The rows that the variables were chosen by were not like the others.
-        variables = variables.moved(moments(&hessian).map(|(mean, _)| mean));
+        variables = variables.moved(hessian.means());
         let Some(found) = form(&variables)? else { return Ok(None) };
         (null_cost, hessian) = found;
     }
@@ -111,8 +111,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
 
 /// Mean and standard deviation of each column in the Hessian's variables.
 fn moments(hessian: &Hessian) -> impl Iterator<Item = (f64, f64)> {
-    let mean = |cross: f64| if hessian.bias > 0.0 { cross / hessian.bias } else { 0.0 };
-    hessian.cross.iter().map(move |&cross| mean(cross)).zip(hessian.deviations())
+    hessian.means().zip(hessian.deviations())
 }
 
 /// The largest entry of a gradient, each in units in which its column has standard deviation 1.

@@ -39,7 +39,7 @@ pub(crate) fn minimise(
 ) -> Result<Smooth, Error> {
     let (objective, start) = match start {
         Some(start) => {
-            let (objective, given) = begin_at(rows, l2, start, settings)?;
+            let (objective, given) = begin_at(rows, l2, 0.0, start, settings)?;
             // A start that is worse than none may lie where the sigmoid is flat.
             if given.0.cost <= objective.null_cost() { (objective, given) } else { begin(rows, l2, settings)? }
         }
@@ -88,16 +88,17 @@ fn from_log_loss(other: Beginning<'_>, l2: f64, settings: Settings) -> Result<Be
 fn begin_at<'r>(
     rows: &'r RowObjective<'r>,
     l2: f64,
+    ridge: f64,
     at: &Parameters,
     settings: Settings,
 ) -> Result<Beginning<'r>, Error> {
     if hessian_pays_from_nowhere(rows, settings) {
         // It is formed in variables of these scales.
-        let objective = Standardised::new(rows, l2)?;
+        let objective = Standardised::new(rows, l2)?.with_ridge(ridge);
         let found = first_place(&objective, objective.frame().enter(at), settings)?;
         return Ok((objective, found));
     }
-    let (objective, place) = evaluate_at(rows, l2, 0.0, at)?;
+    let (objective, place) = evaluate_at(rows, l2, ridge, at)?;
     let curvature = Curvature::Diagonal(objective.diagonal());
     Ok((objective, (place, curvature)))
 }
@@ -153,9 +154,7 @@ fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Sett
             }
         }
     }
-    let objective = Standardised::new(rows, l2)?.with_ridge(ridge);
-    let start = first_place(&objective, rows.null_model(), settings)?;
-    Ok((objective, start))
+    begin_at(rows, l2, ridge, &rows.null_model(), settings)
 }
 
 /// The minimum over a part of the rows.

@@ -171,9 +171,8 @@ pub fn cost_gradient_hessian(
     context: &Context<'_>,
 ) -> Result<(f64, Parameters, Array2<f64>), Error> {
     at.check(samples.n_features())?;
-    let mut gradient = Parameters::zeros(samples.n_features());
     let rows = RowObjective::new(model, samples, true, context)?;
     let frame = rows.frame();
-    let (cost, hessian) = rows.cost_gradient_hessian(at, &mut gradient, &frame)?;
-    Ok((cost, gradient, frame.leave_hessian(&hessian)))
+    let (cost, gradient, hessian) = rows.cost_gradient_hessian(at, &frame)?;
+    Ok((cost, frame.leave_gradient(&gradient), frame.leave_hessian(&hessian)))
 }

@@ -22,7 +22,7 @@ const MIN_CHUNK_ELEMENTS: usize = 32 << 10;
 const MAX_CHUNKS: usize = MAX_THREADS.get();
 /// Matrix products keep what they sum in registers for this many rows at least, and have this many tasks if they can,
 /// so that threads end at about the same time.
-const MIN_PRODUCT_ROWS: usize = 64;
+const MIN_PRODUCT_ROWS: usize = 96;
 const MIN_TASKS: usize = 16;
 
 /// The sums of all chunks together fill at most this much, or one chunk is left.
@@ -85,6 +85,57 @@ pub(crate) fn run<S: Send, W>(
     workspace: impl Fn() -> W + Sync,
     visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
 ) -> Result<Vec<S>, Error> {
+    run_then(context, partition, states, workspace, visit, |_, _| {})
+}
+
+/// The same, and merges the states of all chunks, for each of the several times: neighbours, then neighbours of those,
+/// until one is left. The tree has a fixed shape and its sums grow alike, which also keeps the rounding error low.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_and_merge<S: Send, W>(
+    context: &Context<'_>,
+    partition: &Partition,
+    states: Vec<S>,
+    workspace: impl Fn() -> W + Sync,
+    visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
+    merge: impl Fn(&mut S, &S) + Sync,
+) -> Result<Vec<S>, Error> {
+    let n_chunks = partition.n_chunks();
+    // Whether one of the two that a merge waits for is there; by the index of the second.
+    let waits: Vec<_> = (0..states.len()).map(|_| AtomicBool::new(false)).collect();
+    let climb = |slots: &[Mutex<(S, Result<(), Error>)>], task: usize| {
+        let (first, mut place) = (task - task % n_chunks, task % n_chunks);
+        let mut step = 1;
+        while step < n_chunks {
+            let left = place - place % (2 * step);
+            let right = left + step;
+            step *= 2;
+            if right >= n_chunks {
+                continue;
+            }
+            if !waits[first + right].swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let lock = |place: usize| slots[first + place].lock().unwrap_or_else(PoisonError::into_inner);
+            merge(&mut lock(left).0, &lock(right).0);
+            place = left;
+        }
+    };
+    let states = run_then(context, partition, states, workspace, visit, climb)?;
+    Ok(states.into_iter().step_by(n_chunks).collect())
+}
+
+/// Calls `finished` with each task that has succeeded, on the thread that did it.
+fn run_then<S: Send, W>(
+    context: &Context<'_>,
+    partition: &Partition,
+    states: Vec<S>,
+    workspace: impl Fn() -> W + Sync,
+    visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
+    finished: impl Fn(&[Mutex<(S, Result<(), Error>)>], usize) + Sync,
+) -> Result<Vec<S>, Error> {
     let n_chunks = partition.n_chunks();
     let n_tasks = states.len();
     assert!(n_tasks.is_multiple_of(n_chunks));
@@ -96,7 +147,7 @@ pub(crate) fn run<S: Send, W>(
 
     run_on(context.n_threads(), n_tasks, &|| context.interrupted(), |ask| {
         let mut workspace = workspace();
-        loop {
+        'tasks: loop {
             let task = next.fetch_add(1, Ordering::Relaxed);
             if task >= end.load(Ordering::Relaxed) {
                 return;
@@ -113,9 +164,11 @@ pub(crate) fn run<S: Send, W>(
                 if let Err(error) = visit(&mut workspace, rows, state) {
                     *outcome = Err(error);
                     end.fetch_min(task, Ordering::Relaxed);
-                    break;
+                    continue 'tasks;
                 }
             }
+            drop(slot);
+            finished(&slots, task);
         }
     });
     if interrupted.into_inner() {
@@ -128,23 +181,6 @@ pub(crate) fn run<S: Send, W>(
             outcome.map(|()| state)
         })
         .collect()
-}
-
-/// Merges neighbours, then neighbours of those, until one is left: a tree of fixed shape whose sums grow alike, which
-/// also keeps the rounding error low.
-pub(crate) fn merge_tree<S>(mut sums: Vec<S>, merge: impl Fn(&mut S, &S)) -> Option<S> {
-    let mut step = 1;
-    while step < sums.len() {
-        let mut left = 0;
-        while left + step < sums.len() {
-            let (head, tail) = sums.split_at_mut(left + step);
-            merge(&mut head[left], &tail[0]);
-            left += 2 * step;
-        }
-        step *= 2;
-    }
-    sums.truncate(1);
-    sums.pop()
 }
 
 #[cfg(test)]
@@ -232,10 +268,29 @@ mod tests {
 
     #[test]
     fn the_tree_merges_neighbours_in_order() {
-        for n in 0..20 {
-            let leaves: Vec<_> = (0..n).map(|i| format!("{i} ")).collect();
-            let merged = merge_tree(leaves.clone(), |a, b| a.push_str(b));
-            assert_eq!(merged, (n > 0).then(|| leaves.concat()));
+        for n_chunks in 1..20 {
+            let partition = Partition { n_rows: n_chunks, panel_rows: 1, chunk_rows: 1 };
+            for n in [1, 2, 3, 8] {
+                for times in [1, 3] {
+                    let visit = |(): &mut (), rows: Range<usize>, text: &mut String| {
+                        text.push_str(&rows.start.to_string());
+                        Ok(())
+                    };
+                    let merge = |a: &mut String, b: &String| *a = format!("({a} {b})");
+                    let states = vec![String::new(); times * n_chunks];
+                    let merged = run_and_merge(&threads(n), &partition, states, || (), visit, merge).unwrap();
+                    assert_eq!(merged, vec![tree(0..n_chunks); times]);
+                }
+            }
         }
+    }
+
+    /// The left half of a tree is as large as the power of two allows.
+    fn tree(leaves: Range<usize>) -> String {
+        if leaves.len() == 1 {
+            return leaves.start.to_string();
+        }
+        let middle = leaves.start + leaves.len().next_power_of_two() / 2;
+        format!("({} {})", tree(leaves.start..middle), tree(middle..leaves.end))
     }
 }

@@ -8,7 +8,7 @@ use crate::frame::power_of_two_below;
 use crate::kernel::sum;
 use crate::matrix::{Matrix, Panel};
 use crate::model::{Activation, Model};
-use crate::pass::{Partition, merge_tree, run};
+use crate::pass::{Partition, run_and_merge};
 
 /// The names under which the parts of a data set appear in messages.
 #[derive(Clone, Copy, Debug)]
@@ -262,8 +262,8 @@ impl<'a> Samples<'a> {
             Ok(())
         };
         let states = vec![Sums::default(); partition.n_chunks()];
-        let sums = run(context, &partition, states, ColumnBuffers::default, visit)?;
-        let Sums { weight, target, square, offset } = merge_tree(sums, Sums::merge).unwrap_or_default();
+        let sums = run_and_merge(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
+        let Sums { weight, target, square, offset } = sums[0];
         Ok(Summary {
             weight_sum: weight,
             weight_units,
@@ -318,8 +318,8 @@ impl<'a> Samples<'a> {
             Ok(())
         };
         let states = vec![[0.0; 2]; partition.n_chunks()];
-        let sums = run(context, &partition, states, ColumnBuffers::default, visit)?;
-        Ok(merge_tree(sums, |a, b| a.iter_mut().zip(b).for_each(|(a, b)| *a += b)).unwrap_or_default())
+        let merge = |a: &mut [f64; 2], b: &[f64; 2]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        Ok(run_and_merge(context, &partition, states, ColumnBuffers::default, visit, merge)?[0])
     }
 
     /// The largest power of two not above the largest weight. Weights are divided by it, which rounds nothing, so that
@@ -342,8 +342,8 @@ impl<'a> Samples<'a> {
             *largest = panel.iter().fold(*largest, |acc, &weight| acc.max(weight));
             Ok(())
         };
-        let of_chunks = run(context, &partition, vec![0.0; partition.n_chunks()], Vec::new, visit)?;
-        let largest = of_chunks.into_iter().fold(0.0, f64::max);
+        let states = vec![0.0; partition.n_chunks()];
+        let largest = run_and_merge(context, &partition, states, Vec::new, visit, |a, b| *a = a.max(*b))?[0];
         if largest == 0.0 {
             return Err(Error::ZeroWeights { argument });
         }

@@ -5,6 +5,7 @@ mod exponential;
 mod few;
 mod gram;
 pub(crate) mod link;
+mod packed;
 mod products;
 mod reduce;
 #[cfg(test)]
@@ -13,8 +14,9 @@ mod tests;
 use std::ops::Range;
 
 pub(crate) use columns::ColumnSums;
-pub(crate) use gram::{Next, Packed, Scaling, TILE, Tiles, add_products};
+pub(crate) use gram::{Next, Tiles};
 use link::Link;
+pub(crate) use packed::{Packed, RowSums, Scaling, TILE};
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, Matrix, Panel, Strip, prefetch};
@@ -110,9 +112,27 @@ pub(crate) fn cost_gradient<L: Link>(
     sums: &mut CostGradient,
     roots: Option<&mut [f64]>,
 ) -> bool {
-    let gradient = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
-    let gradient = Some((gradient, &mut sums.gradient.bias));
-    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost: &mut sums.cost, gradient, roots })
+    let by_weights = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
+    let derivative = Derivative::Gradient { by_weights, by_bias: &mut sums.gradient.bias };
+    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost: &mut sums.cost, derivative, roots })
+}
+
+/// Adds the rows' weighted cost to `cost`, and writes `s_i ∂c_i/∂z_i` of each row to `slopes` and `√(s_i h_i)` to `roots`.
+///
+/// Returns whether every row's linear predictor was finite; without weights nothing of `rows` is looked at.
+#[expect(clippy::too_many_arguments, reason = "what a pass hands on, and three results")]
+pub(crate) fn cost_slopes<L: Link>(
+    link: L,
+    rows: Rows<'_>,
+    targets: Targets<'_>,
+    at: Predictor<'_>,
+    buffers: &mut StripBuffers,
+    cost: &mut f64,
+    slopes: &mut [f64],
+    roots: &mut [f64],
+) -> bool {
+    let derivative = Derivative::Slopes(slopes);
+    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost, derivative, roots: Some(roots) })
 }
 
 /// Adds the rows' weighted cost to `cost`.
@@ -126,7 +146,8 @@ pub(crate) fn cost<L: Link>(
     buffers: &mut StripBuffers,
     cost: &mut f64,
 ) -> bool {
-    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost, gradient: None, roots: None })
+    let derivative = Derivative::NotWanted;
+    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost, derivative, roots: None })
 }
 
 struct Strips<'a, L> {
@@ -136,9 +157,18 @@ struct Strips<'a, L> {
     at: Predictor<'a>,
     buffers: &'a mut StripBuffers,
     cost: &'a mut f64,
-    /// By the weights and by the bias.
-    gradient: Option<(&'a mut [f64], &'a mut f64)>,
+    derivative: Derivative<'a>,
     roots: Option<&'a mut [f64]>,
+}
+
+enum Derivative<'a> {
+    NotWanted,
+    Gradient {
+        by_weights: &'a mut [f64],
+        by_bias: &'a mut f64,
+    },
+    /// By the linear predictor of each row.
+    Slopes(&'a mut [f64]),
 }
 
 impl<L: Link> WithSimd for Strips<'_, L> {
@@ -146,12 +176,14 @@ impl<L: Link> WithSimd for Strips<'_, L> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { link, rows: all, targets, at, buffers, cost, mut gradient, mut roots } = self;
+        let Self { link, rows: all, targets, at, buffers, cost, mut derivative, mut roots } = self;
         let StripBuffers { x, z, costs } = buffers;
         let (n_rows, n_cols) = all.shape();
         let strip_rows = strip_rows(n_cols);
         z.resize(strip_rows, 0.0);
         costs.resize(strip_rows, 0.0);
+        let without_weights =
+            matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
         let mut finite = true;
         let mut start = 0;
         while start < n_rows {
@@ -160,7 +192,11 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             ask_for_more(targets.y, &rows);
             let strip = all.strip(rows.clone(), x);
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
-            finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z }.with_simd(simd);
+            if without_weights {
+                z.fill(at.bias);
+            } else {
+                finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z }.with_simd(simd);
+            }
             if let Some(offset) = at.offset {
                 finite &= add(&offset[rows.clone()], z);
             }
@@ -169,12 +205,16 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 let roots = &mut roots[rows.clone()];
                 RootCurvature { link, z, sample_weight, roots }.with_simd(simd);
             }
-            let targets = Targets { y: &targets.y[rows], sample_weight };
+            let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
             let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs }.with_simd(simd);
             *cost += cost_sum;
-            if let Some((by_weights, by_bias)) = &mut gradient {
-                **by_bias += slope_sum;
-                Accumulate { strip: &strip, slope: z, gradient: by_weights }.with_simd(simd);
+            match &mut derivative {
+                Derivative::NotWanted => {}
+                Derivative::Gradient { by_weights, by_bias } => {
+                    **by_bias += slope_sum;
+                    Accumulate { strip: &strip, slope: z, gradient: by_weights }.with_simd(simd);
+                }
+                Derivative::Slopes(slopes) => slopes[rows].copy_from_slice(z),
             }
         }
         finite

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 
-use super::rows::RowObjective;
+use super::rows::{RowObjective, Scratch};
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, CostGradient, Next, Packed, Rows, Tiles};
+use crate::kernel::{self, CostGradient, Next, Packed, RowSums, Rows, Tiles};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
-use crate::pass::{Partition, merge_tree, run};
+use crate::pass::{Partition, run_and_merge};
 
 /// `[X̃ 1]ᵀ diag(s h) [X̃ 1] / S`, in the variables of a [`Frame`]. Of squared error on the sigmoid the Gauss–Newton part.
 #[derive(Clone, Debug)]
@@ -64,9 +64,16 @@ pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
 
 /// Copies what is above the diagonal below it.
 pub(crate) fn mirror(matrix: &mut Array2<f64>) {
-    for i in 0..matrix.nrows() {
-        for j in 0..i {
-            matrix[[i, j]] = matrix[[j, i]];
+    /// A square of so many entries a side is in the nearest cache, whichever way it is gone through.
+    const SIDE: usize = 32;
+    let n = matrix.nrows();
+    for first_row in (0..n).step_by(SIDE) {
+        for first_col in (0..=first_row).step_by(SIDE) {
+            for i in first_row..n.min(first_row + SIDE) {
+                for j in first_col..i.min(first_col + SIDE) {
+                    matrix[[i, j]] = matrix[[j, i]];
+                }
+            }
         }
     }
 }
@@ -80,34 +87,56 @@ const PAIRED_BLOCK: usize = 512;
 /// Sums of one task for a block of columns `x̃`.
 struct Sums {
     tiles: Tiles,
-    /// `Σ s h x̃`; empty if the task's blocks are two.
-    cross: Vec<f64>,
+    /// `Σ s h x̃`; 0 if the task's blocks are two.
+    cross: RowSums,
     bias: f64,
 }
 
 impl Sums {
     fn diagonal(n: usize) -> Self {
-        Self { tiles: Tiles::symmetric(n), cross: vec![0.0; n], bias: 0.0 }
-    }
-
-    fn add(&mut self, packed: &Packed, roots: &[f64], next: Next) {
-        self.tiles.add(packed, packed, next);
-        kernel::add_products(packed, roots, &mut self.cross);
-        self.bias += roots.iter().map(|root| root * root).sum::<f64>();
+        Self { tiles: Tiles::symmetric(n), cross: RowSums::zeros(n), bias: 0.0 }
     }
 
     fn merge(&mut self, other: &Self) {
         self.tiles.merge(&other.tiles);
-        self.cross.iter_mut().zip(&other.cross).for_each(|(ours, theirs)| *ours += theirs);
+        self.cross.merge(&other.cross);
         self.bias += other.bias;
     }
+}
+
+/// With the cost, and its derivatives by the bias and by the weights.
+struct SecondOrder {
+    cost: f64,
+    by_bias: f64,
+    by_weights: RowSums,
+    products: Sums,
+}
+
+impl SecondOrder {
+    fn zeros(n: usize) -> Self {
+        Self { cost: 0.0, by_bias: 0.0, by_weights: RowSums::zeros(n), products: Sums::diagonal(n) }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.cost += other.cost;
+        self.by_bias += other.by_bias;
+        self.by_weights.merge(&other.by_weights);
+        self.products.merge(&other.products);
+    }
+}
+
+/// `s h` of each row, from its root.
+fn squares<'c>(roots: &[f64], curvatures: &'c mut Vec<f64>) -> &'c [f64] {
+    curvatures.clear();
+    curvatures.extend(roots.iter().map(|root| root * root));
+    curvatures
 }
 
 /// Two blocks of columns, by index.
 type Pair = (usize, usize);
 
 impl RowObjective<'_> {
-    /// The cost at `at`; its gradient is written to `gradient`, in the data's own variables. The Hessian is in `frame`'s.
+    /// The cost at `at`, its gradient and its Hessian, both in the variables of `frame`.
     ///
     /// # Errors
     ///
@@ -115,76 +144,68 @@ impl RowObjective<'_> {
     pub(crate) fn cost_gradient_hessian(
         &self,
         at: &Parameters,
-        gradient: &mut Parameters,
         frame: &Frame,
-    ) -> Result<(f64, Hessian), Error> {
-        let (cost, hessian) = match self.model() {
-            Model::Linear => self.second_order(Linear, at, gradient, frame),
-            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, gradient, frame),
-            Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, gradient, frame),
+    ) -> Result<(f64, Parameters, Hessian), Error> {
+        let found = match self.model() {
+            Model::Linear => self.second_order(Linear, at, frame),
+            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame),
+            Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame),
         }?;
-        let finite = hessian.weights.iter().chain(&hessian.cross).all(|entry| entry.is_finite());
-        if finite { Ok((cost, hessian)) } else { Err(Error::Overflow) }
+        let (_, gradient, hessian) = &found;
+        let mut entries = hessian.weights.iter().chain(&hessian.cross).chain(&gradient.weights);
+        if entries.all(|entry| entry.is_finite()) { Ok(found) } else { Err(self.samples().why_not_finite()) }
     }
 
     fn second_order(
         &self,
         link: impl Link,
         at: &Parameters,
-        gradient: &mut Parameters,
         frame: &Frame,
-    ) -> Result<(f64, Hessian), Error> {
+    ) -> Result<(f64, Parameters, Hessian), Error> {
         let n = self.samples().n_features();
-        if n <= MAX_BLOCK {
-            self.in_one_pass(link, at, gradient, frame)
-        } else {
-            self.in_blocks(link, at, gradient, frame)
-        }
+        if n <= MAX_BLOCK { self.in_one_pass(link, at, frame) } else { self.in_blocks(link, at, frame) }
     }
 
     fn in_one_pass(
         &self,
         link: impl Link,
         at: &Parameters,
-        gradient: &mut Parameters,
         frame: &Frame,
-    ) -> Result<(f64, Hessian), Error> {
+    ) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
         let partition = Partition::for_products((m, n), n * n / 2 + 2 * n, 1);
-        let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), Sums::diagonal(n))).collect();
-        let sums = self.pass(&partition, at, states, |x, targets, at, scratch, (sums, products)| {
-            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+        let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n)).collect();
+        let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
+            let Scratch { strips, x: buffer, slopes, roots, curvatures, packed } = scratch;
+            let panel = x.panel(0..x.n_rows(), buffer);
+            slopes.resize(panel.n_rows(), 0.0);
+            roots.resize(panel.n_rows(), 0.0);
             let rows = Rows::over(x, panel);
-            scratch.roots.resize(panel.n_rows(), 0.0);
-            let roots = &mut scratch.roots[..];
-            let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, Some(roots));
-            scratch.packed.pack(&panel, frame.scaling(), Some(roots));
-            products.add(&scratch.packed, roots, Next::after(&panel));
+            let finite = kernel::cost_slopes(link, rows, targets, at, strips, &mut sums.cost, slopes, roots);
+            let curvatures = squares(roots, curvatures);
+            sums.by_bias += kernel::sum(slopes, |slope| slope);
+            sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
+            let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
+            packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums);
+            sums.products.tiles.add(packed, packed, Next::after(&panel));
             finite
         })?;
-        let (sums, products) = merge_tree(sums, |a, b| {
-            a.0.merge(&b.0);
-            a.1.merge(&b.1);
-        })
-        .expect("there is a chunk");
-        let cost = self.divide(sums, gradient);
-        let mut hessian = Hessian { weights: Array2::zeros((n, n)), cross: products.cross.into(), bias: products.bias };
-        products.tiles.for_each(|i, j, value| hessian.weights[[i, j]] = value);
-        Ok((cost, self.finish(hessian)))
+        let SecondOrder { cost, by_bias, by_weights, products } = sums;
+        let gradient = Parameters { weights: by_weights.to_array(), bias: by_bias };
+        let (cost, gradient) = self.divide(CostGradient { cost, gradient });
+        let mut hessian =
+            Hessian { weights: Array2::zeros((n, n)), cross: products.cross.to_array(), bias: products.bias };
+        products.tiles.write(hessian.weights.view_mut());
+        Ok((cost, gradient, self.finish(hessian)))
     }
 
-    fn in_blocks(
-        &self,
-        link: impl Link,
-        at: &Parameters,
-        gradient: &mut Parameters,
-        frame: &Frame,
-    ) -> Result<(f64, Hessian), Error> {
+    fn in_blocks(&self, link: impl Link, at: &Parameters, frame: &Frame) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
         let mut roots = vec![0.0; m];
         let partition = self.strip_partition();
         let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots)).collect();
-        let sums = self.pass(partition, at, states, |x, targets, at, scratch, (sums, roots)| {
+        let merge = |a: &mut (CostGradient, _), b: &(CostGradient, _)| a.0.merge(&b.0);
+        let (sums, _) = self.pass(partition, at, states, merge, |x, targets, at, scratch, (sums, roots)| {
             let roots = roots.split_off_mut(..x.n_rows()).expect("one root a row");
             kernel::cost_gradient(
                 link,
@@ -196,10 +217,9 @@ impl RowObjective<'_> {
                 Some(roots),
             )
         })?;
-        let sums = merge_tree(sums, |a, b| a.0.merge(&b.0)).expect("there is a chunk").0;
-        let cost = self.divide(sums, gradient);
+        let (cost, gradient) = self.divide(sums);
         let hessian = products_of_columns(self.samples().features(), frame, &roots, self.context())?;
-        Ok((cost, self.finish(hessian)))
+        Ok((cost, frame.enter_gradient(&gradient), self.finish(hessian)))
     }
 
     /// Fills in what lies below the diagonal, divides by the sum of the weights, and leaves out a fixed bias.
@@ -215,6 +235,14 @@ impl RowObjective<'_> {
         }
         hessian
     }
+}
+
+/// What a thread needs for a pair of blocks.
+#[derive(Default)]
+struct Blocks {
+    buffer: Vec<f64>,
+    curvatures: Vec<f64>,
+    packed: [Packed; 2],
 }
 
 /// The sums on and above the diagonal, for any number of columns. Each pair of blocks of columns goes over the rows by
@@ -237,37 +265,38 @@ pub(crate) fn products_of_columns(
             Sums::diagonal(columns(left).len())
         } else {
             let tiles = Tiles::rectangular(columns(left).len(), columns(right).len());
-            Sums { tiles, cross: Vec::new(), bias: 0.0 }
+            Sums { tiles, cross: RowSums::zeros(0), bias: 0.0 }
         };
         ((left, right), sums)
     });
-    let visit = |workspace: &mut (Vec<f64>, [Packed; 2]), rows: Range<usize>, (pair, sums): &mut (Pair, Sums)| {
-        let (buffer, [u, v]) = workspace;
+    let visit = |workspace: &mut Blocks, rows: Range<usize>, (pair, sums): &mut (Pair, Sums)| {
+        let Blocks { buffer, curvatures, packed: [u, v] } = workspace;
         let roots = &roots[rows.clone()];
-        let mut pack = |block: usize, packed: &mut Packed| {
-            let columns = columns(block);
-            let panel = x.columns(columns.clone()).panel(rows.clone(), buffer);
-            packed.pack(&panel, frame.scaling().columns(columns), Some(roots));
-        };
-        pack(pair.0, u);
-        if pair.0 == pair.1 {
-            sums.add(u, roots, Next::UNKNOWN);
+        let (left, right) = (columns(pair.0), columns(pair.1));
+        let scaling = |columns: &Range<usize>| frame.scaling().columns(columns.clone());
+        let panel = x.columns(left.clone()).panel(rows.clone(), buffer);
+        if left == right {
+            let curvatures = squares(roots, curvatures);
+            sums.bias += kernel::sum(curvatures, |curvature| curvature);
+            u.pack(&panel, scaling(&left), roots, [curvatures], [&mut sums.cross]);
+            sums.tiles.add(u, u, Next::UNKNOWN);
         } else {
-            pack(pair.1, v);
+            u.pack(&panel, scaling(&left), roots, [], []);
+            v.pack(&x.columns(right.clone()).panel(rows, buffer), scaling(&right), roots, [], []);
             sums.tiles.add(u, v, Next::UNKNOWN);
         }
         Ok(())
     };
-    let mut sums = run(context, &partition, states.collect(), Default::default, visit)?.into_iter();
+    let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
+    let sums = run_and_merge(context, &partition, states.collect(), Blocks::default, visit, merge)?;
     let mut hessian = Hessian { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0 };
-    for (left, right) in pairs {
-        let of_chunks = sums.by_ref().take(n_chunks).map(|(_, sums)| sums).collect();
-        let total = merge_tree(of_chunks, Sums::merge).expect("there is a chunk");
-        let (first_row, first_col) = (columns(left).start, columns(right).start);
-        total.tiles.for_each(|i, j, value| hessian.weights[[first_row + i, first_col + j]] = value);
+    for ((left, right), total) in sums {
+        let block = s![columns(left), columns(right)];
+        total.tiles.write(hessian.weights.slice_mut(block));
         if left == right {
             let block = columns(left);
-            hessian.cross.as_slice_mut().expect("contiguous")[block].copy_from_slice(&total.cross);
+            hessian.cross.as_slice_mut().expect("contiguous")[block]
+                .copy_from_slice(total.cross.to_array().as_slice().expect("contiguous"));
             hessian.bias = total.bias;
         }
     }

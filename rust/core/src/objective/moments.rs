@@ -41,9 +41,9 @@ impl<'r> Moments<'r> {
     /// As [`RowObjective::cost_gradient_hessian`].
     pub(crate) fn collect(rows: &'r RowObjective<'r>, start: &Parameters) -> Result<Self, Error> {
         let frame = rows.frame();
-        let mut gradient = Parameters::zeros(rows.n_features());
-        let (cost, hessian) = rows.cost_gradient_hessian(start, &mut gradient, &frame)?;
-        let origin = RefCell::new(Origin::new(start.clone(), cost, gradient, &frame));
+        let (cost, inner_gradient, hessian) = rows.cost_gradient_hessian(start, &frame)?;
+        let gradient = frame.leave_gradient(&inner_gradient);
+        let origin = RefCell::new(Origin { at: start.clone(), cost, gradient, inner_gradient });
         Ok(Self { rows, frame, hessian, origin })
     }
 
@@ -57,13 +57,6 @@ impl<'r> Moments<'r> {
 
     fn hessian_product(&self, direction: &Parameters) -> Parameters {
         self.frame.leave_gradient(&self.hessian.product(&self.frame.enter(direction)))
-    }
-}
-
-impl Origin {
-    fn new(at: Parameters, cost: f64, gradient: Parameters, frame: &Frame) -> Self {
-        let inner_gradient = frame.enter_gradient(&gradient);
-        Self { at, cost, gradient, inner_gradient }
     }
 }
 
@@ -90,7 +83,8 @@ impl Objective for Moments<'_> {
             return Ok(cost);
         }
         let cost = self.rows.cost_gradient(at, gradient)?;
-        *origin = Origin::new(at.clone(), cost, gradient.clone(), &self.frame);
+        let inner_gradient = self.frame.enter_gradient(gradient);
+        *origin = Origin { at: at.clone(), cost, gradient: gradient.clone(), inner_gradient };
         Ok(cost)
     }
 

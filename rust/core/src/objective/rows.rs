@@ -10,7 +10,7 @@ use crate::kernel::{self, CostGradient, Packed, Predictor, Rows, StripBuffers, T
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
-use crate::pass::{Partition, merge_tree, run};
+use crate::pass::{Partition, run_and_merge};
 use crate::samples::{Samples, Summary};
 
 /// The cost of a model on a data set, divided by the sum of the weights, and its derivatives.
@@ -41,7 +41,9 @@ struct Workspace {
 pub(crate) struct Scratch {
     pub(crate) strips: StripBuffers,
     pub(crate) x: Vec<f64>,
+    pub(crate) slopes: Vec<f64>,
     pub(crate) roots: Vec<f64>,
+    pub(crate) curvatures: Vec<f64>,
     pub(crate) packed: Packed,
 }
 
@@ -80,14 +82,16 @@ impl<'a> RowObjective<'a> {
         Self::new(self.model, self.samples.every(step), self.intercept, self.context)
     }
 
-    /// Visits the rows of each panel with their targets; `visit` says whether every linear predictor was finite.
+    /// Visits the rows of each panel with their targets; `visit` says whether every linear predictor was finite. The
+    /// states of the chunks are merged to one.
     pub(crate) fn pass<S: Send>(
         &self,
         partition: &Partition,
         at: &Parameters,
         states: Vec<S>,
+        merge: impl Fn(&mut S, &S) + Sync,
         visit: impl Fn(Matrix<'_>, Targets<'_>, Predictor<'_>, &mut Scratch, &mut S) -> bool + Sync,
-    ) -> Result<Vec<S>, Error> {
+    ) -> Result<S, Error> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
         let bias = if self.intercept { at.bias } else { 0.0 };
@@ -103,7 +107,8 @@ impl<'a> RowObjective<'a> {
             let finite = visit(x, targets, predictor, &mut workspace.scratch, state);
             if finite { Ok(()) } else { Err(samples.why_not_finite()) }
         };
-        run(self.context, partition, states, Workspace::default, one_panel)
+        let mut merged = run_and_merge(self.context, partition, states, Workspace::default, one_panel, merge)?;
+        Ok(merged.swap_remove(0))
     }
 
     /// The partition for kernels that go through rows by strips.
@@ -113,29 +118,31 @@ impl<'a> RowObjective<'a> {
 
     fn cost_of(&self, link: impl Link, at: &Parameters) -> Result<f64, Error> {
         let states = vec![0.0; self.partition.n_chunks()];
-        let sums = self.pass(&self.partition, at, states, |x, targets, at, scratch, sum| {
+        let merge = |a: &mut f64, b: &f64| *a += b;
+        let sum = self.pass(&self.partition, at, states, merge, |x, targets, at, scratch, sum| {
             kernel::cost(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sum)
         })?;
-        Ok(merge_tree(sums, |a, b| *a += b).unwrap_or(0.0) / self.summary.weight_sum)
+        Ok(sum / self.summary.weight_sum)
     }
 
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(self.n_features())).collect();
-        let sums = self.pass(&self.partition, at, states, |x, targets, at, scratch, sums| {
+        let sums = self.pass(&self.partition, at, states, CostGradient::merge, |x, targets, at, scratch, sums| {
             kernel::cost_gradient(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sums, None)
         })?;
-        let total = merge_tree(sums, CostGradient::merge).unwrap_or_else(|| CostGradient::zeros(self.n_features()));
-        Ok(self.divide(total, gradient))
+        let cost;
+        (cost, *gradient) = self.divide(sums);
+        Ok(cost)
     }
 
-    /// Divides by the sum of the weights, and returns the cost.
-    pub(super) fn divide(&self, sums: CostGradient, gradient: &mut Parameters) -> f64 {
-        *gradient = sums.gradient;
+    /// Cost and gradient: the sums, divided by that of the weights.
+    pub(super) fn divide(&self, sums: CostGradient) -> (f64, Parameters) {
+        let mut gradient = sums.gradient;
         gradient.scale(1.0 / self.summary.weight_sum);
         if !self.intercept {
             gradient.bias = 0.0;
         }
-        sums.cost / self.summary.weight_sum
+        (sums.cost / self.summary.weight_sum, gradient)
     }
 
     /// Variables in which second derivatives are formed.

@@ -7,7 +7,6 @@ use crate::frame::{self, Frame};
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
 use crate::kernel::{self, ColumnSums, CostGradient, Rows};
 use crate::model::{Model, Parameters};
-use crate::pass::merge_tree;
 
 /// `C + (l2/2) ‖w‖²` with `w` in the data's own units, as a function of `(w̃, b̃)` in the standardised ones.
 #[derive(Debug)]
@@ -154,9 +153,8 @@ impl<'r> Standardised<'r> {
         at: &Parameters,
         gradient: &mut Parameters,
     ) -> Result<(f64, Hessian), Error> {
-        let mut outer = Parameters::zeros(self.penalty.len());
-        let (cost, mut hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &mut outer, &self.frame)?;
-        *gradient = self.frame.enter_gradient(&outer);
+        let (cost, mut hessian);
+        (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame)?;
         hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
         Ok((cost + self.penalise(at, gradient), hessian))
     }
@@ -208,11 +206,11 @@ impl RowObjective<'_> {
         let n = self.samples().n_features();
         let partition = self.samples().partition();
         let states = (0..partition.n_chunks()).map(|_| ColumnSums::zeros(n)).collect();
-        let sums = self.pass(&partition, &Parameters::zeros(n), states, |x, targets, _, scratch, sums| {
+        let nowhere = Parameters::zeros(n);
+        self.pass(&partition, &nowhere, states, ColumnSums::merge, |x, targets, _, scratch, sums| {
             sums.add(&x.panel(0..x.n_rows(), &mut scratch.x), frame.scaling(), targets.sample_weight);
             true
-        })?;
-        Ok(merge_tree(sums, ColumnSums::merge).expect("there is a chunk"))
+        })
     }
 
     fn cost_gradient_column_sums(
@@ -238,19 +236,21 @@ impl RowObjective<'_> {
         let n = self.samples().n_features();
         let partition = self.samples().partition();
         let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n))).collect();
-        let sums = self.pass(&partition, at, states, |x, targets, at, scratch, (sums, columns)| {
-            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
-            let rows = Rows::over(x, panel);
-            let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, None);
-            columns.add(&panel, frame.scaling(), targets.sample_weight);
-            finite
-        })?;
-        let (sums, columns) = merge_tree(sums, |a, b| {
+        let merge = |a: &mut (CostGradient, ColumnSums), b: &(CostGradient, ColumnSums)| {
             a.0.merge(&b.0);
             a.1.merge(&b.1);
-        })
-        .expect("there is a chunk");
-        Ok((self.divide(sums, gradient), columns))
+        };
+        let (sums, columns) =
+            self.pass(&partition, at, states, merge, |x, targets, at, scratch, (sums, columns)| {
+                let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+                let rows = Rows::over(x, panel);
+                let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, None);
+                columns.add(&panel, frame.scaling(), targets.sample_weight);
+                finite
+            })?;
+        let cost;
+        (cost, *gradient) = self.divide(sums);
+        Ok((cost, columns))
     }
 }
 

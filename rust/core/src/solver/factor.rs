@@ -38,10 +38,14 @@ impl Factor {
         if !inverse_root.iter().all(|root| root.is_finite()) {
             return None;
         }
-        let scaled = Mat::from_fn(n, n, |i, j| {
-            let (scale, other) = (inverse_root[i], inverse_root[j]);
-            if i == j { 1.0 } else { (weights[[i, j]] - along(i, j)) * scale * other }
-        });
+        // What lies above the diagonal is not looked at.
+        let mut scaled = Mat::zeros(n, n);
+        for j in 0..n {
+            scaled[(j, j)] = 1.0;
+            for i in j + 1..n {
+                scaled[(i, j)] = (weights[[j, i]] - along(i, j)) * inverse_root[i] * inverse_root[j];
+            }
+        }
         let inverse = Inverse::new(&scaled, SINGULAR)?;
         Some(Self { inverse, inverse_root, cross: cross.clone(), bias })
     }

@@ -31,17 +31,16 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
     let mut variables = rows.frame();
     let n = rows.n_features();
     let null = rows.null_model();
-    let mut gradient = Parameters::zeros(n);
-    let mut form = |variables: &Frame| match rows.cost_gradient_hessian(&null, &mut gradient, variables) {
+    let form = |variables: &Frame| match rows.cost_gradient_hessian(&null, variables) {
         Err(Error::Overflow) => Ok(None),
         found => found.map(Some),
     };
-    let Some((mut null_cost, mut hessian)) = form(&variables)? else { return Ok(None) };
+    let Some((mut null_cost, mut inner_gradient, mut hessian)) = form(&variables)? else { return Ok(None) };
     if moments(&hessian).any(|(mean, deviation)| mean.abs() > (FAR * deviation).max(1.0)) {
         // The rows that the variables were chosen by were not like the others.
         variables = variables.moved(hessian.means());
         let Some(found) = form(&variables)? else { return Ok(None) };
-        (null_cost, hessian) = found;
+        (null_cost, inner_gradient, hessian) = found;
     }
     let distances = variables.centre().iter().zip(variables.scale()).zip(moments(&hessian));
     let near = distances.into_iter().all(|((centre, scale), (mean, deviation))| {
@@ -56,9 +55,8 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
         return Ok(None);
     }
 
-    let null_norm = gradient.norm();
+    let null_norm = variables.leave_gradient(&inner_gradient).norm();
     let mut inner = variables.enter(&null);
-    let mut inner_gradient = variables.enter_gradient(&gradient);
     let step = factor.step(&inner_gradient);
     inner.add_scaled(1.0, &step);
     let mut place = None;
@@ -72,6 +70,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
             place = Some((inner.clone(), cost, variables.leave_gradient(&inner_gradient).norm(), size));
         }
     }
+    let mut gradient = Parameters::zeros(n);
     let n_corrections = if place.is_some() { 0 } else { MAX_CORRECTIONS };
     for correction in 0..n_corrections {
         let outer = variables.leave(&inner);

@@ -29,7 +29,8 @@ impl Margins {
         let partition = rows.samples().partition();
         let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
         let states = vec![none; partition.n_chunks()];
-        let margins = rows.pass(&partition, direction, states, |x, targets, at, scratch, margins| {
+        let merge = |a: &mut Self, b: &Self| a.merge(*b);
+        rows.pass(&partition, direction, states, merge, |x, targets, at, scratch, margins| {
             let panel = x.panel(0..x.n_rows(), &mut scratch.x);
             for (i, &y) in targets.y.iter().enumerate() {
                 if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
@@ -51,10 +52,7 @@ impl Margins {
                 margins.merge(Self { least: margin, least_share: share, most });
             }
             true
-        })?;
-        let mut all = none;
-        margins.into_iter().for_each(|margins| all.merge(margins));
-        Ok(all)
+        })
     }
 
     fn merge(&mut self, other: Self) {

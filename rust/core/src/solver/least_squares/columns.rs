@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::power_of_two_below;
 use crate::matrix::Panel;
-use crate::pass::{merge_tree, run};
+use crate::pass::run_and_merge;
 use crate::samples::{Samples, Summary, WeightUnits};
 
 /// Rows that are worked on side by side; one AVX-512 register.
@@ -99,7 +99,7 @@ impl<'a> Problem<'a> {
         let n = samples.n_features();
         let partition = samples.partition();
         let states = vec![vec![Extent::NONE; n + 1]; partition.n_chunks()];
-        let extents = run(context, &partition, states, Buffers::default, |buffers, rows, extents| {
+        let visit = |buffers: &mut Buffers, rows: Range<usize>, extents: &mut Vec<Extent>| {
             let panel = samples.x(rows.clone(), &mut buffers.x);
             let y = samples.y(rows.clone(), &mut buffers.y);
             let weights = samples.sample_weight(rows.clone(), y, &mut buffers.sample_weight, &weight_units);
@@ -107,9 +107,9 @@ impl<'a> Problem<'a> {
             let y = without_offset(y, offset, &mut buffers.difference);
             let finite = Arch::new().dispatch(Extents { panel: &panel, y, weights, extents });
             if finite { Ok(()) } else { Err(samples.why_not_finite()) }
-        })?;
-        let extents = merge_tree(extents, |a, b| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b)));
-        let mut extents = extents.expect("there is a chunk");
+        };
+        let merge = |a: &mut Vec<Extent>, b: &Vec<Extent>| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
+        let mut extents = run_and_merge(context, &partition, states, Buffers::default, visit, merge)?.swap_remove(0);
         let target = Column::of(extents.pop().expect("the targets are last"), intercept, 0.0);
         let penalty = 0.5 * l2 * weight_sum;
         let root = penalty.sqrt();

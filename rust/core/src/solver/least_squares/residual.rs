@@ -8,7 +8,7 @@ use super::columns::{Block, Buffers, LANES, Lane, Problem};
 use super::double_double::{DoubleDouble, quick_two_sum, two_product, two_sum};
 use crate::context::Context;
 use crate::error::Error;
-use crate::pass::{Partition, merge_tree, run};
+use crate::pass::{Partition, run_and_merge};
 
 /// Sums side by side, each as an unevaluated sum of two (Ogita, Rump and Oishi 2005: the result is as good as if
 /// computed in twice the precision).
@@ -30,6 +30,12 @@ impl Sums {
     fn normalise(&mut self) {
         for k in 0..LANES {
             (self.hi[k], self.lo[k]) = quick_two_sum(self.hi[k], self.lo[k]);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for k in 0..LANES {
+            self.add(k, other.hi[k], other.lo[k]);
         }
     }
 
@@ -58,10 +64,9 @@ pub(super) fn descent(
         Arch::new().dispatch(Descent { block, bias, weights, residuals, gradient });
         Ok(())
     };
-    let sums = run(context, &partition, states, Workspace::default, visit)?;
-    let totals = sums.into_iter().map(|sums| sums.iter().map(Sums::total).collect::<Vec<_>>()).collect();
-    let merge = |a: &mut Vec<DoubleDouble>, b: &Vec<DoubleDouble>| a.iter_mut().zip(b).for_each(|(a, &b)| *a += b);
-    let mut descent = merge_tree(totals, merge).expect("there is a chunk");
+    let merge = |a: &mut Vec<Sums>, b: &Vec<Sums>| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
+    let sums = run_and_merge(context, &partition, states, Workspace::default, visit, merge)?;
+    let mut descent: Vec<_> = sums[0].iter().map(Sums::total).collect();
     if problem.penalty > 0.0 {
         let n_fixed = usize::from(problem.intercept);
         for ((sum, &weight), column) in descent.iter_mut().zip(parameters).skip(n_fixed).zip(&problem.features) {

@@ -278,6 +278,27 @@ def test_few_iterations_do(rng, shape):
             assert LogisticRegression(solver=solver).fit(X, y).n_iter_ <= most
 
 
+@pytest.mark.parametrize("closeness", [1.0, 1e-1, 1e-4])
+@pytest.mark.parametrize("n", [20, 70])
+def test_the_hessian_of_some_rows_is_good_enough_where_there_are_many(rng, n, closeness):
+    X = rng.normal(size=(24_000, n))
+    X[:, 1] = X[:, 0] + closeness * X[:, 1]
+    y = (X[:, 2:12].sum(axis=1) / 3 + rng.logistic(size=len(X)) > 0.5).astype(float)
+    model = LogisticRegression(tol=1e-9).fit(X, y)
+    w, b = model.coef_[0], model.intercept_[0]
+    gradient = standardised_gradient(X, y, w, b, "sigmoid", "log_loss", np.ones(len(X)))
+    assert model.converged_
+    assert np.abs(gradient).max() <= 1.1e-9
+    assert model.n_iter_ <= 12
+    p = oracle.sigmoid(X @ w + b)
+    curvature = p * (1 - p)
+    centred = X - curvature @ X / curvature.sum()
+    hessian = centred.T @ (curvature[:, None] * centred)
+    root = np.sqrt(hessian.diagonal())
+    eigenvalues = np.linalg.eigvalsh(hessian / np.outer(root, root))
+    assert model.condition_ == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=0.3)
+
+
 @by_curvature
 @models
 def test_tol_0_goes_to_the_last_digit_without_a_warning(problem, activation, loss, solver):

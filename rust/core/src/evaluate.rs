@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::kernel::{self, link};
+use crate::kernel::{self, Precision, link};
 use crate::matrix::Matrix;
 use crate::model::{Activation, Model, Parameters};
 use crate::objective::{Objective, RowObjective};
@@ -173,6 +173,6 @@ pub fn cost_gradient_hessian(
     at.check(samples.n_features())?;
     let rows = RowObjective::new(model, samples, true, context)?;
     let frame = rows.frame();
-    let (cost, gradient, hessian) = rows.cost_gradient_hessian(at, &frame)?;
+    let (cost, gradient, hessian) = rows.cost_gradient_hessian(at, &frame, Precision::Double)?;
     Ok((cost, frame.leave_gradient(&gradient), frame.leave_hessian(&hessian)))
 }

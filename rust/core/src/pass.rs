@@ -23,6 +23,8 @@ const MAX_CHUNKS: usize = MAX_THREADS.get();
 /// Matrix products keep what they sum in registers for this many rows at least, and have this many tasks if they can,
 /// so that threads end at about the same time.
 const MIN_PRODUCT_ROWS: usize = 96;
+/// For so many rows a chunk, little time goes into sums before the first row and behind the last.
+const MIN_PRODUCT_CHUNK_ROWS: usize = 8 * MIN_PRODUCT_ROWS;
 const MIN_TASKS: usize = 16;
 
 /// The sums of all chunks together fill at most this much, or one chunk is left.
@@ -51,7 +53,8 @@ impl Partition {
         let panel_rows = panel_rows - panel_rows % MIN_PANEL_ROWS;
         let max_chunks =
             (MAX_SUMS_BYTES / size_of::<f64>() / n_sums.max(1)).clamp(MIN_TASKS.div_ceil(n_visits), MAX_CHUNKS);
-        let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
+        let chunk_rows =
+            (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(MIN_PRODUCT_CHUNK_ROWS).max(n_rows.div_ceil(max_chunks));
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
     }
 
@@ -85,8 +88,12 @@ pub(crate) fn run<S: Send, W>(
     workspace: impl Fn() -> W + Sync,
     visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
 ) -> Result<Vec<S>, Error> {
-    run_then(context, partition, states, workspace, visit, |_, _| {})
+    let states = run_then(context, partition, states, workspace, visit, |_, _| {})?;
+    Ok(states.into_iter().flatten().collect())
 }
+
+/// A task's state, until it is merged into another's, and what came of the task.
+type Slot<S> = Mutex<(Option<S>, Result<(), Error>)>;
 
 /// The same, and merges the states of all chunks, for each of the several times: neighbours, then neighbours of those,
 /// until one is left. The tree has a fixed shape and its sums grow alike, which also keeps the rounding error low.
@@ -105,7 +112,7 @@ pub(crate) fn run_and_merge<S: Send, W>(
     let n_chunks = partition.n_chunks();
     // Whether one of the two that a merge waits for is there; by the index of the second.
     let waits: Vec<_> = (0..states.len()).map(|_| AtomicBool::new(false)).collect();
-    let climb = |slots: &[Mutex<(S, Result<(), Error>)>], task: usize| {
+    let climb = |slots: &[Slot<S>], task: usize| {
         let (first, mut place) = (task - task % n_chunks, task % n_chunks);
         let mut step = 1;
         while step < n_chunks {
@@ -119,12 +126,16 @@ pub(crate) fn run_and_merge<S: Send, W>(
                 return;
             }
             let lock = |place: usize| slots[first + place].lock().unwrap_or_else(PoisonError::into_inner);
-            merge(&mut lock(left).0, &lock(right).0);
+            // What has been merged is dropped, so that a task that begins finds its memory.
+            let other = lock(right).0.take();
+            if let (Some(state), Some(other)) = (&mut lock(left).0, other) {
+                merge(state, &other);
+            }
             place = left;
         }
     };
     let states = run_then(context, partition, states, workspace, visit, climb)?;
-    Ok(states.into_iter().step_by(n_chunks).collect())
+    Ok(states.into_iter().flatten().collect())
 }
 
 /// Calls `finished` with each task that has succeeded, on the thread that did it.
@@ -134,8 +145,8 @@ fn run_then<S: Send, W>(
     states: Vec<S>,
     workspace: impl Fn() -> W + Sync,
     visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
-    finished: impl Fn(&[Mutex<(S, Result<(), Error>)>], usize) + Sync,
-) -> Result<Vec<S>, Error> {
+    finished: impl Fn(&[Slot<S>], usize) + Sync,
+) -> Result<Vec<Option<S>>, Error> {
     let n_chunks = partition.n_chunks();
     let n_tasks = states.len();
     assert!(n_tasks.is_multiple_of(n_chunks));
@@ -143,7 +154,7 @@ fn run_then<S: Send, W>(
     let interrupted = AtomicBool::new(false);
     // Tasks after the first one known to fail need no work.
     let end = AtomicUsize::new(n_tasks);
-    let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((state, Ok(())))).collect();
+    let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((Some(state), Ok(())))).collect();
 
     run_on(context.n_threads(), n_tasks, &|| context.interrupted(), |ask| {
         let mut workspace = workspace();
@@ -154,6 +165,7 @@ fn run_then<S: Send, W>(
             }
             let mut slot = slots[task].lock().unwrap_or_else(PoisonError::into_inner);
             let (state, outcome) = &mut *slot;
+            let state = state.as_mut().expect("a task is merged when it has ended");
             for rows in partition.panels(task % n_chunks) {
                 if ask() {
                     interrupted.store(true, Ordering::Relaxed);

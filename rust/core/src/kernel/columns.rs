@@ -35,7 +35,7 @@ struct Add<'a> {
     sums: &'a mut ColumnSums,
 }
 
-const ROWS: usize = 4;
+const ROWS: usize = 8;
 
 impl WithSimd for Add<'_> {
     type Output = ();
@@ -46,7 +46,7 @@ impl WithSimd for Add<'_> {
         let weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
         let whole = panel.n_rows() - panel.n_rows() % ROWS;
         for first in (0..whole).step_by(ROWS) {
-            let rows = [0, 1, 2, 3].map(|i| first + i);
+            let rows = [0, 1, 2, 3, 4, 5, 6, 7].map(|i| first + i);
             panel.ask_for(first..first + ROWS);
             add_rows(simd, panel.block(first), rows.map(weight), scaling, sums);
         }

@@ -1,215 +1,331 @@
 //! The symmetric rank-k update `G += Σ_i h_i x̃_i x̃_iᵀ` with `x̃ = (x − c) / s`, on which moments and Hessians rest.
 //!
-//! Of a panel laid out in blocks of eight columns, each row times `√h_i`, every tile of eight by eight entries is summed
-//! in registers over all rows. Only tiles on and above the diagonal are formed.
+//! Of a panel laid out in blocks of columns, each row times `√h_i`, every tile of a block by a block is summed in registers
+//! over all rows. Only tiles on and above the diagonal are formed.
 
 use ndarray::{ArrayViewMut2, s};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::packed::{Lane, Packed, TILE};
-use crate::matrix::{CACHE_LINE, Panel, prefetch};
+use super::packed::{In, Lane, Packed, Precision, Real};
+use crate::matrix::{CACHE_LINE, Panel, Pieces, prefetch};
 
-/// Tiles of the right side that stay in the first-level cache while the left side goes by.
+/// Blocks of the right side that stay in the first-level cache while the left side goes by.
 const GROUP: usize = 4;
 
-type Tile = [Lane; TILE];
-
-/// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column.
+/// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column. A tile has as
+/// many lanes as a lane has entries.
 pub(crate) struct Tiles {
     /// Empty before the first rows, so that the thread that adds them finds the memory.
-    tiles: Vec<Tile>,
+    lanes: Vec<Lane>,
     n_rows: usize,
     n_cols: usize,
     symmetric: bool,
+    precision: Precision,
 }
 
 impl Tiles {
-    pub(crate) fn symmetric(n: usize) -> Self {
-        Self { tiles: Vec::new(), n_rows: n, n_cols: n, symmetric: true }
+    pub(crate) fn symmetric(n: usize, precision: Precision) -> Self {
+        Self { lanes: Vec::new(), n_rows: n, n_cols: n, symmetric: true, precision }
     }
 
-    pub(crate) fn rectangular(n_rows: usize, n_cols: usize) -> Self {
-        Self { tiles: Vec::new(), n_rows, n_cols, symmetric: false }
+    pub(crate) fn rectangular(n_rows: usize, n_cols: usize, precision: Precision) -> Self {
+        Self { lanes: Vec::new(), n_rows, n_cols, symmetric: false, precision }
     }
 
     fn n_tiles(&self) -> usize {
-        let (rows, cols) = (self.n_rows.div_ceil(TILE), self.n_cols.div_ceil(TILE));
+        let side = self.precision.n_entries();
+        let (rows, cols) = (self.n_rows.div_ceil(side), self.n_cols.div_ceil(side));
         if self.symmetric { rows * (rows + 1) / 2 } else { rows * cols }
     }
 
     /// Adds `Σ_i u_i v_iᵀ` over the rows; `v` is `u` for a symmetric one. Meanwhile memory brings what comes next.
     pub(crate) fn add(&mut self, u: &Packed, v: &Packed, next: Next) {
-        assert_eq!(u.n_rows(), v.n_rows());
-        if u.n_rows() > 0 {
-            self.tiles.resize(self.n_tiles(), [Lane::ZERO; TILE]);
-            Arch::new().dispatch(Products { u, v, tiles: &mut self.tiles, symmetric: self.symmetric, next });
+        assert!(u.n_rows() == v.n_rows() && [u.precision(), v.precision()] == [self.precision; 2]);
+        if u.n_rows() == 0 {
+            return;
+        }
+        self.lanes.resize(self.n_tiles() * self.precision.n_entries(), Lane::ZERO);
+        let products = Products { u, v, lanes: &mut self.lanes, symmetric: self.symmetric, next };
+        match self.precision {
+            Precision::Double => Arch::new().dispatch(In::<f64, _>::new(products)),
+            Precision::Single => Arch::new().dispatch(In::<f32, _>::new(products)),
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (ours, theirs) in self.tiles.as_flattened_mut().iter_mut().zip(other.tiles.as_flattened()) {
-            ours.0.iter_mut().zip(&theirs.0).for_each(|(ours, theirs)| *ours += theirs);
+        match self.precision {
+            Precision::Double => self.merge_in::<f64>(other),
+            Precision::Single => self.merge_in::<f32>(other),
+        }
+    }
+
+    fn merge_in<R: Real>(&mut self, other: &Self) {
+        for (ours, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
+            ours.values_mut::<R>().iter_mut().zip(theirs.values::<R>()).for_each(|(ours, theirs)| *ours += *theirs);
         }
     }
 
     /// Writes all entries; of a symmetric one those on and above the diagonal, and some below.
-    pub(crate) fn write(&self, mut matrix: ArrayViewMut2<'_, f64>) {
-        let side = self.n_rows.div_ceil(TILE);
-        let mut tiles = self.tiles.iter();
-        for tile_col in 0..self.n_cols.div_ceil(TILE) {
-            let cols = tile_col * TILE..self.n_cols.min((tile_col + 1) * TILE);
-            let tile_rows = if self.symmetric { tile_col + 1 } else { side };
+    pub(crate) fn write(&self, matrix: ArrayViewMut2<'_, f64>) {
+        match self.precision {
+            Precision::Double => self.write_in::<f64>(matrix),
+            Precision::Single => self.write_in::<f32>(matrix),
+        }
+    }
+
+    fn write_in<R: Real>(&self, mut matrix: ArrayViewMut2<'_, f64>) {
+        let side = R::ENTRIES;
+        let mut tiles = self.lanes.chunks_exact(side);
+        for tile_col in 0..self.n_cols.div_ceil(side) {
+            let cols = tile_col * side..self.n_cols.min((tile_col + 1) * side);
+            let tile_rows = if self.symmetric { tile_col + 1 } else { self.n_rows.div_ceil(side) };
             for (tile_row, tile) in (0..tile_rows).zip(&mut tiles) {
-                for (i, lane) in (tile_row * TILE..self.n_rows).zip(tile) {
+                for (i, lane) in (tile_row * side..self.n_rows).zip(tile) {
                     let mut entries = matrix.slice_mut(s![i, cols.clone()]);
-                    entries.iter_mut().zip(lane.0).for_each(|(entry, value)| *entry = value);
+                    entries.iter_mut().zip(lane.values::<R>()).for_each(|(entry, &value)| *entry = value.into());
                 }
             }
         }
     }
 }
 
-/// What will be read from memory next, some lines of the cache.
+/// What will be read from memory next: lines of the cache, some in each of several pieces.
 #[derive(Clone, Copy)]
 pub(crate) struct Next {
-    address: *const u8,
-    n_lines: usize,
+    first: *const u8,
+    stride: isize,
+    lines_a_piece: usize,
+    lines: (usize, usize),
 }
 
 impl Next {
-    pub(crate) const UNKNOWN: Self = Self { address: std::ptr::null(), n_lines: 0 };
+    pub(crate) const UNKNOWN: Self = Self { first: std::ptr::null(), stride: 0, lines_a_piece: 1, lines: (0, 0) };
 
     pub(crate) fn after(panel: &Panel<'_>) -> Self {
-        panel
-            .after()
-            .map_or(Self::UNKNOWN, |(address, n_bytes)| Self { address, n_lines: n_bytes.div_ceil(CACHE_LINE) })
+        let Pieces { first, n_pieces, n_bytes, stride } = panel.after();
+        // A piece that begins within a line ends in one more.
+        let lines_a_piece = (n_bytes + CACHE_LINE - 1) / CACHE_LINE + usize::from(n_pieces > 1);
+        Self { first, stride, lines_a_piece, lines: (0, n_pieces * lines_a_piece) }
     }
 
-    fn in_shares(self, n_shares: usize) -> Shares {
-        Shares { all: self, share: self.n_lines.div_ceil(n_shares) }
+    /// The first of the lines, which are taken from the rest.
+    fn take(&mut self, n_lines: usize) -> Self {
+        let (start, end) = self.lines;
+        let middle = end.min(start + n_lines);
+        self.lines.0 = middle;
+        Self { lines: (start, middle), ..*self }
     }
 
     #[inline(always)]
     fn ask_for(&self, line: usize) {
-        if line < self.n_lines {
-            prefetch(self.address.wrapping_add(line * CACHE_LINE));
+        let line = self.lines.0 + line;
+        if line < self.lines.1 {
+            let (piece, line) = (line / self.lines_a_piece, line % self.lines_a_piece);
+            prefetch(self.first.wrapping_offset(piece as isize * self.stride).wrapping_add(line * CACHE_LINE));
         }
-    }
-}
-
-struct Shares {
-    all: Next,
-    share: usize,
-}
-
-impl Shares {
-    fn take(&mut self, shares: usize) -> Next {
-        let n_lines = (shares * self.share).min(self.all.n_lines);
-        let taken = Next { n_lines, ..self.all };
-        self.all.address = self.all.address.wrapping_add(n_lines * CACHE_LINE);
-        self.all.n_lines -= n_lines;
-        taken
     }
 }
 
 struct Products<'a> {
     u: &'a Packed,
     v: &'a Packed,
-    tiles: &'a mut [Tile],
+    lanes: &'a mut [Lane],
     symmetric: bool,
     next: Next,
 }
 
-impl WithSimd for Products<'_> {
+impl<R: Real> WithSimd for In<R, Products<'_>> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { u, v, tiles, symmetric, next } = self;
+        let Products { u, v, lanes, symmetric, next } = self.task;
         let (n_left, n_right) = (u.n_blocks(), v.n_blocks());
-        let above = |col: usize| if symmetric { col * (col + 1) / 2 } else { col * n_left };
-        let mut next = next.in_shares(tiles.len());
+        // Lanes before a column of tiles.
+        let before = |col: usize| R::ENTRIES * if symmetric { col * (col + 1) / 2 } else { col * n_left };
+        let share = (next.lines.1 * R::ENTRIES).div_ceil(lanes.len());
+        let mut next = next;
         for group in (0..n_right).step_by(GROUP) {
             let group = group..(group + GROUP).min(n_right);
             let last = if symmetric { group.end } else { n_left };
             for (row, left) in (0..last).map(|row| (row, u.block(row))) {
-                let first = if symmetric { group.start.max(row) } else { group.start };
-                let mut col = first;
-                // Two at a time, where registers are wide: so each value of the left side is loaded once for both.
-                while S::F64_LANES == TILE && col + 1 < group.end {
-                    let (head, tail) = tiles.split_at_mut(above(col + 1));
-                    let right = [v.block(col), v.block(col + 1)];
-                    update_pair(simd, left, right, [&mut head[above(col) + row], &mut tail[row]], next.take(2));
-                    col += 2;
-                }
-                for col in col..group.end {
-                    let (right, tile) = (v.block(col), &mut tiles[above(col) + row]);
+                let mut col = if symmetric { group.start.max(row) } else { group.start };
+                while col < group.end {
+                    let (head, tail) = lanes.split_at_mut(before(col + 1));
+                    let tile = &mut head[before(col) + row * R::ENTRIES..][..R::ENTRIES];
                     // As many accumulators as the registers hold, and enough to hide an FMA's latency.
-                    let next = next.take(1);
-                    match S::F64_LANES {
-                        TILE => update::<S, TILE, 1>(simd, left, right, tile, next),
-                        4 => update::<S, 4, 2>(simd, left, right, tile, next),
-                        2 => update::<S, 4, 4>(simd, left, right, tile, next),
-                        _ => update::<S, 1, TILE>(simd, left, right, tile, next),
+                    let registers = R::registers::<S>(&Lane::ZERO).len();
+                    if registers == 1 && R::ENTRIES == 8 && col + 1 < group.end {
+                        // Each value of the left side is loaded once for two tiles.
+                        let tiles = [tile, &mut tail[row * R::ENTRIES..][..R::ENTRIES]];
+                        update::<S, R, 2, 8, 1>(
+                            simd,
+                            left,
+                            [v.block(col), v.block(col + 1)],
+                            tiles,
+                            next.take(2 * share),
+                        );
+                        col += 2;
+                        continue;
+                    }
+                    let (right, tiles, next) = ([v.block(col)], [tile], next.take(share));
+                    match (registers, R::ENTRIES) {
+                        (1, 8) => update::<S, R, 1, 8, 1>(simd, left, right, tiles, next),
+                        (1, _) => update::<S, R, 1, 16, 1>(simd, left, right, tiles, next),
+                        (2, _) => update::<S, R, 1, 4, 2>(simd, left, right, tiles, next),
+                        (4, _) => update::<S, R, 1, 4, 4>(simd, left, right, tiles, next),
+                        (8, _) => update::<S, R, 1, 1, 8>(simd, left, right, tiles, next),
+                        _ => update::<S, R, 1, 1, 16>(simd, left, right, tiles, next),
+                    }
+                    col += 1;
+                }
+            }
+        }
+    }
+}
+
+/// `tile += Σ_i left_i right_iᵀ` for `TILES` tiles side by side, `ROWS` rows of them at a time, each of `VECTORS`
+/// registers.
+#[inline(always)]
+fn update<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    left: &[Lane],
+    right: [&[Lane]; TILES],
+    tiles: [&mut [Lane]; TILES],
+    next: Next,
+) {
+    let right = right.map(|right| &right[..left.len()]);
+    for first in (0..R::ENTRIES).step_by(ROWS) {
+        let mut sums = [[[R::splat(simd, R::zeroed()); VECTORS]; ROWS]; TILES];
+        for (i, left) in left.iter().enumerate() {
+            if first == 0 {
+                next.ask_for(i);
+            }
+            let left = &left.values::<R>()[first..first + ROWS];
+            for row in 0..ROWS {
+                let factor = R::splat(simd, left[row]);
+                for tile in 0..TILES {
+                    let right = R::registers::<S>(&right[tile][i]);
+                    for vector in 0..VECTORS {
+                        let sum = &mut sums[tile][row][vector];
+                        *sum = R::mul_add(simd, factor, right[vector], *sum);
                     }
                 }
             }
         }
-    }
-}
-
-/// `tile += Σ_r left_r right_rᵀ`, `ROWS` rows of the tile at a time, each of `VECTORS` registers.
-#[inline(always)]
-fn update<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    left: &[Lane],
-    right: &[Lane],
-    tile: &mut Tile,
-    next: Next,
-) {
-    for first in (0..TILE).step_by(ROWS) {
-        let mut sums = [[simd.splat_f64s(0.0); VECTORS]; ROWS];
-        for (i, (left, right)) in left.iter().zip(right).enumerate() {
-            if first == 0 {
-                next.ask_for(i);
-            }
-            let right = S::as_simd_f64s(&right.0).0;
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f64s(left.0[first + row]);
-                for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.mul_add_e_f64s(factor, right[vector], *sum);
+        for tile in 0..TILES {
+            for row in 0..ROWS {
+                let entries = R::registers_mut::<S>(&mut tiles[tile][first + row]);
+                for vector in 0..VECTORS {
+                    entries[vector] = R::add(simd, entries[vector], sums[tile][row][vector]);
                 }
             }
         }
-        for (lane, sums) in tile[first..first + ROWS].iter_mut().zip(sums) {
-            add(simd, lane, &sums);
-        }
     }
 }
 
-/// The same for two tiles side by side, where a register is as long as a tile is wide.
-#[inline(always)]
-fn update_pair<S: Simd>(simd: S, left: &[Lane], right: [&[Lane]; 2], tiles: [&mut Tile; 2], next: Next) {
-    let [mut sums, mut other_sums] = [[simd.splat_f64s(0.0); TILE]; 2];
-    for (i, ((left, one), other)) in left.iter().zip(right[0]).zip(right[1]).enumerate() {
-        next.ask_for(i);
-        let (one, other) = (S::as_simd_f64s(&one.0).0[0], S::as_simd_f64s(&other.0).0[0]);
-        for (factor, (sum, other_sum)) in left.0.iter().zip(sums.iter_mut().zip(&mut other_sums)) {
-            let factor = simd.splat_f64s(*factor);
-            *sum = simd.mul_add_e_f64s(factor, one, *sum);
-            *other_sum = simd.mul_add_e_f64s(factor, other, *other_sum);
-        }
-    }
-    for (tile, sums) in tiles.into_iter().zip([sums, other_sums]) {
-        for (lane, sum) in tile.iter_mut().zip(&sums) {
-            add(simd, lane, std::slice::from_ref(sum));
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
 
-#[inline(always)]
-fn add<S: Simd>(simd: S, lane: &mut Lane, sums: &[S::f64s]) {
-    for (entry, sum) in S::as_mut_simd_f64s(&mut lane.0).0.iter_mut().zip(sums) {
-        *entry = simd.add_f64s(*entry, *sum);
+    use super::*;
+    use crate::kernel::{RowSums, Scaling};
+    use crate::matrix::Matrix;
+
+    fn values((n_rows, n_cols): (usize, usize)) -> Array2<f64> {
+        Array2::from_shape_fn((n_rows, n_cols), |(i, j)| ((i * 37 + j * 11) as f64 * 0.7).sin())
+    }
+
+    fn in_precision(
+        (u, v): (&Packed, &Packed),
+        tiles: &Tiles,
+        way: &dyn Fn(In<f64, Products<'_>>, In<f32, Products<'_>>, Precision),
+    ) -> Array2<f64> {
+        let mut lanes = vec![Lane::ZERO; tiles.n_tiles() * tiles.precision.n_entries()];
+        let mut none = Vec::new();
+        let next = Next::UNKNOWN;
+        let (double, single) = match tiles.precision {
+            Precision::Double => (&mut lanes, &mut none),
+            Precision::Single => (&mut none, &mut lanes),
+        };
+        let task = |lanes| Products { u, v, lanes, symmetric: tiles.symmetric, next };
+        way(In::new(task(double)), In::new(task(single)), tiles.precision);
+        let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
+        Tiles { lanes, ..*tiles }.write(matrix.view_mut());
+        matrix
+    }
+
+    /// The products by every kind of SIMD, by name.
+    fn products(packed: (&Packed, &Packed), tiles: &Tiles) -> Vec<(&'static str, Array2<f64>)> {
+        let mut found = vec![
+            (
+                "this machine's SIMD",
+                in_precision(packed, tiles, &|double, single, precision| match precision {
+                    Precision::Double => Arch::new().dispatch(double),
+                    Precision::Single => Arch::new().dispatch(single),
+                }),
+            ),
+            (
+                "scalar",
+                in_precision(packed, tiles, &|double, single, precision| match precision {
+                    Precision::Double => double.with_simd(pulp::Scalar::new()),
+                    Precision::Single => single.with_simd(pulp::Scalar::new()),
+                }),
+            ),
+        ];
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            let matrix = in_precision(packed, tiles, &|double, single, precision| match precision {
+                Precision::Double => Simd::vectorize(v3, double),
+                Precision::Single => Simd::vectorize(v3, single),
+            });
+            found.push(("AVX2", matrix));
+        }
+        found
+    }
+
+    fn pack(x: &Array2<f64>, roots: &[f64], precision: Precision) -> (Packed, Vec<f64>) {
+        let (m, n) = x.dim();
+        let (mut packed, mut sums, mut buffer) = (Packed::default(), RowSums::zeros(n), Vec::new());
+        let (centre, inverse_scale) = (vec![0.25; n], vec![2.0; n]);
+        let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
+        packed.pack(&Matrix::from(x).panel(0..m, &mut buffer), scaling, roots, [roots], [&mut sums], precision);
+        (packed, sums.to_array().to_vec())
+    }
+
+    #[test]
+    fn products_agree_with_plain_loops_in_both_precisions() {
+        let shapes =
+            [(1, 1, 1), (7, 3, 8), (8, 8, 8), (9, 15, 17), (16, 16, 16), (21, 33, 40), (96, 41, 5), (100, 90, 1)];
+        for (m, n_left, n_right) in shapes {
+            let (x, other) = (values((m, n_left)), values((m, n_right)) + 0.1);
+            let roots: Vec<_> = (0..m).map(|i| (i as f64).cos()).collect();
+            let scaled = |x: &Array2<f64>, i: usize, j: usize| 2.0 * (x[[i, j]] - 0.25);
+            for (precision, tolerance) in [(Precision::Double, 1e-13), (Precision::Single, 1e-6)] {
+                let ((u, sums), (v, _)) = (pack(&x, &roots, precision), pack(&other, &roots, precision));
+                for (j, sum) in sums.iter().enumerate() {
+                    let expected: f64 = (0..m).map(|i| roots[i] * scaled(&x, i, j)).sum();
+                    assert!((sum - expected).abs() < 1e-13 * m as f64, "column {j} of {n_left}");
+                }
+                for symmetric in [true, false] {
+                    let (v, right, tiles) = if symmetric {
+                        (&u, &x, Tiles::symmetric(n_left, precision))
+                    } else {
+                        (&v, &other, Tiles::rectangular(n_left, n_right, precision))
+                    };
+                    for (simd, found) in products((&u, v), &tiles) {
+                        for ((i, j), found) in found.indexed_iter().filter(|((i, j), _)| !symmetric || i <= j) {
+                            let term = |row: usize| roots[row].powi(2) * scaled(&x, row, i) * scaled(right, row, j);
+                            let expected: f64 = (0..m).map(term).sum();
+                            let error = (found - expected).abs();
+                            assert!(
+                                error < tolerance * m as f64,
+                                "{simd}, {precision:?}, {m} × {n_left} × {n_right}, entry {i}, {j}: off {error:e}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

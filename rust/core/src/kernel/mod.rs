@@ -16,7 +16,7 @@ use std::ops::Range;
 pub(crate) use columns::ColumnSums;
 pub(crate) use gram::{Next, Tiles};
 use link::Link;
-pub(crate) use packed::{Packed, RowSums, Scaling, TILE};
+pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, Matrix, Panel, Strip, prefetch};

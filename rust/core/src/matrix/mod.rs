@@ -15,7 +15,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 pub use element::{DType, Element};
 use panel::Ahead;
-pub(crate) use panel::{Columns, Panel, Strip};
+pub(crate) use panel::{Columns, Panel, Pieces, Strip};
 
 use crate::error::Error;
 

@@ -30,6 +30,19 @@ impl Ahead {
     pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0, row_stride: 0 };
 }
 
+/// Pieces of memory, as far apart as each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Pieces {
+    pub(crate) first: *const u8,
+    pub(crate) n_pieces: usize,
+    pub(crate) n_bytes: usize,
+    pub(crate) stride: isize,
+}
+
+impl Pieces {
+    pub(crate) const NONE: Self = Self { first: std::ptr::null(), n_pieces: 0, n_bytes: 0, stride: 0 };
+}
+
 impl<'p> Panel<'p> {
     /// # Safety
     ///
@@ -118,11 +131,20 @@ impl<'p> Panel<'p> {
         }
     }
 
-    /// As many rows behind the last, where they follow one another: an address and bytes.
-    pub(crate) fn after(&self) -> Option<(*const u8, usize)> {
-        let Ahead { row_bytes, row_stride, .. } = self.ahead;
-        let after = self.ahead(self.n_rows).filter(|_| row_stride == row_bytes as isize);
-        after.map(|address| (address.wrapping_sub(DISTANCE), self.n_rows * row_bytes))
+    /// Where in memory as many rows behind the last lie; nothing where that is not known.
+    pub(crate) fn after(&self) -> Pieces {
+        let Ahead { address, row_bytes, row_stride } = self.ahead;
+        if address.is_null() {
+            return Pieces::NONE;
+        }
+        // What is ahead is so many rows ahead.
+        let n_rows = DISTANCE.div_ceil(row_bytes.max(1));
+        if row_stride == row_bytes as isize {
+            let first = address.wrapping_sub(DISTANCE).wrapping_add(self.n_rows * row_bytes);
+            return Pieces { first, n_pieces: 1, n_bytes: self.n_rows * row_bytes, stride: 0 };
+        }
+        let first = address.wrapping_offset((self.n_rows as isize - n_rows as isize).wrapping_mul(row_stride));
+        Pieces { first, n_pieces: self.n_rows, n_bytes: row_bytes, stride: row_stride }
     }
 }
 

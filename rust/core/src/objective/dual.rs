@@ -8,6 +8,7 @@ use super::{Objective, RowObjective};
 use crate::error::Error;
 use crate::evaluate::forward;
 use crate::frame::Frame;
+use crate::kernel::Precision;
 use crate::model::{Activation, Parameters};
 
 /// The parameters `(a, b)` stand for `(w₀ + Xᵀa, b₀ + b)`. Lengths are those of the weights they stand for, so steps
@@ -43,7 +44,9 @@ impl<'r> Dual<'r> {
             None => Array1::ones(x.n_rows()),
         };
         let ones = vec![1.0; x.n_cols()];
-        let mut products = products_of_columns(x.transposed(), &Frame::identity(x.n_rows()), &ones, context)?.weights;
+        let mut products =
+            products_of_columns(x.transposed(), &Frame::identity(x.n_rows()), &ones, Precision::Double, context)?
+                .weights;
         mirror(&mut products);
         if !products.iter().all(|product| product.is_finite()) {
             return Err(Error::Overflow);

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, CostGradient, Next, Packed, RowSums, Rows, Tiles};
+use crate::kernel::{self, CostGradient, Next, Packed, Precision, RowSums, Rows, Tiles};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, run_and_merge};
@@ -93,8 +93,8 @@ struct Sums {
 }
 
 impl Sums {
-    fn diagonal(n: usize) -> Self {
-        Self { tiles: Tiles::symmetric(n), cross: RowSums::zeros(n), bias: 0.0 }
+    fn diagonal(n: usize, precision: Precision) -> Self {
+        Self { tiles: Tiles::symmetric(n, precision), cross: RowSums::zeros(n), bias: 0.0 }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -113,8 +113,8 @@ struct SecondOrder {
 }
 
 impl SecondOrder {
-    fn zeros(n: usize) -> Self {
-        Self { cost: 0.0, by_bias: 0.0, by_weights: RowSums::zeros(n), products: Sums::diagonal(n) }
+    fn zeros(n: usize, precision: Precision) -> Self {
+        Self { cost: 0.0, by_bias: 0.0, by_weights: RowSums::zeros(n), products: Sums::diagonal(n, precision) }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -136,7 +136,8 @@ fn squares<'c>(roots: &[f64], curvatures: &'c mut Vec<f64>) -> &'c [f64] {
 type Pair = (usize, usize);
 
 impl RowObjective<'_> {
-    /// The cost at `at`, its gradient and its Hessian, both in the variables of `frame`.
+    /// The cost at `at`, its gradient and its Hessian, both in the variables of `frame`. Only of the Hessian the precision
+    /// may be single.
     ///
     /// # Errors
     ///
@@ -145,11 +146,12 @@ impl RowObjective<'_> {
         &self,
         at: &Parameters,
         frame: &Frame,
+        precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let found = match self.model() {
-            Model::Linear => self.second_order(Linear, at, frame),
-            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame),
-            Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame),
+            Model::Linear => self.second_order(Linear, at, frame, precision),
+            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame, precision),
+            Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame, precision),
         }?;
         let (_, gradient, hessian) = &found;
         let mut entries = hessian.weights.iter().chain(&hessian.cross).chain(&gradient.weights);
@@ -161,9 +163,14 @@ impl RowObjective<'_> {
         link: impl Link,
         at: &Parameters,
         frame: &Frame,
+        precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let n = self.samples().n_features();
-        if n <= MAX_BLOCK { self.in_one_pass(link, at, frame) } else { self.in_blocks(link, at, frame) }
+        if n <= MAX_BLOCK {
+            self.in_one_pass(link, at, frame, precision)
+        } else {
+            self.in_blocks(link, at, frame, precision)
+        }
     }
 
     fn in_one_pass(
@@ -171,10 +178,11 @@ impl RowObjective<'_> {
         link: impl Link,
         at: &Parameters,
         frame: &Frame,
+        precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
         let partition = Partition::for_products((m, n), n * n / 2 + 2 * n, 1);
-        let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n)).collect();
+        let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision)).collect();
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
             let Scratch { strips, x: buffer, slopes, roots, curvatures, packed } = scratch;
             let panel = x.panel(0..x.n_rows(), buffer);
@@ -186,7 +194,7 @@ impl RowObjective<'_> {
             sums.by_bias += kernel::sum(slopes, |slope| slope);
             sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
             let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
-            packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums);
+            packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums, precision);
             sums.products.tiles.add(packed, packed, Next::after(&panel));
             finite
         })?;
@@ -199,7 +207,13 @@ impl RowObjective<'_> {
         Ok((cost, gradient, self.finish(hessian)))
     }
 
-    fn in_blocks(&self, link: impl Link, at: &Parameters, frame: &Frame) -> Result<(f64, Parameters, Hessian), Error> {
+    fn in_blocks(
+        &self,
+        link: impl Link,
+        at: &Parameters,
+        frame: &Frame,
+        precision: Precision,
+    ) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
         let mut roots = vec![0.0; m];
         let partition = self.strip_partition();
@@ -218,7 +232,7 @@ impl RowObjective<'_> {
             )
         })?;
         let (cost, gradient) = self.divide(sums);
-        let hessian = products_of_columns(self.samples().features(), frame, &roots, self.context())?;
+        let hessian = products_of_columns(self.samples().features(), frame, &roots, precision, self.context())?;
         Ok((cost, frame.enter_gradient(&gradient), self.finish(hessian)))
     }
 
@@ -251,20 +265,21 @@ pub(crate) fn products_of_columns(
     x: Matrix<'_>,
     frame: &Frame,
     roots: &[f64],
+    precision: Precision,
     context: &Context<'_>,
 ) -> Result<Hessian, Error> {
     let (m, n) = x.shape();
     let n_blocks = n.div_ceil(PAIRED_BLOCK);
-    let width = n.div_ceil(n_blocks).next_multiple_of(kernel::TILE);
+    let width = n.div_ceil(n_blocks).next_multiple_of(precision.n_entries());
     let columns = |block: usize| block * width..((block + 1) * width).min(n);
     let pairs: Vec<Pair> = (0..n_blocks).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();
     let partition = Partition::for_products((m, width), n * n / 2, pairs.len());
     let n_chunks = partition.n_chunks();
     let states = pairs.iter().flat_map(|&pair| (0..n_chunks).map(move |_| pair)).map(|(left, right)| {
         let sums = if left == right {
-            Sums::diagonal(columns(left).len())
+            Sums::diagonal(columns(left).len(), precision)
         } else {
-            let tiles = Tiles::rectangular(columns(left).len(), columns(right).len());
+            let tiles = Tiles::rectangular(columns(left).len(), columns(right).len(), precision);
             Sums { tiles, cross: RowSums::zeros(0), bias: 0.0 }
         };
         ((left, right), sums)
@@ -278,11 +293,11 @@ pub(crate) fn products_of_columns(
         if left == right {
             let curvatures = squares(roots, curvatures);
             sums.bias += kernel::sum(curvatures, |curvature| curvature);
-            u.pack(&panel, scaling(&left), roots, [curvatures], [&mut sums.cross]);
+            u.pack(&panel, scaling(&left), roots, [curvatures], [&mut sums.cross], precision);
             sums.tiles.add(u, u, Next::UNKNOWN);
         } else {
-            u.pack(&panel, scaling(&left), roots, [], []);
-            v.pack(&x.columns(right.clone()).panel(rows, buffer), scaling(&right), roots, [], []);
+            u.pack(&panel, scaling(&left), roots, [], [], precision);
+            v.pack(&x.columns(right.clone()).panel(rows, buffer), scaling(&right), roots, [], [], precision);
             sums.tiles.add(u, v, Next::UNKNOWN);
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use super::{Hessian, Objective, RowObjective};
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::kernel::Precision;
 use crate::model::Parameters;
 
 /// The cost is quadratic, so with cost `C₀`, gradient `g₀` and Hessian `H` at one place, a step `d` away it is
@@ -41,7 +42,7 @@ impl<'r> Moments<'r> {
     /// As [`RowObjective::cost_gradient_hessian`].
     pub(crate) fn collect(rows: &'r RowObjective<'r>, start: &Parameters) -> Result<Self, Error> {
         let frame = rows.frame();
-        let (cost, inner_gradient, hessian) = rows.cost_gradient_hessian(start, &frame)?;
+        let (cost, inner_gradient, hessian) = rows.cost_gradient_hessian(start, &frame, Precision::Double)?;
         let gradient = frame.leave_gradient(&inner_gradient);
         let origin = RefCell::new(Origin { at: start.clone(), cost, gradient, inner_gradient });
         Ok(Self { rows, frame, hessian, origin })

@@ -5,7 +5,7 @@ use super::{Hessian, RowObjective};
 use crate::error::Error;
 use crate::frame::{self, Frame};
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, ColumnSums, CostGradient, Rows};
+use crate::kernel::{self, ColumnSums, CostGradient, Precision, Rows};
 use crate::model::{Model, Parameters};
 
 /// `C + (l2/2) ‖w‖²` with `w` in the data's own units, as a function of `(w̃, b̃)` in the standardised ones.
@@ -90,6 +90,11 @@ impl<'r> Standardised<'r> {
         self
     }
 
+    /// The same variables, and the same penalty, for other rows.
+    pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
+        Standardised { rows, frame: self.frame.clone(), varies: self.varies.clone(), penalty: self.penalty.clone() }
+    }
+
     pub(crate) fn rows(&self) -> &'r RowObjective<'r> {
         self.rows
     }
@@ -152,9 +157,10 @@ impl<'r> Standardised<'r> {
         &self,
         at: &Parameters,
         gradient: &mut Parameters,
+        precision: Precision,
     ) -> Result<(f64, Hessian), Error> {
         let (cost, mut hessian);
-        (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame)?;
+        (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame, precision)?;
         hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
         Ok((cost + self.penalise(at, gradient), hessian))
     }
@@ -234,7 +240,7 @@ impl RowObjective<'_> {
         frame: &Frame,
     ) -> Result<(f64, ColumnSums), Error> {
         let n = self.samples().n_features();
-        let partition = self.samples().partition();
+        let partition = self.samples().partition().in_longer_panels(4);
         let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n))).collect();
         let merge = |a: &mut (CostGradient, ColumnSums), b: &(CostGradient, ColumnSums)| {
             a.0.merge(&b.0);

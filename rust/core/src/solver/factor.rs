@@ -1,5 +1,7 @@
 //! A Hessian, factored: `H d = −g` is solved, and its condition known.
 
+use std::cell::OnceCell;
+
 use faer::linalg::solvers::{Llt, Solve};
 use faer::{Mat, Side};
 use ndarray::Array1;
@@ -16,6 +18,7 @@ pub(crate) struct Factor {
     cross: Array1<f64>,
     /// The bias with itself; none if it is fixed.
     bias: Option<f64>,
+    condition: OnceCell<f64>,
 }
 
 /// A diagonal entry smaller than this, beside what it is the difference of, is rounding error.
@@ -47,7 +50,7 @@ impl Factor {
             }
         }
         let inverse = Inverse::new(&scaled, SINGULAR)?;
-        Some(Self { inverse, inverse_root, cross: cross.clone(), bias })
+        Some(Self { inverse, inverse_root, cross: cross.clone(), bias, condition: OnceCell::new() })
     }
 
     /// Whether column `j` has no part of its own beside the bias.
@@ -69,7 +72,7 @@ impl Factor {
 
     /// The condition number of the scaled matrix; see [`Inverse::condition`].
     pub(crate) fn condition(&self) -> f64 {
-        self.inverse.condition()
+        *self.condition.get_or_init(|| self.inverse.condition())
     }
 }
 

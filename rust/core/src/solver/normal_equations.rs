@@ -4,6 +4,7 @@ use super::exact::{Exact, relative};
 use super::factor::Factor;
 use crate::error::Error;
 use crate::frame::{self, Frame};
+use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective};
 
@@ -31,7 +32,7 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
     let mut variables = rows.frame();
     let n = rows.n_features();
     let null = rows.null_model();
-    let form = |variables: &Frame| match rows.cost_gradient_hessian(&null, variables) {
+    let form = |variables: &Frame| match rows.cost_gradient_hessian(&null, variables, Precision::Double) {
         Err(Error::Overflow) => Ok(None),
         found => found.map(Some),
     };

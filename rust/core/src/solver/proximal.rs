@@ -10,6 +10,7 @@ use super::quasi_newton::Settings;
 use super::smooth::Smooth;
 use super::{Observer, Step, StopReason};
 use crate::error::Error;
+use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective, Standardised};
 
@@ -47,7 +48,7 @@ impl Sparse<'_> {
 
     fn place_and_hessian(&self, at: Parameters) -> Result<(Place, Hessian), Error> {
         let mut gradient = Parameters::zeros(at.n_features());
-        let (cost, hessian) = self.smooth.cost_gradient_hessian(&at, &mut gradient)?;
+        let (cost, hessian) = self.smooth.cost_gradient_hessian(&at, &mut gradient, Precision::Double)?;
         let cost = cost + self.penalty(&at);
         Ok((Place { at, cost, gradient }, hessian))
     }

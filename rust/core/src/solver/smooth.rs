@@ -4,11 +4,13 @@
 use std::ops::ControlFlow;
 
 use super::factor::Factor;
-use super::quasi_newton::{Curvature, Outcome, Place, Settings, first_place, hessian_pays_from_nowhere, quasi_newton};
+use super::quasi_newton::{
+    Curvature, Outcome, Place, Settings, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
+};
 use super::separation::Margins;
 use super::{Observer, Step, StopReason};
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::kernel::Precision;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Spread, Standardised};
 
@@ -49,7 +51,7 @@ pub(crate) fn minimise(
     let separating = separation(&objective, &outcome)?;
     let Outcome { place, curvature, n_iter, stop_reason, .. } = outcome;
     let stop_reason = if separating.is_some() { StopReason::Separation } else { stop_reason };
-    let condition = curvature.factor().map(Factor::condition);
+    let condition = curvature.condition();
     Ok(Smooth {
         parameters: objective.frame().leave(&place.at),
         n_iter,
@@ -134,22 +136,22 @@ fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Sett
         // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
         found => found.ok().flatten(),
     };
-    if let Some(Part { at, hessian, spread }) = found {
+    if let Some(Part { at, spread }) = found {
         match evaluate_at(rows, l2, ridge, &at) {
             Err(Error::Overflow) => {}
             found => {
                 let (objective, place) = found?;
                 if place.cost <= objective.null_cost() {
-                    let Some((factor, theirs, rate)) = hessian.filter(|_| objective.varies_like(&spread)) else {
-                        let start = if hessian_pays_from_nowhere(rows, settings) {
+                    let alike = objective.varies_like(&spread);
+                    let curvature = if alike { of_some_rows(&objective, &place, settings)? } else { None };
+                    let start = match curvature {
+                        Some(curvature) => (place, curvature),
+                        None if hessian_pays_from_nowhere(rows, settings) => {
                             first_place(&objective, place.at, settings)?
-                        } else {
-                            (place, Curvature::Diagonal(objective.diagonal()))
-                        };
-                        return Ok((objective, start));
+                        }
+                        None => (place, Curvature::Diagonal(objective.diagonal())),
                     };
-                    let ours = objective.frame().clone();
-                    return Ok((objective, (place, Curvature::OfPart { factor, theirs, ours, rate })));
+                    return Ok((objective, start));
                 }
             }
         }
@@ -161,8 +163,6 @@ fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Sett
 struct Part {
     /// In the data's own units.
     at: Parameters,
-    /// A Hessian, the variables it is in, and by how much a step with it is expected to shrink a gradient.
-    hessian: Option<(Factor, Frame, f64)>,
     spread: Spread,
 }
 
@@ -177,17 +177,8 @@ fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<
     let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
     // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.
     let (objective, start) = from_part(&rows, l2, 1.0 / n_rows as f64, settings)?;
-    let Outcome { place, curvature, .. } = quasi_newton(&objective, start, settings, &mut unobserved)?;
-    let at = objective.frame().leave(&place.at);
-    // Eigenvalues of the Hessian of some rows, beside that of all, differ from 1 by twice the root of n over their number;
-    // a step shrinks the gradient by about that, with what later gradients tell by a little more.
-    let rate = (1.25 * (n as f64 / n_rows as f64).sqrt()).clamp(0.1, 0.9);
-    let hessian = match curvature {
-        Curvature::Factored(factor) => Some((factor, objective.frame().clone(), rate)),
-        Curvature::OfPart { factor, theirs, rate, .. } => Some((factor, theirs, rate)),
-        Curvature::Diagonal(_) => None,
-    };
-    Ok(Some(Part { at, hessian, spread: objective.into_spread() }))
+    let Outcome { place, .. } = quasi_newton(&objective, start, settings, &mut unobserved)?;
+    Ok(Some(Part { at: objective.frame().leave(&place.at), spread: objective.into_spread() }))
 }
 
 /// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
@@ -209,7 +200,7 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     let frame = objective.frame();
     let place = frame.leave(&outcome.place.at);
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
-    let with_hessian = outcome.curvature.factor().is_some();
+    let with_hessian = !matches!(outcome.curvature, Curvature::Diagonal(_));
     // A column of standard deviation 1 has no entry beyond √m.
     let long = |step: &Parameters| step.norm() * (rows.samples().n_samples() as f64).sqrt() >= LONG_STEP;
     if with_hessian && !outcome.last_step.as_ref().is_some_and(long) {
@@ -242,6 +233,6 @@ const MAX_COLUMNS: usize = 1000;
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
     let mut gradient = Parameters::zeros(at.n_features());
-    let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient)?;
+    let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient, Precision::Double)?;
     Ok(Factor::new(&hessian, objective.rows().intercept()).map(|factor| factor.step(&gradient)))
 }

@@ -8,6 +8,7 @@ use super::factor::Inverse;
 use crate::error::Error;
 use crate::evaluate::forward;
 use crate::frame::Frame;
+use crate::kernel::Precision;
 use crate::model::{Activation, Parameters};
 use crate::objective::{RowObjective, mirror, products_of_columns};
 
@@ -51,7 +52,8 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
     let target = &root * &(&y - mean(&y));
 
     let ones = vec![1.0; x.n_cols()];
-    let mut products = products_of_columns(x.transposed(), &Frame::identity(m), &ones, context)?.weights;
+    let mut products =
+        products_of_columns(x.transposed(), &Frame::identity(m), &ones, Precision::Double, context)?.weights;
     mirror(&mut products);
     if !products.iter().all(|product| product.is_finite()) {
         return Err(match forward(x, None, &Parameters::zeros(x.n_cols()), Activation::Identity, context) {

@@ -71,7 +71,8 @@ class SigmoidRegression(Regressor):
         has standard deviation 1. NaN after gradient descent.
     condition_ : float
         The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; where rows are
-        many, that of some of them; NaN where no Hessian was formed. At 1e6 the weights may have lost 6 of their 16 digits.
+        many, that of some of them; NaN where no Hessian was formed. At 1e6 the weights may have lost 6 of their 16
+        digits.
     learning_rate_ : float or None
         The step size used by gradient descent; None after another solver.
     history_ : History

@@ -104,7 +104,7 @@ impl Next {
     pub(crate) fn after(panel: &Panel<'_>) -> Self {
         let Pieces { first, n_pieces, n_bytes, stride } = panel.after();
         // A piece that begins within a line ends in one more.
-        let lines_a_piece = (n_bytes + CACHE_LINE - 1) / CACHE_LINE + usize::from(n_pieces > 1);
+        let lines_a_piece = n_bytes.div_ceil(CACHE_LINE) + usize::from(n_pieces > 1);
         Self { first, stride, lines_a_piece, lines: (0, n_pieces * lines_a_piece) }
     }
 
@@ -236,50 +236,21 @@ mod tests {
         Array2::from_shape_fn((n_rows, n_cols), |(i, j)| ((i * 37 + j * 11) as f64 * 0.7).sin())
     }
 
-    fn in_precision(
-        (u, v): (&Packed, &Packed),
-        tiles: &Tiles,
-        way: &dyn Fn(In<f64, Products<'_>>, In<f32, Products<'_>>, Precision),
-    ) -> Array2<f64> {
-        let mut lanes = vec![Lane::ZERO; tiles.n_tiles() * tiles.precision.n_entries()];
-        let mut none = Vec::new();
-        let next = Next::UNKNOWN;
-        let (double, single) = match tiles.precision {
-            Precision::Double => (&mut lanes, &mut none),
-            Precision::Single => (&mut none, &mut lanes),
-        };
-        let task = |lanes| Products { u, v, lanes, symmetric: tiles.symmetric, next };
-        way(In::new(task(double)), In::new(task(single)), tiles.precision);
-        let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
-        Tiles { lanes, ..*tiles }.write(matrix.view_mut());
-        matrix
-    }
-
     /// The products by every kind of SIMD, by name.
-    fn products(packed: (&Packed, &Packed), tiles: &Tiles) -> Vec<(&'static str, Array2<f64>)> {
-        let mut found = vec![
-            (
-                "this machine's SIMD",
-                in_precision(packed, tiles, &|double, single, precision| match precision {
-                    Precision::Double => Arch::new().dispatch(double),
-                    Precision::Single => Arch::new().dispatch(single),
-                }),
-            ),
-            (
-                "scalar",
-                in_precision(packed, tiles, &|double, single, precision| match precision {
-                    Precision::Double => double.with_simd(pulp::Scalar::new()),
-                    Precision::Single => single.with_simd(pulp::Scalar::new()),
-                }),
-            ),
-        ];
+    fn products<R: Real>(u: &Packed, v: &Packed, tiles: &Tiles) -> Vec<(&'static str, Array2<f64>)> {
+        let mut found = Vec::new();
+        let mut run = |name, way: &dyn Fn(In<R, Products<'_>>)| {
+            let mut lanes = vec![Lane::ZERO; tiles.n_tiles() * R::ENTRIES];
+            way(In::new(Products { u, v, lanes: &mut lanes, symmetric: tiles.symmetric, next: Next::UNKNOWN }));
+            let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
+            Tiles { lanes, ..*tiles }.write(matrix.view_mut());
+            found.push((name, matrix));
+        };
+        run("this machine's SIMD", &|products| Arch::new().dispatch(products));
+        run("scalar", &|products| products.with_simd(pulp::Scalar::new()));
         #[cfg(target_arch = "x86_64")]
         if let Some(v3) = pulp::x86::V3::try_new() {
-            let matrix = in_precision(packed, tiles, &|double, single, precision| match precision {
-                Precision::Double => Simd::vectorize(v3, double),
-                Precision::Single => Simd::vectorize(v3, single),
-            });
-            found.push(("AVX2", matrix));
+            run("AVX2", &|products| Simd::vectorize(v3, products));
         }
         found
     }
@@ -313,7 +284,11 @@ mod tests {
                     } else {
                         (&v, &other, Tiles::rectangular(n_left, n_right, precision))
                     };
-                    for (simd, found) in products((&u, v), &tiles) {
+                    let found = match precision {
+                        Precision::Double => products::<f64>(&u, v, &tiles),
+                        Precision::Single => products::<f32>(&u, v, &tiles),
+                    };
+                    for (simd, found) in found {
                         for ((i, j), found) in found.indexed_iter().filter(|((i, j), _)| !symmetric || i <= j) {
                             let term = |row: usize| roots[row].powi(2) * scaled(&x, row, i) * scaled(right, row, j);
                             let expected: f64 = (0..m).map(term).sum();

@@ -11,8 +11,9 @@ use crate::model::Parameters;
 /// The cost is quadratic, so with cost `C₀`, gradient `g₀` and Hessian `H` at one place, a step `d` away it is
 /// `C₀ + g₀·d + ½ d·H d`, and its gradient `g₀ + H d`.
 ///
-/// Where the answer is much smaller than what it is the difference of, digits are lost; there one pass over the rows
-/// answers, and that place becomes the new origin.
+/// Where the cost is much smaller than what it is the difference of, digits are lost; there one pass over the rows
+/// answers, and that place becomes the new origin. A gradient may be that small: its error is one of rounding beside the
+/// origin's, as is that of a sum over rows whose residuals stay, and so is what it adds to a step.
 #[derive(Debug)]
 pub(crate) struct Moments<'r> {
     rows: &'r RowObjective<'r>,
@@ -31,7 +32,7 @@ struct Origin {
     inner_gradient: Parameters,
 }
 
-/// A cost or a gradient smaller by this factor than the origin's has lost five of some fifteen digits.
+/// A cost smaller by this factor than the origin's has lost five of some fifteen digits.
 const LOSS: f64 = 1e-5;
 
 impl<'r> Moments<'r> {
@@ -80,7 +81,7 @@ impl Objective for Moments<'_> {
         let cost = origin.cost + (origin.inner_gradient.dot(&step) + 0.5 * step.dot(&product));
         gradient.clone_from(&origin.gradient);
         gradient.add_scaled(1.0, &self.frame.leave_gradient(&product));
-        if cost >= LOSS * origin.cost && gradient.norm() >= LOSS * origin.gradient.norm() {
+        if cost >= LOSS * origin.cost {
             return Ok(cost);
         }
         let cost = self.rows.cost_gradient(at, gradient)?;

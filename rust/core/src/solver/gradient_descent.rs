@@ -56,9 +56,11 @@ pub(crate) fn gradient_descent(
             return Err(diverged(objective, learning_rate, iteration, reference, cost)?);
         }
         let wish = observer(&Step { iteration, parameters: &parameters, cost, gradient_norm })?;
-        // The second is the end of what rounding lets a step do, as when a fit goes on from a minimum.
-        let small = gradient_norm <= tol * first_norm
-            || tol > 0.0 && learning_rate * gradient_norm <= f64::EPSILON * objective.norm(&parameters);
+        // The second is the end of what rounding lets a step do, as when a fit goes on from a minimum. Without a tolerance
+        // all iterations are done.
+        let small = tol > 0.0
+            && (gradient_norm <= tol * first_norm
+                || learning_rate * gradient_norm <= f64::EPSILON * objective.norm(&parameters));
         let stop_reason = if small {
             Some(StopReason::Tolerance)
         } else if let ControlFlow::Break(reason) = wish {

@@ -88,11 +88,14 @@ fn scaled_residual<S: Simd>(z: f64, y: f64, e: f64) -> f64 {
 
 /// A model seen from one sample.
 pub(crate) trait Link: Copy + Send + Sync {
+    /// Whether the other two use `e = exp(−|z|)`, which is formed for many samples before them.
+    const EXPONENTIAL: bool;
+
     /// The cost `c(z, y)` and its slope `∂c/∂z`.
-    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64);
+    fn cost_slope<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64);
 
     /// The square root of the curvature `h(z)`: of `∂²c/∂z²`, or of its Gauss–Newton part `2 (∂ŷ/∂z)²`.
-    fn root_curvature<S: Simd>(self, z: f64) -> f64;
+    fn root_curvature(self, e: f64) -> f64;
 }
 
 /// `c = (z − y)²`.
@@ -100,14 +103,16 @@ pub(crate) trait Link: Copy + Send + Sync {
 pub(crate) struct Linear;
 
 impl Link for Linear {
+    const EXPONENTIAL: bool = false;
+
     #[inline(always)]
-    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
+    fn cost_slope<S: Simd>(self, z: f64, y: f64, _: f64) -> (f64, f64) {
         let residual = z - y;
         (residual * residual, 2.0 * residual)
     }
 
     #[inline(always)]
-    fn root_curvature<S: Simd>(self, _: f64) -> f64 {
+    fn root_curvature(self, _: f64) -> f64 {
         std::f64::consts::SQRT_2
     }
 }
@@ -117,17 +122,17 @@ impl Link for Linear {
 pub(crate) struct SigmoidSquaredError;
 
 impl Link for SigmoidSquaredError {
+    const EXPONENTIAL: bool = true;
+
     #[inline(always)]
-    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
-        let e = exp_of_negative::<S>(-z.abs());
+    fn cost_slope<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64) {
         let unit = 1.0 / (1.0 + e);
         let residual = scaled_residual::<S>(z, y, e) * unit;
         (residual * residual, 2.0 * residual * (e * unit * unit))
     }
 
     #[inline(always)]
-    fn root_curvature<S: Simd>(self, z: f64) -> f64 {
-        let e = exp_of_negative::<S>(-z.abs());
+    fn root_curvature(self, e: f64) -> f64 {
         std::f64::consts::SQRT_2 * e / ((1.0 + e) * (1.0 + e))
     }
 }
@@ -137,16 +142,16 @@ impl Link for SigmoidSquaredError {
 pub(crate) struct SigmoidLogLoss;
 
 impl Link for SigmoidLogLoss {
+    const EXPONENTIAL: bool = true;
+
     #[inline(always)]
-    fn cost_slope<S: Simd>(self, z: f64, y: f64) -> (f64, f64) {
-        let e = exp_of_negative::<S>(-z.abs());
+    fn cost_slope<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64) {
         let (ln_1p, inverse) = ln_1p_and_inverse::<S>(e);
         (mul_add::<S>(z.abs(), against(z, y), ln_1p), scaled_residual::<S>(z, y, e) * inverse)
     }
 
     #[inline(always)]
-    fn root_curvature<S: Simd>(self, z: f64) -> f64 {
-        let e = exp_of_negative::<S>(-z.abs());
+    fn root_curvature(self, e: f64) -> f64 {
         e.sqrt() / (1.0 + e)
     }
 }
@@ -156,13 +161,15 @@ impl Link for SigmoidLogLoss {
 pub(crate) struct Square;
 
 impl Link for Square {
+    const EXPONENTIAL: bool = false;
+
     #[inline(always)]
-    fn cost_slope<S: Simd>(self, z: f64, _: f64) -> (f64, f64) {
+    fn cost_slope<S: Simd>(self, z: f64, _: f64, _: f64) -> (f64, f64) {
         (z * z, 2.0 * z)
     }
 
     #[inline(always)]
-    fn root_curvature<S: Simd>(self, _: f64) -> f64 {
+    fn root_curvature(self, _: f64) -> f64 {
         std::f64::consts::SQRT_2
     }
 }
@@ -209,7 +216,8 @@ mod tests {
                     let sums = if simd {
                         cost_slope(link, targets, &mut slopes, &mut costs)
                     } else {
-                        CostSlope { link, targets, z: &mut slopes, costs: &mut costs }.with_simd(pulp::Scalar::new())
+                        CostSlope { link, targets, z: &mut slopes, costs: &mut costs, roots: None }
+                            .with_simd(pulp::Scalar::new())
                     };
                     let near = |a: f64, b: f64| (a - b).abs() < 1e-13;
                     for i in 0..n {

@@ -14,6 +14,7 @@ mod tests;
 use std::ops::Range;
 
 pub(crate) use columns::ColumnSums;
+use exponential::exp_of_negative;
 pub(crate) use gram::{Next, Tiles};
 use link::Link;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
@@ -201,12 +202,9 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 finite &= add(&offset[rows.clone()], z);
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
-            if let Some(roots) = &mut roots {
-                let roots = &mut roots[rows.clone()];
-                RootCurvature { link, z, sample_weight, roots }.with_simd(simd);
-            }
+            let roots = roots.as_deref_mut().map(|roots| &mut roots[rows.clone()]);
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
-            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs }.with_simd(simd);
+            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots }.with_simd(simd);
             *cost += cost_sum;
             match &mut derivative {
                 Derivative::NotWanted => {}
@@ -279,30 +277,6 @@ impl WithSimd for Accumulate<'_> {
     }
 }
 
-struct RootCurvature<'a, L> {
-    link: L,
-    z: &'a [f64],
-    sample_weight: Option<&'a [f64]>,
-    roots: &'a mut [f64],
-}
-
-impl<L: Link> WithSimd for RootCurvature<'_, L> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { link, z, sample_weight, roots } = self;
-        for (root, &z) in roots.iter_mut().zip(z) {
-            *root = link.root_curvature::<S>(z);
-        }
-        if let Some(weights) = sample_weight {
-            for (root, weight) in roots.iter_mut().zip(weights) {
-                *root *= weight.sqrt();
-            }
-        }
-    }
-}
-
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
 const STRIP_BYTES: usize = 8 << 10;
@@ -324,7 +298,7 @@ pub(crate) fn add(offset: &[f64], z: &mut [f64]) -> bool {
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.
 fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
-    Arch::new().dispatch(CostSlope { link, targets, z, costs })
+    Arch::new().dispatch(CostSlope { link, targets, z, costs, roots: None })
 }
 
 struct CostSlope<'a, L> {
@@ -332,6 +306,7 @@ struct CostSlope<'a, L> {
     targets: Targets<'a>,
     z: &'a mut [f64],
     costs: &'a mut [f64],
+    roots: Option<&'a mut [f64]>,
 }
 
 impl<L: Link> WithSimd for CostSlope<'_, L> {
@@ -340,9 +315,26 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
     // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
-        let Self { link, targets: Targets { y, sample_weight }, z, costs } = self;
+        let Self { link, targets: Targets { y, sample_weight }, z, costs, roots } = self;
+        // In a loop of their own: of the shorter chains of operations the processor has more samples' under way.
+        let exponentials = &mut *costs;
+        if L::EXPONENTIAL {
+            for (e, &z) in exponentials.iter_mut().zip(z.iter()) {
+                *e = exp_of_negative::<S>(-z.abs());
+            }
+        }
+        if let Some(roots) = roots {
+            for (root, &e) in roots.iter_mut().zip(exponentials.iter()) {
+                *root = link.root_curvature(e);
+            }
+            if let Some(weights) = sample_weight {
+                for (root, weight) in roots.iter_mut().zip(weights) {
+                    *root *= weight.sqrt();
+                }
+            }
+        }
         for ((z, cost), &y) in z.iter_mut().zip(costs.iter_mut()).zip(y) {
-            (*cost, *z) = link.cost_slope::<S>(*z, y);
+            (*cost, *z) = link.cost_slope::<S>(*z, y, *cost);
         }
         if let Some(weights) = sample_weight {
             for ((slope, cost), &weight) in z.iter_mut().zip(costs.iter_mut()).zip(weights) {

@@ -200,17 +200,22 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
     let frame = objective.frame();
     let place = frame.leave(&outcome.place.at);
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
-    let with_hessian = !matches!(outcome.curvature, Curvature::Diagonal(_));
+    let (unknown, known) = match outcome.curvature {
+        Curvature::Diagonal(_) => (true, false),
+        Curvature::OfSome { .. } => (false, false),
+        Curvature::Factored(_) => (false, true),
+    };
     // A column of standard deviation 1 has no entry beyond √m.
     let long = |step: &Parameters| step.norm() * (rows.samples().n_samples() as f64).sqrt() >= LONG_STEP;
-    if with_hessian && !outcome.last_step.as_ref().is_some_and(long) {
+    if !unknown && !outcome.last_step.as_ref().is_some_and(long) {
         return Ok(None);
     }
-    // Without a Hessian steps are short and not free of parts that lead nowhere; large predictors make suspicious.
+    // Without a Hessian of all rows steps are not free of parts that lead nowhere; and without any they are short, and large
+    // predictors make suspicious.
     let margins_there = along(&outcome.place.at)?;
     let mut newton = None;
-    if !with_hessian {
-        let suspicious = margins_there.most > LARGE_PREDICTOR;
+    if !known {
+        let suspicious = !unknown || margins_there.most > LARGE_PREDICTOR;
         if !suspicious || rows.n_features() > MAX_COLUMNS {
             return Ok(None);
         }

@@ -299,6 +299,32 @@ def test_the_hessian_of_some_rows_is_good_enough_where_there_are_many(rng, n, cl
     assert model.condition_ == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=0.3)
 
 
+@pytest.mark.parametrize("in_part", [0, 8])
+def test_a_column_that_few_rows_have_is_not_judged_by_those_alone(rng, in_part):
+    X = rng.normal(size=(60_000, 30))
+    y = (X @ rng.normal(size=30) / 4 + rng.logistic(size=len(X)) > 0.5).astype(float)
+    # One of these is in the part of the rows that the start is found by, where it says that the weight is large.
+    ones = np.append(17 * 100 + in_part, rng.choice(len(X), 7, replace=False))
+    X[:, 1] = 0
+    X[ones, 1] = 1
+    y[ones] = [1, 0, 1, 1, 1, 1, 1, 1]
+    model = LogisticRegression(tol=1e-8).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ < 100
+    at_ones = X[ones] @ model.coef_[0] + model.intercept_[0]
+    assert oracle.sigmoid(at_ones).sum() == pytest.approx(7, abs=1e-3)
+
+
+def test_rows_without_curvature_count_for_nothing(rng):
+    X = rng.normal(size=(41_000, 120))
+    y = (X @ rng.normal(size=120) / 8 + rng.logistic(size=len(X)) > 0.5).astype(float)
+    offset = 300 * rng.normal(size=len(X))
+    model = LogisticRegression().fit(X, y, offset=offset)
+    assert model.converged_
+    assert model.n_iter_ < 100
+    assert model.condition_ < 100
+
+
 @by_curvature
 @models
 def test_tol_0_goes_to_the_last_digit_without_a_warning(problem, activation, loss, solver):

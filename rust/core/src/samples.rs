@@ -155,11 +155,11 @@ impl<'a> Samples<'a> {
         self.x.n_rows()
     }
 
-    /// Every `step`th row.
-    pub(crate) fn every(&self, step: usize) -> Self {
-        let column = |column: Option<Matrix<'a>>| column.map(|column| column.every(step));
+    /// Every `step`th row from the `first` on.
+    pub(crate) fn every(&self, step: usize, first: usize) -> Self {
+        let column = |column: Option<Matrix<'a>>| column.map(|column| column.every(step, first));
         let (sample_weight, offset) = (column(self.sample_weight), column(self.offset));
-        Self { x: self.x.every(step), y: self.y.every(step), sample_weight, offset, ..*self }
+        Self { x: self.x.every(step, first), y: self.y.every(step, first), sample_weight, offset, ..*self }
     }
 
     /// The features as they are.

@@ -60,6 +60,7 @@ impl Tiles {
     }
 
     fn merge_in<R: Real>(&mut self, other: &Self) {
+        assert_eq!(self.lanes.len(), other.lanes.len(), "sums of no rows");
         for (ours, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
             ours.values_mut::<R>().iter_mut().zip(theirs.values::<R>()).for_each(|(ours, theirs)| *ours += *theirs);
         }

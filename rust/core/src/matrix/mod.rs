@@ -110,10 +110,11 @@ impl<'a> Matrix<'a> {
         Self { n_rows: n_cols, n_cols: n_rows, row_stride: col_stride, col_stride: row_stride, ..*self }
     }
 
-    /// Every `step`th row.
-    pub(crate) fn every(&self, step: usize) -> Self {
+    /// Every `step`th row from the `first` on.
+    pub(crate) fn every(&self, step: usize, first: usize) -> Self {
         let row_stride = self.row_stride * step as isize;
-        Self { n_rows: self.n_rows.div_ceil(step), row_stride, ..*self }
+        let rest = self.rows(first..self.n_rows);
+        Self { n_rows: rest.n_rows.div_ceil(step), row_stride, ..rest }
     }
 
     /// Some of the rows.

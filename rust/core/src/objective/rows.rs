@@ -73,13 +73,13 @@ impl<'a> RowObjective<'a> {
         Self::new(model, self.samples, self.intercept, self.context)
     }
 
-    /// Every `step`th row alone.
+    /// Every `step`th row from the `first` on, alone.
     ///
     /// # Errors
     ///
     /// As [`RowObjective::new`].
-    pub(crate) fn every(&self, step: usize) -> Result<Self, Error> {
-        Self::new(self.model, self.samples.every(step), self.intercept, self.context)
+    pub(crate) fn every(&self, step: usize, first: usize) -> Result<Self, Error> {
+        Self::new(self.model, self.samples.every(step, first), self.intercept, self.context)
     }
 
     /// Visits the rows of each panel with their targets; `visit` says whether every linear predictor was finite. The
@@ -161,6 +161,11 @@ impl<'a> RowObjective<'a> {
 
     pub(crate) fn samples(&self) -> &Samples<'_> {
         &self.samples
+    }
+
+    /// The number of rows, or fewer where weights are most of all those of a few.
+    pub(crate) fn n_effective(&self) -> f64 {
+        self.summary.weight_sum.min(self.samples.n_samples() as f64)
     }
 
     pub(crate) fn summary(&self) -> &Summary {

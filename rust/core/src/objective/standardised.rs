@@ -90,6 +90,20 @@ impl<'r> Standardised<'r> {
         self
     }
 
+    /// Of a Hessian of some rows: its mean curvature beside the largest that is possible; none if it does not tell that of
+    /// every column. Columns have variance 1; one that some rows hardly have, or where few of them have any curvature, has
+    /// much less of it than others, or much more.
+    pub(crate) fn share_of_curvature(&self, hessian: &Hessian) -> Option<f64> {
+        let own: Vec<f64> = hessian.weights.diag().iter().zip(&self.penalty).map(|(h, penalty)| h - penalty).collect();
+        let mean = if hessian.bias > 0.0 { hessian.bias } else { own.iter().sum::<f64>() / own.len() as f64 };
+        let columns = own.iter().zip(hessian.means()).zip(&self.varies);
+        let told = |((own, average), &varies): ((&f64, f64), &bool)| {
+            let left = own - average * average * hessian.bias;
+            !varies || (0.2..5.0).contains(&(left / mean))
+        };
+        columns.into_iter().all(told).then(|| (mean / self.rows.model().curvature_bound()).min(1.0))
+    }
+
     /// The same variables, and the same penalty, for other rows.
     pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
         Standardised { rows, frame: self.frame.clone(), varies: self.varies.clone(), penalty: self.penalty.clone() }

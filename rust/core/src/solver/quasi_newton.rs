@@ -78,6 +78,8 @@ pub(crate) struct Outcome {
 const MEMORY: usize = 10;
 /// Sufficient decrease: this share of what the slope promises.
 const DECREASE: f64 = 1e-4;
+/// A gradient so large is not one of rounding.
+const LARGE: f64 = 1e-5;
 /// Costs that differ by less, relatively, are equal.
 const ROUNDING: f64 = 1e-14;
 const MAX_TRIALS: usize = 40;
@@ -127,9 +129,17 @@ pub(crate) fn quasi_newton(
         // What the next step promises: small gradients add up to something where columns are nearly dependent, or where
         // some value is far from all others of its column.
         let promised = -direction.dot(&place.gradient);
+        let mut ended = progress.has_ended(place.cost, size);
+        if ended && size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_)) {
+            // It is what is known of the curvature that hides a descent: of a column, say, whose weight went where the
+            // sigmoid is flat.
+            curvature = Curvature::Diagonal(objective.diagonal());
+            (memory, rates, progress, ended) = Default::default();
+            direction = memory.direction(&place.gradient, &curvature);
+        }
         let stop_reason = if size <= settings.tol && promised <= settings.promise(place.cost) {
             Some(StopReason::Tolerance)
-        } else if progress.has_ended(place.cost, size) {
+        } else if ended {
             Some(if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding })
         } else if let ControlFlow::Break(reason) = wish {
             Some(reason)
@@ -157,8 +167,11 @@ pub(crate) fn quasi_newton(
         }
         if searched.is_none() {
             // Where the sigmoid is flat its curvature says nothing of the way.
-            curvature = Curvature::Diagonal(objective.diagonal());
-            searched = line_search(objective, &place, &memory.direction(&place.gradient, &curvature), None)?;
+            let other = Curvature::Diagonal(objective.diagonal());
+            searched = line_search(objective, &place, &memory.direction(&place.gradient, &other), None)?;
+            if searched.is_some() {
+                curvature = other;
+            }
         }
         let Some((next, hessian)) = searched else {
             return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason: StopReason::Rounding, last_step });
@@ -452,7 +465,8 @@ impl Plan {
     }
 }
 
-/// The curvature at the minimum of a part, from some of the rows; none if they do not tell it.
+/// The curvature at the minimum of a part, from some of the rows; none if they do not tell it. They are others than those
+/// of a part, whose curvature there is that of rows that the weights suit.
 pub(crate) fn of_some_rows(
     objective: &Standardised<'_>,
     place: &Place,
@@ -461,24 +475,26 @@ pub(crate) fn of_some_rows(
     let rows = objective.rows();
     let size = objective.optimality(&place.gradient);
     let Some((step, rate)) = Plan::new(rows, settings).some_rows(size, settings) else { return Ok(None) };
-    let form = |precision| -> Result<Option<Factor>, Error> {
-        let some = rows.every(step)?;
+    let form = |precision| -> Result<Option<Curvature>, Error> {
+        let some = rows.every(step, step / 2)?;
         let mut gradient = Parameters::zeros(rows.n_features());
         let (_, hessian) = objective.over(&some).cost_gradient_hessian(&place.at, &mut gradient, precision)?;
-        Ok(Factor::new(&hessian, rows.intercept()))
+        let Some(share) = objective.share_of_curvature(&hessian) else { return Ok(None) };
+        let rate = rate / (share * rows.n_effective() / rows.samples().n_samples() as f64).sqrt();
+        let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());
+        Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
     let single = if rows.n_features() >= MANY_COLUMNS { form(Precision::Single) } else { Ok(None) };
     let found = match single {
-        Ok(Some(factor)) if factor.condition() < FEW_DIGITS => Ok(Some(factor)),
+        Ok(Some(curvature)) if curvature.condition().is_some_and(|condition| condition < FEW_DIGITS) => {
+            Ok(Some(curvature))
+        }
         Err(Error::Interrupted) => Err(Error::Interrupted),
         _ => form(Precision::Double),
     };
     match found {
         Err(Error::Interrupted) => Err(Error::Interrupted),
         // What is wrong with some rows does not matter where a pass over all succeeded.
-        found => {
-            let factor = found.ok().flatten().filter(|factor| factor.condition().is_finite());
-            Ok(factor.map(|factor| Curvature::OfSome { factor, rate }))
-        }
+        found => Ok(found.ok().flatten()),
     }
 }

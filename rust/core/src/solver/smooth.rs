@@ -169,10 +169,12 @@ struct Part {
 fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<Part>, Error> {
     let (m, n) = (whole.samples().n_samples(), whole.samples().n_features());
     let n_rows = m / PART;
-    if n_rows < MIN_ROWS || n_rows < MIN_ROWS_A_COLUMN * n {
+    // A row of much weight is in no part, or is all that a part is of.
+    let n_effective = whole.n_effective() / PART as f64;
+    if n_effective < MIN_ROWS as f64 || n_effective < (MIN_ROWS_A_COLUMN * n) as f64 {
         return Ok(None);
     }
-    let rows = whole.every(PART)?;
+    let rows = whole.every(PART, 0)?;
     // The minimum over the part is as far from that of the whole as its gradient there is long, 1/√m.
     let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
     // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.

@@ -6,6 +6,7 @@ mod factor;
 mod gradient_descent;
 mod least_squares;
 mod normal_equations;
+mod plan;
 mod power_iteration;
 mod proximal;
 mod quasi_newton;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::factor::Factor;
+use super::plan::{FEW_DIGITS, FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
 use super::{Observer, Step, StopReason};
 use crate::error::Error;
 use crate::kernel::Precision;
@@ -351,117 +352,6 @@ impl Progress {
         self.size = self.size.min(size);
         self.n_without = if progress || self.cost == f64::INFINITY { 0 } else { self.n_without + 1 };
         self.n_without >= Self::PATIENCE
-    }
-}
-
-/// By what factors the gradient shrank since the last Hessian.
-#[derive(Default)]
-struct Rates {
-    logarithms: Vec<f64>,
-}
-
-impl Rates {
-    fn add(&mut self, factor: f64) {
-        self.logarithms.push(factor.ln());
-    }
-
-    /// How many more passes it takes at the rate of late.
-    fn passes_left(&self, size: f64, tol: f64) -> Option<f64> {
-        const LATE: usize = 5;
-        let late = &self.logarithms[self.logarithms.len().saturating_sub(LATE)..];
-        if late.is_empty() {
-            return None;
-        }
-        let rate = late.iter().sum::<f64>() / late.len() as f64;
-        let decades = (size / tol.max(f64::MIN_POSITIVE)).ln();
-        Some(if rate < -1e-3 { decades / -rate } else { f64::INFINITY })
-    }
-}
-
-/// Passes that it takes to eight digits without a Hessian where columns are not nearly dependent, and with one from
-/// nearby.
-const FROM_NOWHERE: f64 = 20.0;
-const FROM_A_HESSIAN: f64 = 2.5;
-
-/// Passes that it takes where each shrinks the gradient by `rate`.
-fn passes_at(rate: f64, size: f64, tol: f64) -> f64 {
-    (size / tol.max(f64::MIN_POSITIVE)).ln().max(0.0) / -rate.ln()
-}
-
-/// Of so few numbers a Hessian costs about nothing; and whether a row counts twice or is there twice changes no choice.
-const FEW: usize = 1 << 15;
-
-/// The rate of steps with the Hessian of all rows from near the minimum.
-const NEAR: f64 = 0.01;
-/// For fewer columns products take little of a pass; in columns that are more nearly dependent, single precision leaves
-/// a step few digits.
-const MANY_COLUMNS: usize = 64;
-const FEW_DIGITS: f64 = 1e4;
-
-/// What a Hessian costs and what it saves, in units of a pass for cost and gradient.
-struct Plan {
-    hessians: bool,
-    m: f64,
-    n: f64,
-    /// Of the products of all rows, in double and in single precision, beyond a pass.
-    products_cost: [f64; 2],
-    factor_cost: f64,
-}
-
-impl Plan {
-    /// A pass reads `m·n` numbers. The products take `n/40` beyond it, since a core does some 20 multiplications in the
-    /// time it takes to read a number and half of the products are formed; in single precision about half of that. The
-    /// Cholesky factor takes `n³/6` multiplications on one core, `n²/(96 m)`.
-    fn new(rows: &RowObjective<'_>, settings: Settings) -> Self {
-        let (m, n) = rows.samples().features().shape();
-        let few = m.saturating_mul(n) <= FEW;
-        let single = if n < MANY_COLUMNS { 40.0 } else { 75.0 };
-        let (m, n) = (m as f64, n as f64);
-        let (products_cost, factor_cost) =
-            if few { ([0.0; 2], 0.0) } else { ([n / 40.0, n / single], n * n / (96.0 * m)) };
-        Self { hessians: settings.hessians, m, n, products_cost, factor_cost }
-    }
-
-    /// With it two or three more passes do.
-    fn hessian_pays_from_nowhere(&self) -> bool {
-        self.hessians && self.products_cost[0] + self.factor_cost + 2.0 < FROM_NOWHERE
-    }
-
-    /// Whether one pays at the next place, if else it takes so many passes.
-    fn hessian_pays(&self, passes: f64, size: f64, settings: Settings, precision: Precision) -> bool {
-        self.hessians && self.passes_with_hessian(passes, size, settings, precision) < passes
-    }
-
-    fn passes_with_hessian(&self, passes: f64, size: f64, settings: Settings, precision: Precision) -> f64 {
-        let products_cost = self.products_cost[usize::from(precision == Precision::Single)];
-        // Where Hessians cost nothing, each step has its own.
-        let behind =
-            if products_cost > 0.0 { passes_at(NEAR, size, settings.tol) * (1.0 - 1.0 / passes.max(1.0)) } else { 1.0 };
-        1.0 + products_cost + self.factor_cost + behind
-    }
-
-    /// For a Hessian of one row of so many, and the rate of steps with it: that for which it and the passes that follow
-    /// cost least; none if no Hessian costs less.
-    fn some_rows(&self, size: f64, settings: Settings) -> Option<(usize, f64)> {
-        // Primes, since data made by hand repeat patterns of other lengths.
-        const STEPS: [usize; 7] = [1, 2, 3, 5, 7, 11, 17];
-        let cost = |step: usize| {
-            let passes = passes_at(self.rate(step), size, settings.tol);
-            let others = self.passes_with_hessian(passes, size, settings, Precision::Single);
-            // Rows that lie apart take about twice as long to read.
-            let reading = (2.0 / step as f64).min(1.0);
-            reading + self.products_cost[1] / step as f64 + self.factor_cost + passes.min(others)
-        };
-        let step = STEPS.into_iter().min_by(|&a, &b| cost(a).total_cmp(&cost(b)))?;
-        (self.hessians && cost(step) < FROM_NOWHERE).then(|| (step, self.rate(step)))
-    }
-
-    /// By what a step with the Hessian of one row of so many shrinks the gradient. Its eigenvalues, beside those of the
-    /// Hessian of all, differ from 1 by twice `√(n (step − 1)/m)` at most, of which what later gradients tell leaves half.
-    /// To that comes how far the minimum of a part is from that of all, so how much the Hessian there is another: about
-    /// as much, measured, as `step` 0.7 larger makes.
-    fn rate(&self, step: usize) -> f64 {
-        (self.n * (step as f64 - 0.3) / self.m).sqrt().clamp(NEAR, 0.9)
     }
 }
 

@@ -18,7 +18,6 @@ pub(crate) use exact::{Exact, exact};
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
 pub(crate) use proximal::minimise_sparse;
-pub(crate) use quasi_newton::Settings;
 pub(crate) use smooth::{Smooth, minimise};
 
 use std::ops::ControlFlow;
@@ -56,6 +55,16 @@ pub(crate) struct Step<'a> {
 
 /// Sees each step, and may end the fit.
 pub(crate) type Observer<'a> = dyn FnMut(&Step<'_>) -> Result<ControlFlow<StopReason>, Error> + 'a;
+
+/// What second-order solvers are told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_iter: usize,
+    /// The largest entry of the gradient, in standardised variables, to stop at.
+    pub(crate) tol: f64,
+    /// Whether Hessians may be formed.
+    pub(crate) hessians: bool,
+}
 
 /// Where a solver ended, and why.
 #[derive(Clone, Debug)]

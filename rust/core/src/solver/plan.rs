@@ -1,6 +1,6 @@
 //! When a Hessian pays, and of how many rows.
 
-use super::quasi_newton::Settings;
+use super::Settings;
 use crate::kernel::Precision;
 use crate::objective::RowObjective;
 

@@ -6,9 +6,8 @@ use std::ops::ControlFlow;
 use ndarray::{Array1, Array2};
 
 use super::coordinate_descent::{coordinate_descent, shrink, violation};
-use super::quasi_newton::Settings;
 use super::smooth::Smooth;
-use super::{Observer, Step, StopReason};
+use super::{Observer, Settings, Step, StopReason};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;

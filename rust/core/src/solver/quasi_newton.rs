@@ -9,20 +9,11 @@ use std::ops::ControlFlow;
 
 use super::factor::Factor;
 use super::plan::{FEW_DIGITS, FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
-use super::{Observer, Step, StopReason};
+use super::{Observer, Settings, Step, StopReason};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective, Standardised};
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    pub(crate) max_iter: usize,
-    /// The largest entry of the gradient, in standardised variables, to stop at.
-    pub(crate) tol: f64,
-    /// Whether Hessians may be formed.
-    pub(crate) hessians: bool,
-}
 
 impl Settings {
     /// How much a step may still lower a cost at the end. A cost that falls to 0 for ever has to end somewhere.

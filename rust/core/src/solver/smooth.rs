@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use super::factor::Factor;
 use super::quasi_newton::{
-    Curvature, Outcome, Place, Settings, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
+    Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
 use super::separation::Margins;
-use super::{Observer, Step, StopReason};
+use super::{Observer, Settings, Step, StopReason};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::{Model, Parameters};

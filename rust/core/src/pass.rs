@@ -78,6 +78,9 @@ impl Partition {
 /// times that many, and as many visits of each chunk, state `k` going with chunk `k` modulo the number of chunks.
 /// `workspace` makes what a thread needs for itself.
 ///
+/// The states of all chunks are merged, for each of the several times: neighbours, then neighbours of those, until one is
+/// left. The tree has a fixed shape and its sums grow alike, which also keeps the rounding error low.
+///
 /// # Errors
 ///
 /// The first error of `visit`, by row, whatever the number of threads; or [`Error::Interrupted`].
@@ -87,32 +90,21 @@ pub(crate) fn run<S: Send, W>(
     states: Vec<S>,
     workspace: impl Fn() -> W + Sync,
     visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
-) -> Result<Vec<S>, Error> {
-    let states = run_then(context, partition, states, workspace, visit, |_, _| {})?;
-    Ok(states.into_iter().flatten().collect())
-}
-
-/// A task's state, until it is merged into another's, and what came of the task.
-type Slot<S> = Mutex<(Option<S>, Result<(), Error>)>;
-
-/// The same, and merges the states of all chunks, for each of the several times: neighbours, then neighbours of those,
-/// until one is left. The tree has a fixed shape and its sums grow alike, which also keeps the rounding error low.
-///
-/// # Errors
-///
-/// As [`run`].
-pub(crate) fn run_and_merge<S: Send, W>(
-    context: &Context<'_>,
-    partition: &Partition,
-    states: Vec<S>,
-    workspace: impl Fn() -> W + Sync,
-    visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
     merge: impl Fn(&mut S, &S) + Sync,
 ) -> Result<Vec<S>, Error> {
     let n_chunks = partition.n_chunks();
+    let n_tasks = states.len();
+    assert!(n_tasks.is_multiple_of(n_chunks));
+    let next = AtomicUsize::new(0);
+    let interrupted = AtomicBool::new(false);
+    // Tasks after the first one known to fail need no work.
+    let end = AtomicUsize::new(n_tasks);
+    // A task's state, until it is merged into another's, and what came of the task.
+    let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((Some(state), Ok(())))).collect();
+    let lock = |task: usize| slots[task].lock().unwrap_or_else(PoisonError::into_inner);
     // Whether one of the two that a merge waits for is there; by the index of the second.
-    let waits: Vec<_> = (0..states.len()).map(|_| AtomicBool::new(false)).collect();
-    let climb = |slots: &[Slot<S>], task: usize| {
+    let waits: Vec<_> = slots.iter().map(|_| AtomicBool::new(false)).collect();
+    let merge_upwards = |task: usize| {
         let (first, mut place) = (task - task % n_chunks, task % n_chunks);
         let mut step = 1;
         while step < n_chunks {
@@ -125,36 +117,14 @@ pub(crate) fn run_and_merge<S: Send, W>(
             if !waits[first + right].swap(true, Ordering::AcqRel) {
                 return;
             }
-            let lock = |place: usize| slots[first + place].lock().unwrap_or_else(PoisonError::into_inner);
             // What has been merged is dropped, so that a task that begins finds its memory.
-            let other = lock(right).0.take();
-            if let (Some(state), Some(other)) = (&mut lock(left).0, other) {
+            let other = lock(first + right).0.take();
+            if let (Some(state), Some(other)) = (&mut lock(first + left).0, other) {
                 merge(state, &other);
             }
             place = left;
         }
     };
-    let states = run_then(context, partition, states, workspace, visit, climb)?;
-    Ok(states.into_iter().flatten().collect())
-}
-
-/// Calls `finished` with each task that has succeeded, on the thread that did it.
-fn run_then<S: Send, W>(
-    context: &Context<'_>,
-    partition: &Partition,
-    states: Vec<S>,
-    workspace: impl Fn() -> W + Sync,
-    visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
-    finished: impl Fn(&[Slot<S>], usize) + Sync,
-) -> Result<Vec<Option<S>>, Error> {
-    let n_chunks = partition.n_chunks();
-    let n_tasks = states.len();
-    assert!(n_tasks.is_multiple_of(n_chunks));
-    let next = AtomicUsize::new(0);
-    let interrupted = AtomicBool::new(false);
-    // Tasks after the first one known to fail need no work.
-    let end = AtomicUsize::new(n_tasks);
-    let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((Some(state), Ok(())))).collect();
 
     run_on(context.n_threads(), n_tasks, &|| context.interrupted(), |ask| {
         let mut workspace = workspace();
@@ -163,7 +133,7 @@ fn run_then<S: Send, W>(
             if task >= end.load(Ordering::Relaxed) {
                 return;
             }
-            let mut slot = slots[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = lock(task);
             let (state, outcome) = &mut *slot;
             let state = state.as_mut().expect("a task is merged when it has ended");
             for rows in partition.panels(task % n_chunks) {
@@ -180,19 +150,19 @@ fn run_then<S: Send, W>(
                 }
             }
             drop(slot);
-            finished(&slots, task);
+            merge_upwards(task);
         }
     });
     if interrupted.into_inner() {
         return Err(Error::Interrupted);
     }
-    slots
-        .into_iter()
-        .map(|slot| {
-            let (state, outcome) = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-            outcome.map(|()| state)
-        })
-        .collect()
+    let mut merged = Vec::with_capacity(n_tasks / n_chunks);
+    for slot in slots {
+        let (state, outcome) = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcome?;
+        merged.extend(state);
+    }
+    Ok(merged)
 }
 
 #[cfg(test)]
@@ -228,7 +198,8 @@ mod tests {
                 *sum += rows.sum::<usize>();
                 Ok(())
             };
-            let sums = run(&threads(n), &partition, vec![0; partition.n_chunks()], || (), visit).unwrap();
+            let sums =
+                run(&threads(n), &partition, vec![0; partition.n_chunks()], || (), visit, |a, b| *a += b).unwrap();
             assert_eq!(sums.iter().sum::<usize>(), 200_000 * 199_999 / 2);
         }
     }
@@ -242,7 +213,7 @@ mod tests {
                 Some(&row) => Err(Error::NonFiniteVector { argument: "y", index: row, value: f64::NAN }),
                 None => Ok(()),
             };
-            let result = run(&threads(n), &partition, vec![(); partition.n_chunks()], || (), visit);
+            let result = run(&threads(n), &partition, vec![(); partition.n_chunks()], || (), visit, |(), ()| ());
             assert!(matches!(result, Err(Error::NonFiniteVector { index, .. }) if index == bad[0]), "{result:?}");
         }
     }
@@ -257,7 +228,7 @@ mod tests {
         };
         for n in [1, 2] {
             let context = threads(n).with_interrupt(&wanted);
-            let result = run(&context, &partition, vec![(); partition.n_chunks()], || (), visit);
+            let result = run(&context, &partition, vec![(); partition.n_chunks()], || (), visit, |(), ()| ());
             assert!(matches!(result, Err(Error::Interrupted)));
         }
     }
@@ -271,10 +242,11 @@ mod tests {
                 Ok(())
             };
             let states = vec![(); partition.n_chunks()];
-            let outcome = catch_unwind(AssertUnwindSafe(|| run(&threads(n), &partition, states, || (), poisoned)));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| run(&threads(n), &partition, states, || (), poisoned, |(), ()| ())));
             assert!(outcome.is_err());
             let states = vec![(); partition.n_chunks()];
-            assert!(run(&threads(n), &partition, states, || (), |(), _, ()| Ok(())).is_ok());
+            assert!(run(&threads(n), &partition, states, || (), |(), _, ()| Ok(()), |(), ()| ()).is_ok());
         }
     }
 
@@ -290,7 +262,7 @@ mod tests {
                     };
                     let merge = |a: &mut String, b: &String| *a = format!("({a} {b})");
                     let states = vec![String::new(); times * n_chunks];
-                    let merged = run_and_merge(&threads(n), &partition, states, || (), visit, merge).unwrap();
+                    let merged = run(&threads(n), &partition, states, || (), visit, merge).unwrap();
                     assert_eq!(merged, vec![tree(0..n_chunks); times]);
                 }
             }

@@ -8,7 +8,7 @@ use crate::frame::power_of_two_below;
 use crate::kernel::sum;
 use crate::matrix::{Matrix, Panel};
 use crate::model::{Activation, Model};
-use crate::pass::{Partition, run_and_merge};
+use crate::pass::{Partition, run};
 
 /// The names under which the parts of a data set appear in messages.
 #[derive(Clone, Copy, Debug)]
@@ -262,7 +262,7 @@ impl<'a> Samples<'a> {
             Ok(())
         };
         let states = vec![Sums::default(); partition.n_chunks()];
-        let sums = run_and_merge(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
+        let sums = run(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
         let Sums { weight, target, square, offset } = sums[0];
         Ok(Summary {
             weight_sum: weight,
@@ -319,7 +319,7 @@ impl<'a> Samples<'a> {
         };
         let states = vec![[0.0; 2]; partition.n_chunks()];
         let merge = |a: &mut [f64; 2], b: &[f64; 2]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-        Ok(run_and_merge(context, &partition, states, ColumnBuffers::default, visit, merge)?[0])
+        Ok(run(context, &partition, states, ColumnBuffers::default, visit, merge)?[0])
     }
 
     /// The largest power of two not above the largest weight. Weights are divided by it, which rounds nothing, so that
@@ -343,7 +343,7 @@ impl<'a> Samples<'a> {
             Ok(())
         };
         let states = vec![0.0; partition.n_chunks()];
-        let largest = run_and_merge(context, &partition, states, Vec::new, visit, |a, b| *a = a.max(*b))?[0];
+        let largest = run(context, &partition, states, Vec::new, visit, |a, b| *a = a.max(*b))?[0];
         if largest == 0.0 {
             return Err(Error::ZeroWeights { argument });
         }

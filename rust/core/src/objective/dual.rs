@@ -3,12 +3,10 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use super::hessian::{mirror, products_of_columns, symmetric_product};
+use super::hessian::{products_of_rows, symmetric_product};
 use super::{Objective, RowObjective};
 use crate::error::Error;
 use crate::evaluate::forward;
-use crate::frame::Frame;
-use crate::kernel::Precision;
 use crate::model::{Activation, Parameters};
 
 /// The parameters `(a, b)` stand for `(w₀ + Xᵀa, b₀ + b)`. Lengths are those of the weights they stand for, so steps
@@ -43,11 +41,7 @@ impl<'r> Dual<'r> {
             Some(weights) => ArrayView1::from(weights).to_owned(),
             None => Array1::ones(x.n_rows()),
         };
-        let ones = vec![1.0; x.n_cols()];
-        let mut products =
-            products_of_columns(x.transposed(), &Frame::identity(x.n_rows()), &ones, Precision::Double, context)?
-                .weights;
-        mirror(&mut products);
+        let products = products_of_rows(x, context)?;
         if !products.iter().all(|product| product.is_finite()) {
             return Err(Error::Overflow);
         }

@@ -12,7 +12,7 @@ use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
 use crate::kernel::{self, CostGradient, Next, Packed, Precision, RowSums, Rows, Tiles};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
-use crate::pass::{Partition, run_and_merge};
+use crate::pass::{Partition, run};
 
 /// `[X̃ 1]ᵀ diag(s h) [X̃ 1] / S`, in the variables of a [`Frame`]. Of squared error on the sigmoid the Gauss–Newton part.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
 }
 
 /// Copies what is above the diagonal below it.
-pub(crate) fn mirror(matrix: &mut Array2<f64>) {
+fn mirror(matrix: &mut Array2<f64>) {
     /// A square of so many entries a side is in the nearest cache, whichever way it is gone through.
     const SIDE: usize = 32;
     let n = matrix.nrows();
@@ -251,6 +251,15 @@ impl RowObjective<'_> {
     }
 }
 
+/// `X Xᵀ`.
+pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<Array2<f64>, Error> {
+    let (m, n) = x.shape();
+    let frame = Frame::identity(m);
+    let mut products = products_of_columns(x.transposed(), &frame, &vec![1.0; n], Precision::Double, context)?.weights;
+    mirror(&mut products);
+    Ok(products)
+}
+
 /// What a thread needs for a pair of blocks.
 #[derive(Default)]
 struct Blocks {
@@ -261,7 +270,7 @@ struct Blocks {
 
 /// The sums on and above the diagonal, for any number of columns. Each pair of blocks of columns goes over the rows by
 /// itself, so that its sums stay in cache; a panel is read as often as there are blocks, little beside the arithmetic.
-pub(crate) fn products_of_columns(
+fn products_of_columns(
     x: Matrix<'_>,
     frame: &Frame,
     roots: &[f64],
@@ -303,7 +312,7 @@ pub(crate) fn products_of_columns(
         Ok(())
     };
     let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
-    let sums = run_and_merge(context, &partition, states.collect(), Blocks::default, visit, merge)?;
+    let sums = run(context, &partition, states.collect(), Blocks::default, visit, merge)?;
     let mut hessian = Hessian { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0 };
     for ((left, right), total) in sums {
         let block = s![columns(left), columns(right)];

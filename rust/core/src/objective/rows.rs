@@ -10,7 +10,7 @@ use crate::kernel::{self, CostGradient, Packed, Predictor, Rows, StripBuffers, T
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
-use crate::pass::{Partition, run_and_merge};
+use crate::pass::{Partition, run};
 use crate::samples::{Samples, Summary};
 
 /// The cost of a model on a data set, divided by the sum of the weights, and its derivatives.
@@ -107,7 +107,7 @@ impl<'a> RowObjective<'a> {
             let finite = visit(x, targets, predictor, &mut workspace.scratch, state);
             if finite { Ok(()) } else { Err(samples.why_not_finite()) }
         };
-        let mut merged = run_and_merge(self.context, partition, states, Workspace::default, one_panel, merge)?;
+        let mut merged = run(self.context, partition, states, Workspace::default, one_panel, merge)?;
         Ok(merged.swap_remove(0))
     }
 

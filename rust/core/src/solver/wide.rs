@@ -7,10 +7,8 @@ use ndarray::{Array1, Array2, ArrayView1};
 use super::factor::Inverse;
 use crate::error::Error;
 use crate::evaluate::forward;
-use crate::frame::Frame;
-use crate::kernel::Precision;
 use crate::model::{Activation, Parameters};
-use crate::objective::{RowObjective, mirror, products_of_columns};
+use crate::objective::{RowObjective, products_of_rows};
 
 /// What [`wide`] finds.
 pub(crate) struct Wide {
@@ -51,10 +49,7 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
     let mean = |values: &Array1<f64>| if rows.intercept() { share.dot(values) } else { 0.0 };
     let target = &root * &(&y - mean(&y));
 
-    let ones = vec![1.0; x.n_cols()];
-    let mut products =
-        products_of_columns(x.transposed(), &Frame::identity(m), &ones, Precision::Double, context)?.weights;
-    mirror(&mut products);
+    let mut products = products_of_rows(x, context)?;
     if !products.iter().all(|product| product.is_finite()) {
         return Err(match forward(x, None, &Parameters::zeros(x.n_cols()), Activation::Identity, context) {
             Err(error) => error,

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::power_of_two_below;
 use crate::matrix::Panel;
-use crate::pass::run_and_merge;
+use crate::pass::run;
 use crate::samples::{Samples, Summary, WeightUnits};
 
 /// Rows that are worked on side by side; one AVX-512 register.
@@ -109,7 +109,7 @@ impl<'a> Problem<'a> {
             if finite { Ok(()) } else { Err(samples.why_not_finite()) }
         };
         let merge = |a: &mut Vec<Extent>, b: &Vec<Extent>| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
-        let mut extents = run_and_merge(context, &partition, states, Buffers::default, visit, merge)?.swap_remove(0);
+        let mut extents = run(context, &partition, states, Buffers::default, visit, merge)?.swap_remove(0);
         let target = Column::of(extents.pop().expect("the targets are last"), intercept, 0.0);
         let penalty = 0.5 * l2 * weight_sum;
         let root = penalty.sqrt();

@@ -8,7 +8,7 @@ use super::columns::{Block, Buffers, LANES, Lane, Problem};
 use super::double_double::{DoubleDouble, quick_two_sum, two_product, two_sum};
 use crate::context::Context;
 use crate::error::Error;
-use crate::pass::{Partition, run_and_merge};
+use crate::pass::{Partition, run};
 
 /// Sums side by side, each as an unevaluated sum of two (Ogita, Rump and Oishi 2005: the result is as good as if
 /// computed in twice the precision).
@@ -65,7 +65,7 @@ pub(super) fn descent(
         Ok(())
     };
     let merge = |a: &mut Vec<Sums>, b: &Vec<Sums>| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
-    let sums = run_and_merge(context, &partition, states, Workspace::default, visit, merge)?;
+    let sums = run(context, &partition, states, Workspace::default, visit, merge)?;
     let mut descent: Vec<_> = sums[0].iter().map(Sums::total).collect();
     if problem.penalty > 0.0 {
         let n_fixed = usize::from(problem.intercept);

@@ -9,7 +9,7 @@ use faer::{Mat, MatMut, Par, Spec};
 use super::columns::{Block, Buffers, LANES, Problem};
 use crate::context::Context;
 use crate::error::Error;
-use crate::pass::{Partition, run_and_merge};
+use crate::pass::{Partition, run};
 
 /// Rows that are reduced at a time, as a multiple of the columns: the work on the triangle above them is then small
 /// beside theirs.
@@ -35,7 +35,7 @@ pub(super) fn triangle(problem: &Problem<'_>, context: &Context<'_>) -> Result<T
         Ok(())
     };
     let merge = |a: &mut Triangle, b: &Triangle| *a = reduce(n, &[a, b]);
-    let mut triangles = run_and_merge(context, &partition, states, Workspace::default, visit, merge)?;
+    let mut triangles = run(context, &partition, states, Workspace::default, visit, merge)?;
     let whole = triangles.swap_remove(0);
     if problem.penalty == 0.0 {
         return Ok(whole);

@@ -66,6 +66,14 @@ pub(crate) struct Settings {
     pub(crate) hessians: bool,
 }
 
+/// What was found where it may be done without: only an interrupt is an error.
+fn unless_interrupted<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        found => Ok(found.ok().flatten()),
+    }
+}
+
 /// Where a solver ended, and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Solution {

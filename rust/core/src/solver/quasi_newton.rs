@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use super::factor::Factor;
 use super::plan::{FEW_DIGITS, FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
-use super::{Observer, Settings, Step, StopReason};
+use super::{Observer, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
@@ -365,17 +365,12 @@ pub(crate) fn of_some_rows(
         let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());
         Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
-    let single = if rows.n_features() >= MANY_COLUMNS { form(Precision::Single) } else { Ok(None) };
-    let found = match single {
-        Ok(Some(curvature)) if curvature.condition().is_some_and(|condition| condition < FEW_DIGITS) => {
-            Ok(Some(curvature))
+    // What is wrong with some rows does not matter where a pass over all succeeded.
+    if rows.n_features() >= MANY_COLUMNS {
+        let known = |curvature: &Curvature| curvature.condition().is_some_and(|condition| condition < FEW_DIGITS);
+        if let Some(curvature) = unless_interrupted(form(Precision::Single))?.filter(known) {
+            return Ok(Some(curvature));
         }
-        Err(Error::Interrupted) => Err(Error::Interrupted),
-        _ => form(Precision::Double),
-    };
-    match found {
-        Err(Error::Interrupted) => Err(Error::Interrupted),
-        // What is wrong with some rows does not matter where a pass over all succeeded.
-        found => Ok(found.ok().flatten()),
     }
+    unless_interrupted(form(Precision::Double))
 }

@@ -8,7 +8,7 @@ use super::quasi_newton::{
     Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
 use super::separation::Margins;
-use super::{Observer, Settings, Step, StopReason};
+use super::{Observer, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::{Model, Parameters};
@@ -131,12 +131,8 @@ const MIN_ROWS_A_COLUMN: usize = 20;
 /// The minimum over a part of the rows, or the null model where that is better or the rows are few. `ridge` is added to
 /// the penalty in standardised variables.
 fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Settings) -> Result<Beginning<'r>, Error> {
-    let found = match part(rows, l2, settings) {
-        Err(Error::Interrupted) => return Err(Error::Interrupted),
-        // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
-        found => found.ok().flatten(),
-    };
-    if let Some(Part { at, spread }) = found {
+    // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
+    if let Some(Part { at, spread }) = unless_interrupted(part(rows, l2, settings))? {
         match evaluate_at(rows, l2, ridge, &at) {
             Err(Error::Overflow) => {}
             found => {

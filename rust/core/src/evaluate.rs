@@ -84,7 +84,7 @@ fn for_each_row<const WIDTH: usize>(
     let weights = &*at.contiguous_weights();
     let partition = Partition::new(x.shape());
     let mut values = vec![0.0; x.n_rows() * WIDTH];
-    let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate().collect();
+    let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate();
     let visit = |[panel, offsets, z]: &mut [Vec<f64>; 3], rows: Range<usize>, state: &mut (usize, &mut [f64])| {
         let (chunk, out) = state;
         let first = *chunk * partition.chunk_rows;

@@ -75,7 +75,8 @@ impl Partition {
 }
 
 /// Visits every panel. `states` has one state a chunk, handed to `visit` with each of its panels in order; or several
-/// times that many, and as many visits of each chunk, state `k` going with chunk `k` modulo the number of chunks.
+/// times that many, and as many visits of each chunk, state `k` going with chunk `k` modulo the number of chunks. The
+/// thread that works on a chunk takes its state, so that one made then shares no line of the cache with another thread's.
 /// `workspace` makes what a thread needs for itself.
 ///
 /// The states of all chunks are merged, for each of the several times: neighbours, then neighbours of those, until one is
@@ -87,7 +88,7 @@ impl Partition {
 pub(crate) fn run<S: Send, W>(
     context: &Context<'_>,
     partition: &Partition,
-    states: Vec<S>,
+    states: impl ExactSizeIterator<Item = S> + Send,
     workspace: impl Fn() -> W + Sync,
     visit: impl Fn(&mut W, Range<usize>, &mut S) -> Result<(), Error> + Sync,
     merge: impl Fn(&mut S, &S) + Sync,
@@ -95,12 +96,12 @@ pub(crate) fn run<S: Send, W>(
     let n_chunks = partition.n_chunks();
     let n_tasks = states.len();
     assert!(n_tasks.is_multiple_of(n_chunks));
-    let next = AtomicUsize::new(0);
+    let tasks = Mutex::new(states.enumerate());
     let interrupted = AtomicBool::new(false);
     // Tasks after the first one known to fail need no work.
     let end = AtomicUsize::new(n_tasks);
-    // A task's state, until it is merged into another's, and what came of the task.
-    let slots: Vec<_> = states.into_iter().map(|state| Mutex::new((Some(state), Ok(())))).collect();
+    // A task's state, from its end until it is merged into another's, and what came of the task.
+    let slots: Vec<_> = (0..n_tasks).map(|_| Mutex::new((None, Ok(())))).collect();
     let lock = |task: usize| slots[task].lock().unwrap_or_else(PoisonError::into_inner);
     // Whether one of the two that a merge waits for is there; by the index of the second.
     let waits: Vec<_> = slots.iter().map(|_| AtomicBool::new(false)).collect();
@@ -118,7 +119,7 @@ pub(crate) fn run<S: Send, W>(
                 return;
             }
             // What has been merged is dropped, so that a task that begins finds its memory.
-            let other = lock(first + right).0.take();
+            let other: Option<S> = lock(first + right).0.take();
             if let (Some(state), Some(other)) = (&mut lock(first + left).0, other) {
                 merge(state, &other);
             }
@@ -129,13 +130,10 @@ pub(crate) fn run<S: Send, W>(
     run_on(context.n_threads(), n_tasks, &|| context.interrupted(), |ask| {
         let mut workspace = workspace();
         'tasks: loop {
-            let task = next.fetch_add(1, Ordering::Relaxed);
-            if task >= end.load(Ordering::Relaxed) {
+            let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((task, mut state)) = next.filter(|&(task, _)| task < end.load(Ordering::Relaxed)) else {
                 return;
-            }
-            let mut slot = lock(task);
-            let (state, outcome) = &mut *slot;
-            let state = state.as_mut().expect("a task is merged when it has ended");
+            };
             for rows in partition.panels(task % n_chunks) {
                 if ask() {
                     interrupted.store(true, Ordering::Relaxed);
@@ -143,13 +141,13 @@ pub(crate) fn run<S: Send, W>(
                 if interrupted.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Err(error) = visit(&mut workspace, rows, state) {
-                    *outcome = Err(error);
+                if let Err(error) = visit(&mut workspace, rows, &mut state) {
+                    lock(task).1 = Err(error);
                     end.fetch_min(task, Ordering::Relaxed);
                     continue 'tasks;
                 }
             }
-            drop(slot);
+            lock(task).0 = Some(state);
             merge_upwards(task);
         }
     });
@@ -167,6 +165,7 @@ pub(crate) fn run<S: Send, W>(
 
 #[cfg(test)]
 mod tests {
+    use std::iter::repeat_n;
     use std::num::NonZeroUsize;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -199,7 +198,7 @@ mod tests {
                 Ok(())
             };
             let sums =
-                run(&threads(n), &partition, vec![0; partition.n_chunks()], || (), visit, |a, b| *a += b).unwrap();
+                run(&threads(n), &partition, repeat_n(0, partition.n_chunks()), || (), visit, |a, b| *a += b).unwrap();
             assert_eq!(sums.iter().sum::<usize>(), 200_000 * 199_999 / 2);
         }
     }
@@ -213,7 +212,7 @@ mod tests {
                 Some(&row) => Err(Error::NonFiniteVector { argument: "y", index: row, value: f64::NAN }),
                 None => Ok(()),
             };
-            let result = run(&threads(n), &partition, vec![(); partition.n_chunks()], || (), visit, |(), ()| ());
+            let result = run(&threads(n), &partition, repeat_n((), partition.n_chunks()), || (), visit, |(), ()| ());
             assert!(matches!(result, Err(Error::NonFiniteVector { index, .. }) if index == bad[0]), "{result:?}");
         }
     }
@@ -228,7 +227,7 @@ mod tests {
         };
         for n in [1, 2] {
             let context = threads(n).with_interrupt(&wanted);
-            let result = run(&context, &partition, vec![(); partition.n_chunks()], || (), visit, |(), ()| ());
+            let result = run(&context, &partition, repeat_n((), partition.n_chunks()), || (), visit, |(), ()| ());
             assert!(matches!(result, Err(Error::Interrupted)));
         }
     }
@@ -241,11 +240,11 @@ mod tests {
                 assert!(!rows.contains(&150_000), "poison");
                 Ok(())
             };
-            let states = vec![(); partition.n_chunks()];
+            let states = repeat_n((), partition.n_chunks());
             let outcome =
                 catch_unwind(AssertUnwindSafe(|| run(&threads(n), &partition, states, || (), poisoned, |(), ()| ())));
             assert!(outcome.is_err());
-            let states = vec![(); partition.n_chunks()];
+            let states = repeat_n((), partition.n_chunks());
             assert!(run(&threads(n), &partition, states, || (), |(), _, ()| Ok(()), |(), ()| ()).is_ok());
         }
     }
@@ -261,7 +260,7 @@ mod tests {
                         Ok(())
                     };
                     let merge = |a: &mut String, b: &String| *a = format!("({a} {b})");
-                    let states = vec![String::new(); times * n_chunks];
+                    let states = repeat_n(String::new(), times * n_chunks);
                     let merged = run(&threads(n), &partition, states, || (), visit, merge).unwrap();
                     assert_eq!(merged, vec![tree(0..n_chunks); times]);
                 }

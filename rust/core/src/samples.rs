@@ -1,5 +1,6 @@
 //! Features, targets and weights that belong together, checked once when they enter.
 
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use crate::context::Context;
@@ -261,7 +262,7 @@ impl<'a> Samples<'a> {
             sums.square += weights.map_or_else(|| sum(y, |y| y * y), |s| weighted_sum(y, s, |y| y * y));
             Ok(())
         };
-        let states = vec![Sums::default(); partition.n_chunks()];
+        let states = repeat_n(Sums::default(), partition.n_chunks());
         let sums = run(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
         let Sums { weight, target, square, offset } = sums[0];
         Ok(Summary {
@@ -317,7 +318,7 @@ impl<'a> Samples<'a> {
             sums.iter_mut().zip(of_class).for_each(|(sum, of_class)| *sum += of_class);
             Ok(())
         };
-        let states = vec![[0.0; 2]; partition.n_chunks()];
+        let states = repeat_n([0.0; 2], partition.n_chunks());
         let merge = |a: &mut [f64; 2], b: &[f64; 2]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
         Ok(run(context, &partition, states, ColumnBuffers::default, visit, merge)?[0])
     }
@@ -342,7 +343,7 @@ impl<'a> Samples<'a> {
             *largest = panel.iter().fold(*largest, |acc, &weight| acc.max(weight));
             Ok(())
         };
-        let states = vec![0.0; partition.n_chunks()];
+        let states = repeat_n(0.0, partition.n_chunks());
         let largest = run(context, &partition, states, Vec::new, visit, |a, b| *a = a.max(*b))?[0];
         if largest == 0.0 {
             return Err(Error::ZeroWeights { argument });

@@ -26,13 +26,16 @@ pub(crate) const CACHE_LINE: usize = 64;
 const DISTANCE: usize = 16 << 10;
 
 /// Asks for what will be read soon at an address, whether or not anything is there.
+///
+/// Into the second-level cache: of what is under way to the first the processor keeps account of fewer lines than memory
+/// can deliver in the time that it takes to answer.
 #[inline(always)]
 pub(crate) fn prefetch(_address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint accesses nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(_address.cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(_address.cast()) };
     }
 }
 

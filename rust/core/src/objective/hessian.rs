@@ -182,7 +182,7 @@ impl RowObjective<'_> {
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
         let partition = Partition::for_products((m, n), n * n / 2 + 2 * n, 1);
-        let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision)).collect();
+        let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision));
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
             let Scratch { strips, x: buffer, slopes, roots, curvatures, packed } = scratch;
             let panel = x.panel(0..x.n_rows(), buffer);
@@ -217,7 +217,7 @@ impl RowObjective<'_> {
         let (m, n) = self.samples().features().shape();
         let mut roots = vec![0.0; m];
         let partition = self.strip_partition();
-        let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots)).collect();
+        let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots));
         let merge = |a: &mut (CostGradient, _), b: &(CostGradient, _)| a.0.merge(&b.0);
         let (sums, _) = self.pass(partition, at, states, merge, |x, targets, at, scratch, (sums, roots)| {
             let roots = roots.split_off_mut(..x.n_rows()).expect("one root a row");
@@ -284,7 +284,8 @@ fn products_of_columns(
     let pairs: Vec<Pair> = (0..n_blocks).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();
     let partition = Partition::for_products((m, width), n * n / 2, pairs.len());
     let n_chunks = partition.n_chunks();
-    let states = pairs.iter().flat_map(|&pair| (0..n_chunks).map(move |_| pair)).map(|(left, right)| {
+    let states = (0..pairs.len() * n_chunks).map(|task| {
+        let (left, right) = pairs[task / n_chunks];
         let sums = if left == right {
             Sums::diagonal(columns(left).len(), precision)
         } else {
@@ -312,7 +313,7 @@ fn products_of_columns(
         Ok(())
     };
     let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
-    let sums = run(context, &partition, states.collect(), Blocks::default, visit, merge)?;
+    let sums = run(context, &partition, states, Blocks::default, visit, merge)?;
     let mut hessian = Hessian { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0 };
     for ((left, right), total) in sums {
         let block = s![columns(left), columns(right)];

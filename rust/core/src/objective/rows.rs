@@ -1,5 +1,6 @@
 //! The objective over rows: every answer is one pass.
 
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use crate::context::Context;
@@ -88,7 +89,7 @@ impl<'a> RowObjective<'a> {
         &self,
         partition: &Partition,
         at: &Parameters,
-        states: Vec<S>,
+        states: impl ExactSizeIterator<Item = S> + Send,
         merge: impl Fn(&mut S, &S) + Sync,
         visit: impl Fn(Matrix<'_>, Targets<'_>, Predictor<'_>, &mut Scratch, &mut S) -> bool + Sync,
     ) -> Result<S, Error> {
@@ -117,7 +118,7 @@ impl<'a> RowObjective<'a> {
     }
 
     fn cost_of(&self, link: impl Link, at: &Parameters) -> Result<f64, Error> {
-        let states = vec![0.0; self.partition.n_chunks()];
+        let states = repeat_n(0.0, self.partition.n_chunks());
         let merge = |a: &mut f64, b: &f64| *a += b;
         let sum = self.pass(&self.partition, at, states, merge, |x, targets, at, scratch, sum| {
             kernel::cost(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sum)
@@ -126,7 +127,8 @@ impl<'a> RowObjective<'a> {
     }
 
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
-        let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(self.n_features())).collect();
+        let n = self.n_features();
+        let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(n));
         let sums = self.pass(&self.partition, at, states, CostGradient::merge, |x, targets, at, scratch, sums| {
             kernel::cost_gradient(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sums, None)
         })?;

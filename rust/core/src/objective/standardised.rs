@@ -225,7 +225,7 @@ impl RowObjective<'_> {
     fn column_sums(&self, frame: &Frame) -> Result<ColumnSums, Error> {
         let n = self.samples().n_features();
         let partition = self.samples().partition();
-        let states = (0..partition.n_chunks()).map(|_| ColumnSums::zeros(n)).collect();
+        let states = (0..partition.n_chunks()).map(|_| ColumnSums::zeros(n));
         let nowhere = Parameters::zeros(n);
         self.pass(&partition, &nowhere, states, ColumnSums::merge, |x, targets, _, scratch, sums| {
             sums.add(&x.panel(0..x.n_rows(), &mut scratch.x), frame.scaling(), targets.sample_weight);
@@ -255,7 +255,7 @@ impl RowObjective<'_> {
     ) -> Result<(f64, ColumnSums), Error> {
         let n = self.samples().n_features();
         let partition = self.samples().partition().in_longer_panels(4);
-        let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n))).collect();
+        let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n)));
         let merge = |a: &mut (CostGradient, ColumnSums), b: &(CostGradient, ColumnSums)| {
             a.0.merge(&b.0);
             a.1.merge(&b.1);

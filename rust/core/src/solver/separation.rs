@@ -1,6 +1,8 @@
 //! Whether the classes can be told apart without error: then the log loss falls for ever along some direction, and has no
 //! minimum (Albert and Anderson, *Biometrika* 71, 1984).
 
+use std::iter::repeat_n;
+
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::RowObjective;
@@ -28,7 +30,7 @@ impl Margins {
     pub(crate) fn along(rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
         let partition = rows.samples().partition();
         let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
-        let states = vec![none; partition.n_chunks()];
+        let states = repeat_n(none, partition.n_chunks());
         let merge = |a: &mut Self, b: &Self| a.merge(*b);
         rows.pass(&partition, direction, states, merge, |x, targets, at, scratch, margins| {
             let panel = x.panel(0..x.n_rows(), &mut scratch.x);

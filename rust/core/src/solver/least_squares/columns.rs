@@ -98,7 +98,7 @@ impl<'a> Problem<'a> {
         let Summary { weight_sum, weight_units, .. } = *summary;
         let n = samples.n_features();
         let partition = samples.partition();
-        let states = vec![vec![Extent::NONE; n + 1]; partition.n_chunks()];
+        let states = (0..partition.n_chunks()).map(|_| vec![Extent::NONE; n + 1]);
         let visit = |buffers: &mut Buffers, rows: Range<usize>, extents: &mut Vec<Extent>| {
             let panel = samples.x(rows.clone(), &mut buffers.x);
             let y = samples.y(rows.clone(), &mut buffers.y);

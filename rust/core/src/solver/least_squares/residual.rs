@@ -54,7 +54,7 @@ pub(super) fn descent(
     let n = problem.n_parameters();
     let (m, n_features) = problem.samples.features().shape();
     let partition = Partition::for_products((m, n_features), 2 * LANES * n, 1);
-    let states = vec![vec![Sums::default(); n]; partition.n_chunks()];
+    let states = (0..partition.n_chunks()).map(|_| vec![Sums::default(); n]);
     let visit = |workspace: &mut Workspace, rows: Range<usize>, gradient: &mut Vec<Sums>| {
         let Workspace { buffers, block, residuals } = workspace;
         problem.fill(block, buffers, rows);

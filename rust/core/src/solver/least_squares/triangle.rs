@@ -1,5 +1,6 @@
 //! `R` of a tall matrix: `A = Q R` by Householder's reflections, block of rows after block of rows. `Q` is not kept.
 
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -28,7 +29,7 @@ pub(super) type Triangle = Vec<f64>;
 pub(super) fn triangle(problem: &Problem<'_>, context: &Context<'_>) -> Result<Triangle, Error> {
     let n = problem.n_parameters() + 1;
     let partition = partition(problem.samples.partition(), n, problem.samples.n_samples());
-    let states = vec![Triangle::new(); partition.n_chunks()];
+    let states = repeat_n(Triangle::new(), partition.n_chunks());
     let visit = |workspace: &mut Workspace, rows: Range<usize>, triangle: &mut Triangle| {
         problem.fill(&mut workspace.block, &mut workspace.buffers, rows);
         workspace.reduce_block(problem.intercept, n, triangle);

@@ -142,18 +142,37 @@ impl<T: Raw> Pack<'_, '_, T> {
         let last_ahead = row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
         let n_lines = (B as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
-        let (mut raw, mut wide) = ([[T::default(); B]; B], [[0.0; B]; B]);
+        let load = |first_row: usize, col: usize| -> [T; B] {
+            let address = matrix.element(first_row, col);
+            prefetch(address.wrapping_add(ahead));
+            // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
+            unsafe { read(address) }
+        };
+        let mut wide = [[0.0; B]; B];
         for first_col in (0..n_cols).step_by(B) {
             let n = B.min(n_cols - first_col);
+            if plain && n == B {
+                for (block, out) in out.chunks_exact_mut(B * n_cols).enumerate() {
+                    // Their number being constant, they are never anywhere but in registers.
+                    let mut raw = [[T::default(); B]; B];
+                    for (j, column) in raw.iter_mut().enumerate() {
+                        *column = load(block * B, first_col + j);
+                    }
+                    let rows = transpose(simd, widen_columns(&raw, &mut wide));
+                    for (i, values) in rows.iter().enumerate() {
+                        *out[i * n_cols + first_col..].first_chunk_mut().expect("B columns") = *values;
+                    }
+                }
+                continue;
+            }
+            let mut raw = [[T::default(); B]; B];
             for (block, out) in out.chunks_exact_mut(B * n_cols).enumerate() {
                 for (j, column) in raw[..n].iter_mut().enumerate() {
-                    let address = matrix.element(block * B, first_col + j);
                     if plain {
-                        prefetch(address.wrapping_add(ahead));
-                        // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
-                        *column = unsafe { read(address) };
+                        *column = load(block * B, first_col + j);
                         continue;
                     }
+                    let address = matrix.element(block * B, first_col + j);
                     for (i, value) in column.iter_mut().enumerate() {
                         // SAFETY: an element in bounds.
                         *value = unsafe { read(address.wrapping_offset(i as isize * row_stride)) };
@@ -165,11 +184,7 @@ impl<T: Raw> Pack<'_, '_, T> {
                 }
                 let rows = transpose(simd, widen_columns(&raw, &mut wide));
                 for (row, values) in out.chunks_exact_mut(n_cols).zip(&rows) {
-                    if n == B {
-                        *row[first_col..].first_chunk_mut().expect("B columns") = *values;
-                    } else {
-                        row[first_col..].copy_from_slice(&values[..n]);
-                    }
+                    row[first_col..first_col + n].copy_from_slice(&values[..n]);
                 }
             }
         }
@@ -251,23 +266,36 @@ mod x86 {
     #[inline(always)]
     pub(super) fn transpose_8(simd: V4, [a, b, c, d, e, f, g, h]: [__m512d; 8]) -> [__m512d; 8] {
         let x = simd.avx512f;
-        let four = |ab, cd, ef, gh| {
-            let left_low = x._mm512_shuffle_f64x2::<0x88>(ab, cd);
-            let left_high = x._mm512_shuffle_f64x2::<0xDD>(ab, cd);
-            let right_low = x._mm512_shuffle_f64x2::<0x88>(ef, gh);
-            let right_high = x._mm512_shuffle_f64x2::<0xDD>(ef, gh);
-            [
-                x._mm512_shuffle_f64x2::<0x88>(left_low, right_low),
-                x._mm512_shuffle_f64x2::<0x88>(left_high, right_high),
-                x._mm512_shuffle_f64x2::<0xDD>(left_low, right_low),
-                x._mm512_shuffle_f64x2::<0xDD>(left_high, right_high),
-            ]
-        };
-        let low = |a, b| x._mm512_unpacklo_pd(a, b);
-        let high = |a, b| x._mm512_unpackhi_pd(a, b);
-        let [r0, r2, r4, r6] = four(low(a, b), low(c, d), low(e, f), low(g, h));
-        let [r1, r3, r5, r7] = four(high(a, b), high(c, d), high(e, f), high(g, h));
+        let even = [
+            x._mm512_unpacklo_pd(a, b),
+            x._mm512_unpacklo_pd(c, d),
+            x._mm512_unpacklo_pd(e, f),
+            x._mm512_unpacklo_pd(g, h),
+        ];
+        let odd = [
+            x._mm512_unpackhi_pd(a, b),
+            x._mm512_unpackhi_pd(c, d),
+            x._mm512_unpackhi_pd(e, f),
+            x._mm512_unpackhi_pd(g, h),
+        ];
+        let ([r0, r2, r4, r6], [r1, r3, r5, r7]) = (four_rows(simd, even), four_rows(simd, odd));
         [r0, r1, r2, r3, r4, r5, r6, r7]
+    }
+
+    // No closure: the compiler may leave one out of line, where there is no AVX-512.
+    #[inline(always)]
+    fn four_rows(simd: V4, [ab, cd, ef, gh]: [__m512d; 4]) -> [__m512d; 4] {
+        let x = simd.avx512f;
+        let left_low = x._mm512_shuffle_f64x2::<0x88>(ab, cd);
+        let left_high = x._mm512_shuffle_f64x2::<0xDD>(ab, cd);
+        let right_low = x._mm512_shuffle_f64x2::<0x88>(ef, gh);
+        let right_high = x._mm512_shuffle_f64x2::<0xDD>(ef, gh);
+        [
+            x._mm512_shuffle_f64x2::<0x88>(left_low, right_low),
+            x._mm512_shuffle_f64x2::<0x88>(left_high, right_high),
+            x._mm512_shuffle_f64x2::<0xDD>(left_low, right_low),
+            x._mm512_shuffle_f64x2::<0xDD>(left_high, right_high),
+        ]
     }
 }
 

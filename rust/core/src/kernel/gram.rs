@@ -15,7 +15,7 @@ const GROUP: usize = 4;
 /// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column. A tile has as
 /// many lanes as a lane has entries.
 pub(crate) struct Tiles {
-    /// Empty before the first rows, so that the thread that adds them finds the memory.
+    /// Empty before the first rows: threads take turns in making their states, and need not wait for this memory.
     lanes: Vec<Lane>,
     n_rows: usize,
     n_cols: usize,

@@ -18,8 +18,8 @@ pub(super) fn sum_each<S: Simd>(simd: S, registers: [S::f64s; GROUP]) -> [f64; G
         }
         if let Some(v3) = any.downcast_ref::<pulp::x86::V3>() {
             let [left, right]: [[pulp::f64x4; 4]; 2] = cast(registers);
-            let sum_each = |registers| x86::sum_each_256(*v3, pulp::cast(registers));
-            return pulp::cast([sum_each(left), sum_each(right)]);
+            let (left, right) = (x86::sum_each_256(*v3, pulp::cast(left)), x86::sum_each_256(*v3, pulp::cast(right)));
+            return pulp::cast([left, right]);
         }
     }
     registers.map(|register| simd.reduce_sum_f64s(register))
@@ -33,16 +33,23 @@ mod x86 {
 
     /// Neighbouring lanes are added, of two registers side by side; then neighbouring pairs, then quarters.
     #[inline(always)]
-    pub(super) fn sum_each_512(simd: V4, r: [__m512d; 8]) -> __m512d {
-        let f = simd.avx512f;
-        let pairs = |a, b| f._mm512_add_pd(f._mm512_unpacklo_pd(a, b), f._mm512_unpackhi_pd(a, b));
-        let quarters = |a, b| {
-            let (even, odd) = (f._mm512_shuffle_f64x2::<0x88>(a, b), f._mm512_shuffle_f64x2::<0xDD>(a, b));
-            f._mm512_add_pd(even, odd)
-        };
-        let (left, right) =
-            (quarters(pairs(r[0], r[1]), pairs(r[2], r[3])), quarters(pairs(r[4], r[5]), pairs(r[6], r[7])));
-        quarters(left, right)
+    pub(super) fn sum_each_512(simd: V4, [a, b, c, d, e, f, g, h]: [__m512d; 8]) -> __m512d {
+        let left = add_quarters(simd, add_pairs(simd, a, b), add_pairs(simd, c, d));
+        let right = add_quarters(simd, add_pairs(simd, e, f), add_pairs(simd, g, h));
+        add_quarters(simd, left, right)
+    }
+
+    // No closures: the compiler may leave one out of line, where there is no AVX-512.
+    #[inline(always)]
+    fn add_pairs(simd: V4, a: __m512d, b: __m512d) -> __m512d {
+        let x = simd.avx512f;
+        x._mm512_add_pd(x._mm512_unpacklo_pd(a, b), x._mm512_unpackhi_pd(a, b))
+    }
+
+    #[inline(always)]
+    fn add_quarters(simd: V4, a: __m512d, b: __m512d) -> __m512d {
+        let x = simd.avx512f;
+        x._mm512_add_pd(x._mm512_shuffle_f64x2::<0x88>(a, b), x._mm512_shuffle_f64x2::<0xDD>(a, b))
     }
 
     #[inline(always)]

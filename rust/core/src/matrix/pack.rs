@@ -98,16 +98,20 @@ impl<T: Raw> Pack<'_, '_, T> {
         }
     }
 
+    /// As many elements of a column, which lie one after the other; what lies `ahead` of them is asked for.
+    #[inline(always)]
+    fn load<const N: usize>(matrix: &Matrix<'_>, first_row: usize, col: usize, ahead: usize) -> [T; N] {
+        debug_assert!(matrix.row_stride == size_of::<T>() as isize && first_row + N <= matrix.n_rows);
+        let address = matrix.element(first_row, col);
+        prefetch(address.wrapping_add(ahead));
+        // SAFETY: they lie one after the other, and all of them are in bounds.
+        unsafe { read(address) }
+    }
+
     /// Packs four rows, four columns at a time; each column's elements lie one after the other.
     #[inline(always)]
     fn pack_small_block<S: Simd>(simd: S, matrix: &Matrix<'_>, first_row: usize, out: &mut [f64]) {
         let n_cols = matrix.n_cols;
-        let load = |col: usize| -> [T; SMALL_BLOCK] {
-            let address = matrix.element(first_row, col);
-            prefetch(address.wrapping_add(super::DISTANCE));
-            // SAFETY: as promised, and all of these are in bounds.
-            unsafe { read(address) }
-        };
         let [a, b, c, d]: [&mut [f64]; SMALL_BLOCK] = {
             let mut rows = out.chunks_exact_mut(n_cols);
             array::from_fn(|_| rows.next().expect("four rows"))
@@ -117,11 +121,14 @@ impl<T: Raw> Pack<'_, '_, T> {
         let mut wide = [[0.0; SMALL_BLOCK]; SMALL_BLOCK];
         for (group, ((a, b), (c, d))) in groups.enumerate() {
             let first = group * SMALL_BLOCK;
-            let raw = [load(first), load(first + 1), load(first + 2), load(first + 3)];
+            let mut raw = [[T::default(); SMALL_BLOCK]; SMALL_BLOCK];
+            for (j, column) in raw.iter_mut().enumerate() {
+                *column = Self::load(matrix, first_row, first + j, super::DISTANCE);
+            }
             [*a, *b, *c, *d] = transpose(simd, widen_columns(&raw, &mut wide));
         }
         for col in n_cols - n_cols % SMALL_BLOCK..n_cols {
-            let [w, x, y, z] = load(col);
+            let [w, x, y, z] = Self::load(matrix, first_row, col, super::DISTANCE);
             (a[col], b[col], c[col], d[col]) = (w.widen(), x.widen(), y.widen(), z.widen());
         }
     }
@@ -142,12 +149,6 @@ impl<T: Raw> Pack<'_, '_, T> {
         let last_ahead = row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);
         let n_lines = (B as isize * row_stride).unsigned_abs().div_ceil(line_step.unsigned_abs().max(1));
-        let load = |first_row: usize, col: usize| -> [T; B] {
-            let address = matrix.element(first_row, col);
-            prefetch(address.wrapping_add(ahead));
-            // SAFETY: the column's elements lie one after the other, and all of these are in bounds.
-            unsafe { read(address) }
-        };
         let mut wide = [[0.0; B]; B];
         for first_col in (0..n_cols).step_by(B) {
             let n = B.min(n_cols - first_col);
@@ -156,7 +157,7 @@ impl<T: Raw> Pack<'_, '_, T> {
                     // Their number being constant, they are never anywhere but in registers.
                     let mut raw = [[T::default(); B]; B];
                     for (j, column) in raw.iter_mut().enumerate() {
-                        *column = load(block * B, first_col + j);
+                        *column = Self::load(matrix, block * B, first_col + j, ahead);
                     }
                     let rows = transpose(simd, widen_columns(&raw, &mut wide));
                     for (i, values) in rows.iter().enumerate() {
@@ -169,7 +170,7 @@ impl<T: Raw> Pack<'_, '_, T> {
             for (block, out) in out.chunks_exact_mut(B * n_cols).enumerate() {
                 for (j, column) in raw[..n].iter_mut().enumerate() {
                     if plain {
-                        *column = load(block * B, first_col + j);
+                        *column = Self::load(matrix, block * B, first_col + j, ahead);
                         continue;
                     }
                     let address = matrix.element(block * B, first_col + j);

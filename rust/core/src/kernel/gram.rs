@@ -3,7 +3,7 @@
 //! Of a panel laid out in blocks of columns, each row times `√h_i`, every tile of a block by a block is summed in registers
 //! over all rows. Only tiles on and above the diagonal are formed.
 
-use ndarray::{ArrayViewMut2, s};
+use ndarray::ArrayViewMut2;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::packed::{In, Lane, Packed, Precision, Real};
@@ -11,6 +11,8 @@ use crate::matrix::{CACHE_LINE, Panel, Pieces, prefetch};
 
 /// Blocks of the right side that stay in the first-level cache while the left side goes by.
 const GROUP: usize = 4;
+/// Rows between which nothing but products is done.
+const UNROLLED: usize = 4;
 
 /// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column. A tile has as
 /// many lanes as a lane has entries.
@@ -33,9 +35,7 @@ impl Tiles {
     }
 
     fn n_tiles(&self) -> usize {
-        let side = self.precision.n_entries();
-        let (rows, cols) = (self.n_rows.div_ceil(side), self.n_cols.div_ceil(side));
-        if self.symmetric { rows * (rows + 1) / 2 } else { rows * cols }
+        self.tiles_before(self.n_cols.div_ceil(self.precision.n_entries()))
     }
 
     /// Adds `Σ_i u_i v_iᵀ` over the rows; `v` is `u` for a symmetric one. Meanwhile memory brings what comes next.
@@ -76,53 +76,58 @@ impl Tiles {
 
     fn write_in<R: Real>(&self, mut matrix: ArrayViewMut2<'_, f64>) {
         let side = R::ENTRIES;
-        let mut tiles = self.lanes.chunks_exact(side);
-        for tile_col in 0..self.n_cols.div_ceil(side) {
-            let cols = tile_col * side..self.n_cols.min((tile_col + 1) * side);
-            let tile_rows = if self.symmetric { tile_col + 1 } else { self.n_rows.div_ceil(side) };
-            for (tile_row, tile) in (0..tile_rows).zip(&mut tiles) {
-                for (i, lane) in (tile_row * side..self.n_rows).zip(tile) {
-                    let mut entries = matrix.slice_mut(s![i, cols.clone()]);
-                    entries.iter_mut().zip(lane.values::<R>()).for_each(|(entry, &value)| *entry = value.into());
-                }
+        for (i, mut entries) in matrix.rows_mut().into_iter().enumerate() {
+            let entries = entries.as_slice_mut().expect("rows of matrices are contiguous");
+            let first_col = if self.symmetric { i / side } else { 0 };
+            for (col, entries) in entries.chunks_mut(side).enumerate().skip(first_col) {
+                let lane = &self.lanes[self.tiles_before(col) * side + i];
+                entries.iter_mut().zip(lane.values::<R>()).for_each(|(entry, &value)| *entry = value.into());
             }
         }
+    }
+
+    fn tiles_before(&self, col: usize) -> usize {
+        let side = self.precision.n_entries();
+        if self.symmetric { col * (col + 1) / 2 } else { col * self.n_rows.div_ceil(side) }
     }
 }
 
 /// What will be read from memory next: lines of the cache, some in each of several pieces.
 #[derive(Clone, Copy)]
 pub(crate) struct Next {
-    first: *const u8,
-    stride: isize,
+    line: *const u8,
+    n_lines: usize,
+    left_of_piece: usize,
     lines_a_piece: usize,
-    lines: (usize, usize),
+    /// From the end of a piece's last line to the next piece.
+    gap: isize,
 }
 
 impl Next {
-    pub(crate) const UNKNOWN: Self = Self { first: std::ptr::null(), stride: 0, lines_a_piece: 1, lines: (0, 0) };
+    pub(crate) const UNKNOWN: Self =
+        Self { line: std::ptr::null(), n_lines: 0, left_of_piece: 0, lines_a_piece: 0, gap: 0 };
 
     pub(crate) fn after(panel: &Panel<'_>) -> Self {
         let Pieces { first, n_pieces, n_bytes, stride } = panel.after();
         // A piece that begins within a line ends in one more.
         let lines_a_piece = n_bytes.div_ceil(CACHE_LINE) + usize::from(n_pieces > 1);
-        Self { first, stride, lines_a_piece, lines: (0, n_pieces * lines_a_piece) }
+        let gap = stride - (lines_a_piece * CACHE_LINE) as isize;
+        Self { line: first, n_lines: n_pieces * lines_a_piece, left_of_piece: lines_a_piece, lines_a_piece, gap }
     }
 
-    /// The first of the lines, which are taken from the rest.
-    fn take(&mut self, n_lines: usize) -> Self {
-        let (start, end) = self.lines;
-        let middle = end.min(start + n_lines);
-        self.lines.0 = middle;
-        Self { lines: (start, middle), ..*self }
-    }
-
+    /// Asks for some of the lines, and leaves the rest.
     #[inline(always)]
-    fn ask_for(&self, line: usize) {
-        let line = self.lines.0 + line;
-        if line < self.lines.1 {
-            let (piece, line) = (line / self.lines_a_piece, line % self.lines_a_piece);
-            prefetch(self.first.wrapping_offset(piece as isize * self.stride).wrapping_add(line * CACHE_LINE));
+    fn ask_for(&mut self, n_lines: usize) {
+        let n_lines = n_lines.min(self.n_lines);
+        self.n_lines -= n_lines;
+        for _ in 0..n_lines {
+            prefetch(self.line);
+            self.line = self.line.wrapping_add(CACHE_LINE);
+            self.left_of_piece -= 1;
+            if self.left_of_piece == 0 {
+                self.left_of_piece = self.lines_a_piece;
+                self.line = self.line.wrapping_offset(self.gap);
+            }
         }
     }
 }
@@ -144,7 +149,9 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
         let (n_left, n_right) = (u.n_blocks(), v.n_blocks());
         // Lanes before a column of tiles.
         let before = |col: usize| R::ENTRIES * if symmetric { col * (col + 1) / 2 } else { col * n_left };
-        let share = (next.lines.1 * R::ENTRIES).div_ceil(lanes.len());
+        // Some lines with each few rows of a tile, so that memory has time for them.
+        let n_tiles = lanes.len() / R::ENTRIES;
+        let share = next.n_lines.div_ceil(n_tiles * (u.n_rows() / UNROLLED).max(1));
         let mut next = next;
         for group in (0..n_right).step_by(GROUP) {
             let group = group..(group + GROUP).min(n_right);
@@ -159,17 +166,12 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
                     if registers == 1 && R::ENTRIES == 8 && col + 1 < group.end {
                         // Each value of the left side is loaded once for two tiles.
                         let tiles = [tile, &mut tail[row * R::ENTRIES..][..R::ENTRIES]];
-                        update::<S, R, 2, 8, 1>(
-                            simd,
-                            left,
-                            [v.block(col), v.block(col + 1)],
-                            tiles,
-                            next.take(2 * share),
-                        );
+                        let right = [v.block(col), v.block(col + 1)];
+                        update::<S, R, 2, 8, 1>(simd, left, right, tiles, (2 * share, &mut next));
                         col += 2;
                         continue;
                     }
-                    let (right, tiles, next) = ([v.block(col)], [tile], next.take(share));
+                    let (right, tiles, next) = ([v.block(col)], [tile], (share, &mut next));
                     match (registers, R::ENTRIES) {
                         (1, 8) => update::<S, R, 1, 8, 1>(simd, left, right, tiles, next),
                         (1, _) => update::<S, R, 1, 16, 1>(simd, left, right, tiles, next),
@@ -186,33 +188,31 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
 }
 
 /// `tile += Σ_i left_i right_iᵀ` for `TILES` tiles side by side, `ROWS` rows of them at a time, each of `VECTORS`
-/// registers.
+/// registers. With each few rows so many of the next lines are asked for.
 #[inline(always)]
 fn update<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     left: &[Lane],
     right: [&[Lane]; TILES],
     tiles: [&mut [Lane]; TILES],
-    next: Next,
+    (n_lines, next): (usize, &mut Next),
 ) {
-    let right = right.map(|right| &right[..left.len()]);
+    let (left, left_rest) = left.as_chunks::<UNROLLED>();
+    let right = right.map(|right| right.as_chunks::<UNROLLED>());
+    let (right, right_rest) =
+        (right.map(|right| &right.0[..left.len()]), right.map(|right| &right.1[..left_rest.len()]));
     for first in (0..R::ENTRIES).step_by(ROWS) {
         let mut sums = [[[R::splat(simd, R::zeroed()); VECTORS]; ROWS]; TILES];
         for (i, left) in left.iter().enumerate() {
             if first == 0 {
-                next.ask_for(i);
+                next.ask_for(n_lines);
             }
-            let left = &left.values::<R>()[first..first + ROWS];
-            for row in 0..ROWS {
-                let factor = R::splat(simd, left[row]);
-                for tile in 0..TILES {
-                    let right = R::registers::<S>(&right[tile][i]);
-                    for vector in 0..VECTORS {
-                        let sum = &mut sums[tile][row][vector];
-                        *sum = R::mul_add(simd, factor, right[vector], *sum);
-                    }
-                }
+            for (j, left) in left.iter().enumerate() {
+                add_row(simd, &left.values::<R>()[first..first + ROWS], right.map(|right| &right[i][j]), &mut sums);
             }
+        }
+        for (i, left) in left_rest.iter().enumerate() {
+            add_row(simd, &left.values::<R>()[first..first + ROWS], right_rest.map(|right| &right[i]), &mut sums);
         }
         for tile in 0..TILES {
             for row in 0..ROWS {
@@ -220,6 +220,25 @@ fn update<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS
                 for vector in 0..VECTORS {
                     entries[vector] = R::add(simd, entries[vector], sums[tile][row][vector]);
                 }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_row<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    left: &[R],
+    right: [&Lane; TILES],
+    sums: &mut [[[R::Register<S>; VECTORS]; ROWS]; TILES],
+) {
+    for row in 0..ROWS {
+        let factor = R::splat(simd, left[row]);
+        for tile in 0..TILES {
+            let right = R::registers::<S>(right[tile]);
+            for vector in 0..VECTORS {
+                let sum = &mut sums[tile][row][vector];
+                *sum = R::mul_add(simd, factor, right[vector], *sum);
             }
         }
     }

@@ -153,8 +153,9 @@ impl RowObjective<'_> {
             Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame, precision),
             Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame, precision),
         }?;
+        // No product of two columns is larger than the larger of their squares.
         let (_, gradient, hessian) = &found;
-        let mut entries = hessian.weights.iter().chain(&hessian.cross).chain(&gradient.weights);
+        let mut entries = hessian.weights.diag().into_iter().chain(&hessian.cross).chain(&gradient.weights);
         if entries.all(|entry| entry.is_finite()) { Ok(found) } else { Err(self.samples().why_not_finite()) }
     }
 

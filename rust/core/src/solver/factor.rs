@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use faer::linalg::solvers::{Llt, Solve};
 use faer::{Mat, Side};
-use ndarray::Array1;
+use ndarray::{Array1, ArrayView1};
 
 use crate::model::Parameters;
 use crate::objective::Hessian;
@@ -18,7 +18,6 @@ pub(crate) struct Factor {
     cross: Array1<f64>,
     /// The bias with itself; none if it is fixed.
     bias: Option<f64>,
-    condition: OnceCell<f64>,
 }
 
 /// A diagonal entry smaller than this, beside what it is the difference of, is rounding error.
@@ -31,10 +30,10 @@ impl Factor {
         let bias = (intercept && hessian.bias > 0.0).then_some(hessian.bias);
         let n = hessian.cross.len();
         let (weights, cross) = (&hessian.weights, &hessian.cross);
-        let along = |i: usize, j: usize| bias.map_or(0.0, |bias| cross[i] * (cross[j] / bias));
+        let means: Array1<f64> = bias.map_or_else(|| Array1::zeros(n), |bias| cross / bias);
         let inverse_root: Array1<f64> = (0..n)
             .map(|j| {
-                let left = weights[[j, j]] - along(j, j);
+                let left = weights[[j, j]] - cross[j] * means[j];
                 if left > CONSTANT * weights[[j, j]] { left.sqrt().recip() } else { 0.0 }
             })
             .collect();
@@ -43,14 +42,15 @@ impl Factor {
         }
         // What lies above the diagonal is not looked at.
         let mut scaled = Mat::zeros(n, n);
-        for j in 0..n {
+        for (j, row) in weights.rows().into_iter().enumerate() {
             scaled[(j, j)] = 1.0;
-            for i in j + 1..n {
-                scaled[(i, j)] = (weights[[j, i]] - along(i, j)) * inverse_root[i] * inverse_root[j];
+            let below = scaled.col_as_slice_mut(j).iter_mut().zip(row).zip(cross).zip(&inverse_root);
+            for (((entry, product), cross), root) in below.skip(j + 1) {
+                *entry = (product - cross * means[j]) * root * inverse_root[j];
             }
         }
         let inverse = Inverse::new(&scaled, SINGULAR)?;
-        Some(Self { inverse, inverse_root, cross: cross.clone(), bias, condition: OnceCell::new() })
+        Some(Self { inverse, inverse_root, cross: cross.clone(), bias })
     }
 
     /// Whether column `j` has no part of its own beside the bias.
@@ -72,7 +72,7 @@ impl Factor {
 
     /// The condition number of the scaled matrix; see [`Inverse::condition`].
     pub(crate) fn condition(&self) -> f64 {
-        *self.condition.get_or_init(|| self.inverse.condition())
+        self.inverse.condition()
     }
 }
 
@@ -81,6 +81,7 @@ impl Factor {
 pub(crate) struct Inverse {
     way: Way,
     pub(crate) rank: usize,
+    condition: OnceCell<f64>,
 }
 
 enum Way {
@@ -96,9 +97,12 @@ impl Inverse {
         let largest = (0..n).map(|i| matrix[(i, i)]).fold(0.0, f64::max);
         if let Ok(cholesky) = matrix.llt(Side::Lower)
             && (0..n).all(|i| cholesky.L()[(i, i)].powi(2) > singular * largest)
-            && (bound(matrix, &cholesky) < 0.1 / singular || condition(&cholesky) < 0.1 / singular)
         {
-            return Some(Self { way: Way::Cholesky(cholesky), rank: n });
+            let largest_known = bound(matrix, &cholesky);
+            let inverse = Self { way: Way::Cholesky(cholesky), rank: n, condition: OnceCell::new() };
+            if largest_known < 0.1 / singular || inverse.condition() < 0.1 / singular {
+                return Some(inverse);
+            }
         }
         let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
         let values = eigen.S().column_vector();
@@ -106,16 +110,16 @@ impl Inverse {
         let inverse = |value: f64| if value > singular * largest { value.recip() } else { 0.0 };
         let inverses: Vec<f64> = (0..n).map(|i| inverse(values[i])).collect();
         let rank = inverses.iter().filter(|&&inverse| inverse > 0.0).count();
-        Some(Self { way: Way::Eigen(eigen.U().to_owned(), inverses), rank })
+        Some(Self { way: Way::Eigen(eigen.U().to_owned(), inverses), rank, condition: OnceCell::new() })
     }
 
     /// The ratio of the largest to the smallest eigenvalue, an estimate that may be too small by some percent; infinite
     /// for a pseudo-inverse.
     pub(crate) fn condition(&self) -> f64 {
-        match &self.way {
+        *self.condition.get_or_init(|| match &self.way {
             Way::Cholesky(cholesky) => condition(cholesky),
             Way::Eigen(..) => f64::INFINITY,
-        }
+        })
     }
 
     pub(crate) fn apply(&self, column: &mut Mat<f64>) {
@@ -140,27 +144,100 @@ fn bound(matrix: &Mat<f64>, cholesky: &Llt<f64>) -> f64 {
     trace * ((n as f64 - 1.0) * (trace / others).ln() - logarithm).exp()
 }
 
-/// By some steps of power iteration with a factored matrix and with its inverse.
+/// The product of the largest eigenvalues of a factored matrix and of its inverse.
 fn condition(cholesky: &Llt<f64>) -> f64 {
-    const STEPS: usize = 8;
     let factor = cholesky.L();
-    let start = || Mat::from_fn(factor.nrows(), 1, |i, _| 0.5 + (i as f64 * 0.618_033_988_749_895).fract());
-    let largest = grow(start(), STEPS, |v| *v = factor * (factor.transpose() * &*v));
-    let smallest = grow(start(), STEPS, |v| cholesky.solve_in_place(v));
-    largest * smallest
+    let n = factor.nrows();
+    let largest = largest_eigenvalue(n, |v| *v = factor * (factor.transpose() * &*v));
+    let of_inverse = largest_eigenvalue(n, |v| cholesky.solve_in_place(v));
+    largest * of_inverse
 }
 
-/// The factor by which the last of some products made a unit vector longer.
-fn grow(mut v: Mat<f64>, steps: usize, product: impl Fn(&mut Mat<f64>)) -> f64 {
-    let mut growth = 1.0;
-    for _ in 0..=steps {
-        let norm = v.norm_l2();
-        if norm == 0.0 {
-            return 1.0;
+/// An estimate from below by some steps of Lanczos' method, each vector made orthogonal to all before it (Golub and Van
+/// Loan, *Matrix Computations*, 10.1 and 10.3).
+fn largest_eigenvalue(n: usize, product: impl Fn(&mut Mat<f64>)) -> f64 {
+    const STEPS: usize = 6;
+    const NOTHING_NEW: f64 = 1e-10;
+    let mut basis: Vec<Array1<f64>> = Vec::with_capacity(STEPS);
+    let (mut diagonal, mut beside) = (Vec::with_capacity(STEPS), Vec::with_capacity(STEPS));
+    let mut next: Array1<f64> = (0..n).map(|i| 0.5 + (i as f64 * 0.618_033_988_749_895).fract()).collect();
+    let mut column = Mat::zeros(n, 1);
+    while basis.len() < STEPS.min(n) {
+        next /= next.dot(&next).sqrt();
+        column.col_as_slice_mut(0).copy_from_slice(next.as_slice().expect("contiguous"));
+        product(&mut column);
+        let image = ArrayView1::from(column.col_as_slice(0));
+        diagonal.push(next.dot(&image));
+        basis.push(next);
+        next = image.to_owned();
+        // Once leaves rounding errors, which grow.
+        for _ in 0..2 {
+            for vector in &basis {
+                let along = next.dot(vector);
+                next.scaled_add(-along, vector);
+            }
         }
-        v *= faer::Scale(1.0 / norm);
-        product(&mut v);
-        growth = v.norm_l2();
+        beside.push(next.dot(&next).sqrt());
+        if beside[basis.len() - 1] <= NOTHING_NEW * diagonal[basis.len() - 1] {
+            break;
+        }
     }
-    growth
+    beside.pop();
+    largest_of_tridiagonal(&diagonal, &beside)
+}
+
+/// The largest eigenvalue of a symmetric tridiagonal matrix that has no negative one, by bisection with Sturm's sequence
+/// (Golub and Van Loan, 8.4).
+fn largest_of_tridiagonal(diagonal: &[f64], beside: &[f64]) -> f64 {
+    const HALVINGS: usize = 30;
+    let mut low = diagonal.iter().copied().fold(0.0, f64::max);
+    let mut high = low + 2.0 * beside.iter().copied().fold(0.0, f64::max);
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (low + high);
+        let mut pivot = diagonal[0] - middle;
+        let mut above_all = pivot < 0.0;
+        for (entry, beside) in diagonal[1..].iter().zip(beside) {
+            pivot = entry - middle - beside * beside / pivot;
+            above_all &= pivot < 0.0;
+        }
+        if above_all { high = middle } else { low = middle }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_eigenvalue_is_found_from_below() {
+        for n in [1, 2, 5, 40] {
+            // Of the second difference, known in closed form.
+            let matrix = Mat::from_fn(n, n, |i, j| match i.abs_diff(j) {
+                0 => 2.0,
+                1 => -1.0,
+                _ => 0.0,
+            });
+            let exact = 2.0 + 2.0 * (std::f64::consts::PI / (n as f64 + 1.0)).cos();
+            let found = largest_eigenvalue(n, |v| *v = &matrix * &*v);
+            assert!(found <= exact * (1.0 + 1e-8) && found >= 0.9 * exact, "{n}: {found} for {exact}");
+            let diagonal = largest_of_tridiagonal(&vec![2.0; n], &vec![1.0; n - 1]);
+            assert!((diagonal - exact).abs() < 1e-8 * exact, "{n}: {diagonal} for {exact}");
+        }
+    }
+
+    #[test]
+    fn the_condition_is_that_of_the_eigenvalues() {
+        for ratio in [1.0, 10.0, 1e6, 1e12] {
+            let n = 30;
+            // A reflection of a diagonal matrix.
+            let v: Array1<f64> = (0..n).map(|i| (i as f64 * 0.7).sin()).collect();
+            let norm = v.dot(&v);
+            let value = |k: usize| f64::powf(ratio, -(k as f64) / (n - 1) as f64);
+            let h = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / norm;
+            let matrix = Mat::from_fn(n, n, |i, j| (0..n).map(|k| h(i, k) * value(k) * h(k, j)).sum::<f64>());
+            let found = condition(&matrix.llt(Side::Lower).unwrap());
+            assert!(found < 1.01 * ratio && found > 0.8 * ratio, "{found} for {ratio}");
+        }
+    }
 }

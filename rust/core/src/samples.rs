@@ -163,6 +163,12 @@ impl<'a> Samples<'a> {
         Self { x: self.x.every(step, first), y: self.y.every(step, first), sample_weight, offset, ..*self }
     }
 
+    /// The same data, its features in another place.
+    pub(crate) fn with_features(self, x: Matrix<'a>) -> Self {
+        assert_eq!(x.shape(), self.x.shape(), "other features");
+        Self { x, ..self }
+    }
+
     /// The features as they are.
     pub(crate) fn features(&self) -> Matrix<'a> {
         self.x

@@ -43,15 +43,14 @@ impl WithSimd for Add<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { panel, scaling, sample_weight, sums } = self;
-        let weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
         let whole = panel.n_rows() - panel.n_rows() % ROWS;
         for first in (0..whole).step_by(ROWS) {
-            let rows = [0, 1, 2, 3, 4, 5, 6, 7].map(|i| first + i);
-            panel.ask_for(first..first + ROWS);
-            add_rows(simd, panel.block(first), rows.map(weight), scaling, sums);
+            let weights = sample_weight.map(|weights| weights[first..].first_chunk::<ROWS>().expect("a weight a row"));
+            add_rows(simd, panel.block(first), weights, scaling, sums);
         }
         for row in whole..panel.n_rows() {
-            add_rows(simd, [panel.row(row)], [weight(row)], scaling, sums);
+            let weights = sample_weight.map(|weights| weights[row..].first_chunk::<1>().expect("a weight a row"));
+            add_rows(simd, [panel.row(row)], weights, scaling, sums);
         }
     }
 }
@@ -60,7 +59,7 @@ impl WithSimd for Add<'_> {
 fn add_rows<S: Simd, const R: usize>(
     simd: S,
     rows: [&[f64]; R],
-    weights: [f64; R],
+    weights: Option<&[f64; R]>,
     scaling: Scaling<'_>,
     sums: &mut ColumnSums,
 ) {
@@ -70,17 +69,28 @@ fn add_rows<S: Simd, const R: usize>(
     let (scale, scale_tail) = S::as_simd_f64s(&scaling.inverse_scale[..n]);
     let (first, first_tail) = S::as_mut_simd_f64s(&mut sums.first);
     let (second, second_tail) = S::as_mut_simd_f64s(&mut sums.second);
-    let splat = weights.map(|weight| simd.splat_f64s(weight));
-    for (j, (first, second)) in first.iter_mut().zip(second).enumerate() {
-        for ((row, _), weight) in rows.iter().zip(splat) {
-            let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
-            let weighted = simd.mul_f64s(weight, value);
-            *first = simd.add_f64s(*first, weighted);
-            *second = simd.mul_add_e_f64s(weighted, value, *second);
+    if let Some(weights) = weights {
+        let splat = weights.map(|weight| simd.splat_f64s(weight));
+        for (j, (first, second)) in first.iter_mut().zip(second).enumerate() {
+            for ((row, _), weight) in rows.iter().zip(splat) {
+                let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
+                let weighted = simd.mul_f64s(weight, value);
+                *first = simd.add_f64s(*first, weighted);
+                *second = simd.mul_add_e_f64s(weighted, value, *second);
+            }
+        }
+    } else {
+        for (j, (first, second)) in first.iter_mut().zip(second).enumerate() {
+            for (row, _) in rows {
+                let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
+                *first = simd.add_f64s(*first, value);
+                *second = simd.mul_add_e_f64s(value, value, *second);
+            }
         }
     }
     for (j, (first, second)) in first_tail.iter_mut().zip(second_tail).enumerate() {
-        for ((_, row), weight) in rows.iter().zip(weights) {
+        for (i, (_, row)) in rows.iter().enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights[i]);
             let value = (row[j] - centre_tail[j]) * scale_tail[j];
             *first += weight * value;
             *second += weight * value * value;

@@ -3,6 +3,8 @@
 //! Of a panel laid out in blocks of columns, each row times `√h_i`, every tile of a block by a block is summed in registers
 //! over all rows. Only tiles on and above the diagonal are formed.
 
+use std::array;
+
 use ndarray::ArrayViewMut2;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -10,7 +12,7 @@ use super::packed::{In, Lane, Packed, Precision, Real};
 use crate::matrix::{CACHE_LINE, Panel, Pieces, prefetch};
 
 /// Blocks of the right side that stay in the first-level cache while the left side goes by.
-const GROUP: usize = 4;
+const GROUP: usize = 6;
 /// Rows between which nothing but products is done.
 const UNROLLED: usize = 4;
 
@@ -45,8 +47,9 @@ impl Tiles {
             return;
         }
         self.lanes.resize(self.n_tiles() * self.precision.n_entries(), Lane::ZERO);
-        let products = Products { u, v, lanes: &mut self.lanes, symmetric: self.symmetric, next };
-        match self.precision {
+        let precision = self.precision;
+        let products = Products { u, v, tiles: self, next };
+        match precision {
             Precision::Double => Arch::new().dispatch(In::<f64, _>::new(products)),
             Precision::Single => Arch::new().dispatch(In::<f32, _>::new(products)),
         }
@@ -135,8 +138,7 @@ impl Next {
 struct Products<'a> {
     u: &'a Packed,
     v: &'a Packed,
-    lanes: &'a mut [Lane],
-    symmetric: bool,
+    tiles: &'a mut Tiles,
     next: Next,
 }
 
@@ -145,86 +147,78 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Products { u, v, lanes, symmetric, next } = self.task;
-        let (n_left, n_right) = (u.n_blocks(), v.n_blocks());
-        // Lanes before a column of tiles.
-        let before = |col: usize| R::ENTRIES * if symmetric { col * (col + 1) / 2 } else { col * n_left };
-        // Some lines with each few rows of a tile, so that memory has time for them.
-        let n_tiles = lanes.len() / R::ENTRIES;
-        let share = next.n_lines.div_ceil(n_tiles * (u.n_rows() / UNROLLED).max(1));
-        let mut next = next;
+        let mut products = self.task;
+        let (n_left, n_right) = (products.u.n_blocks(), products.v.n_blocks());
+        // As many accumulators as the registers hold, and enough to hide an FMA's latency.
+        let registers = R::registers::<S>(&Lane::ZERO).len();
+        // So many lines with each few rows of a tile, for memory to have time.
+        let steps = products.tiles.n_tiles() * (products.u.n_rows() / UNROLLED).max(1);
+        let n_lines = products.next.n_lines.div_ceil(steps);
         for group in (0..n_right).step_by(GROUP) {
             let group = group..(group + GROUP).min(n_right);
-            let last = if symmetric { group.end } else { n_left };
-            for (row, left) in (0..last).map(|row| (row, u.block(row))) {
-                let mut col = if symmetric { group.start.max(row) } else { group.start };
+            let last = if products.tiles.symmetric { group.end } else { n_left };
+            for row in 0..last {
+                let mut col = if products.tiles.symmetric { group.start.max(row) } else { group.start };
                 while col < group.end {
-                    let (head, tail) = lanes.split_at_mut(before(col + 1));
-                    let tile = &mut head[before(col) + row * R::ENTRIES..][..R::ENTRIES];
-                    // As many accumulators as the registers hold, and enough to hide an FMA's latency.
-                    let registers = R::registers::<S>(&Lane::ZERO).len();
-                    if registers == 1 && R::ENTRIES == 8 && col + 1 < group.end {
-                        // Each value of the left side is loaded once for two tiles.
-                        let tiles = [tile, &mut tail[row * R::ENTRIES..][..R::ENTRIES]];
-                        let right = [v.block(col), v.block(col + 1)];
-                        update::<S, R, 2, 8, 1>(simd, left, right, tiles, (2 * share, &mut next));
-                        col += 2;
-                        continue;
-                    }
-                    let (right, tiles, next) = ([v.block(col)], [tile], (share, &mut next));
-                    match (registers, R::ENTRIES) {
-                        (1, 8) => update::<S, R, 1, 8, 1>(simd, left, right, tiles, next),
-                        (1, _) => update::<S, R, 1, 16, 1>(simd, left, right, tiles, next),
-                        (2, _) => update::<S, R, 1, 4, 2>(simd, left, right, tiles, next),
-                        (4, _) => update::<S, R, 1, 4, 4>(simd, left, right, tiles, next),
-                        (8, _) => update::<S, R, 1, 1, 8>(simd, left, right, tiles, next),
-                        _ => update::<S, R, 1, 1, 16>(simd, left, right, tiles, next),
-                    }
-                    col += 1;
+                    col += match (registers, R::ENTRIES, group.end - col) {
+                        // Each value of the left side is loaded once for all tiles.
+                        (1, _, 3..) => products.add::<S, R, 3, 8, 1>(simd, (row, col), n_lines),
+                        (1, _, 2) => products.add::<S, R, 2, 8, 1>(simd, (row, col), n_lines),
+                        (1, 8, _) => products.add::<S, R, 1, 8, 1>(simd, (row, col), n_lines),
+                        (1, ..) => products.add::<S, R, 1, 16, 1>(simd, (row, col), n_lines),
+                        (2, ..) => products.add::<S, R, 1, 4, 2>(simd, (row, col), n_lines),
+                        (4, ..) => products.add::<S, R, 1, 4, 4>(simd, (row, col), n_lines),
+                        (8, ..) => products.add::<S, R, 1, 1, 8>(simd, (row, col), n_lines),
+                        _ => products.add::<S, R, 1, 1, 16>(simd, (row, col), n_lines),
+                    };
                 }
             }
         }
     }
 }
 
-/// `tile += Σ_i left_i right_iᵀ` for `TILES` tiles side by side, `ROWS` rows of them at a time, each of `VECTORS`
-/// registers. With each few rows so many of the next lines are asked for.
-#[inline(always)]
-fn update<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    left: &[Lane],
-    right: [&[Lane]; TILES],
-    tiles: [&mut [Lane]; TILES],
-    (n_lines, next): (usize, &mut Next),
-) {
-    let (left, left_rest) = left.as_chunks::<UNROLLED>();
-    let right = right.map(|right| right.as_chunks::<UNROLLED>());
-    let (right, right_rest) =
-        (right.map(|right| &right.0[..left.len()]), right.map(|right| &right.1[..left_rest.len()]));
-    for first in (0..R::ENTRIES).step_by(ROWS) {
-        let mut sums = [[[R::splat(simd, R::zeroed()); VECTORS]; ROWS]; TILES];
-        for (i, left) in left.iter().enumerate() {
-            if first == 0 {
-                next.ask_for(n_lines);
+impl Products<'_> {
+    /// Adds to `TILES` tiles side by side, in row and column of tiles, `ROWS` of their rows at a time, each of `VECTORS`
+    /// registers; returns the number of tiles. Meanwhile asks for some of the next lines.
+    #[inline(always)]
+    fn add<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        (row, col): (usize, usize),
+        n_lines: usize,
+    ) -> usize {
+        let (left, left_rest) = self.u.block(row).as_chunks::<UNROLLED>();
+        let right: [_; TILES] = array::from_fn(|tile| self.v.block(col + tile).as_chunks::<UNROLLED>());
+        let right_rest = right.map(|(_, rest)| &rest[..left_rest.len()]);
+        let right = right.map(|(right, _)| &right[..left.len()]);
+        for first in (0..R::ENTRIES).step_by(ROWS) {
+            let mut sums = [[[R::splat(simd, R::zeroed()); VECTORS]; ROWS]; TILES];
+            for (i, left) in left.iter().enumerate() {
+                if first == 0 {
+                    self.next.ask_for(TILES * n_lines);
+                }
+                for (j, left) in left.iter().enumerate() {
+                    add_row(simd, &left.values::<R>()[first..first + ROWS], right.map(|right| &right[i][j]), &mut sums);
+                }
             }
-            for (j, left) in left.iter().enumerate() {
-                add_row(simd, &left.values::<R>()[first..first + ROWS], right.map(|right| &right[i][j]), &mut sums);
+            for (i, left) in left_rest.iter().enumerate() {
+                add_row(simd, &left.values::<R>()[first..first + ROWS], right_rest.map(|right| &right[i]), &mut sums);
             }
-        }
-        for (i, left) in left_rest.iter().enumerate() {
-            add_row(simd, &left.values::<R>()[first..first + ROWS], right_rest.map(|right| &right[i]), &mut sums);
-        }
-        for tile in 0..TILES {
-            for row in 0..ROWS {
-                let entries = R::registers_mut::<S>(&mut tiles[tile][first + row]);
-                for vector in 0..VECTORS {
-                    entries[vector] = R::add(simd, entries[vector], sums[tile][row][vector]);
+            for (tile, sums) in sums.iter().enumerate() {
+                let before = (self.tiles.tiles_before(col + tile) + row) * R::ENTRIES + first;
+                for (lane, sums) in self.tiles.lanes[before..][..ROWS].iter_mut().zip(sums) {
+                    let entries = R::registers_mut::<S>(lane);
+                    for vector in 0..VECTORS {
+                        entries[vector] = R::add(simd, entries[vector], sums[vector]);
+                    }
                 }
             }
         }
+        TILES
     }
 }
 
+/// Adds to a tile, or several side by side, the products of one row's values.
 #[inline(always)]
 fn add_row<S: Simd, R: Real, const TILES: usize, const ROWS: usize, const VECTORS: usize>(
     simd: S,
@@ -260,10 +254,10 @@ mod tests {
     fn products<R: Real>(u: &Packed, v: &Packed, tiles: &Tiles) -> Vec<(&'static str, Array2<f64>)> {
         let mut found = Vec::new();
         let mut run = |name, way: &dyn Fn(In<R, Products<'_>>)| {
-            let mut lanes = vec![Lane::ZERO; tiles.n_tiles() * R::ENTRIES];
-            way(In::new(Products { u, v, lanes: &mut lanes, symmetric: tiles.symmetric, next: Next::UNKNOWN }));
+            let mut tiles = Tiles { lanes: vec![Lane::ZERO; tiles.n_tiles() * R::ENTRIES], ..*tiles };
+            way(In::new(Products { u, v, tiles: &mut tiles, next: Next::UNKNOWN }));
             let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
-            Tiles { lanes, ..*tiles }.write(matrix.view_mut());
+            tiles.write(matrix.view_mut());
             found.push((name, matrix));
         };
         run("this machine's SIMD", &|products| Arch::new().dispatch(products));

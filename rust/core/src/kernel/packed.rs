@@ -32,7 +32,7 @@ impl Precision {
 /// `f64` values of a lane.
 const WIDTH: usize = 8;
 /// Rows that are laid out together.
-const ROWS: usize = 8;
+const ROWS: usize = 16;
 
 /// What an AVX-512 register holds: 8 values of double precision or 16 of single. Aligned, so that no register's load
 /// touches two lines of the cache.
@@ -250,47 +250,44 @@ impl<R: Real, const N: usize> WithSimd for In<R, Pack<'_, N>> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut pack = self.task;
         let n_rows = pack.panel.n_rows();
-        let whole = n_rows - n_rows % ROWS;
         // Some rows at a time, since they come from memory; and of these column by column, for scales to stay in registers.
-        for first_row in (0..whole).step_by(ROWS) {
-            pack.rows::<S, R, ROWS>(simd, first_row);
-        }
-        for row in whole..n_rows {
-            pack.rows::<S, R, 1>(simd, row);
+        for first_row in (0..n_rows).step_by(ROWS) {
+            pack.rows::<S, R>(simd, first_row..n_rows.min(first_row + ROWS));
         }
     }
 }
 
 impl<const N: usize> Pack<'_, N> {
     #[inline(always)]
-    fn rows<S: Simd, R: Real, const M: usize>(&mut self, simd: S, first_row: usize) {
+    fn rows<S: Simd, R: Real>(&mut self, simd: S, rows: Range<usize>) {
         let Self { panel, scaling, roots, factors, sums, lanes } = self;
         let (n_rows, n_cols) = (panel.n_rows(), panel.n_cols());
-        let roots: &[f64; M] = roots[first_row..].first_chunk().expect("one root a row");
-        let factors = factors.map(|factors| factors[first_row..].first_chunk::<M>().expect("one factor a row"));
+        let panel = panel.rows(rows.clone());
+        let roots = &roots[rows.clone()];
+        let factors = factors.map(|factors| &factors[rows.clone()][..roots.len()]);
         let parts = R::ENTRIES / WIDTH;
         for (eight, first) in (0..n_cols).step_by(WIDTH).enumerate() {
             let Scaling { centre, inverse_scale } = scaling.columns(first..n_cols.min(first + WIDTH));
             let (block, part) = (eight / parts, eight % parts);
-            let lanes: &mut [Lane; M] = lanes[block * n_rows + first_row..].first_chunk_mut().expect("one lane a row");
+            let lanes = &mut lanes[block * n_rows + rows.start..][..roots.len()];
             let mut totals = [[simd.splat_f64s(0.0); WIDTH]; N];
             for (total, sums) in totals.iter_mut().zip(sums.iter()) {
                 let sum = f64::registers::<S>(&sums[eight]);
                 total[..sum.len()].copy_from_slice(sum);
             }
             if centre.len() == WIDTH {
-                let values = panel.tile::<M, WIDTH>(first_row, first);
                 let (centre, scale) = (S::as_simd_f64s(centre).0, S::as_simd_f64s(inverse_scale).0);
-                for i in 0..M {
-                    let value = S::as_simd_f64s(values[i]).0;
+                for i in 0..roots.len() {
+                    let [value] = panel.tile::<1, WIDTH>(i, first);
                     let factors = factors.map(|factors| factors[i]);
+                    let value = S::as_simd_f64s(value).0;
                     let weighted = weigh(simd, value, centre, scale, roots[i], factors, &mut totals);
                     R::write(&weighted.0, part, &mut lanes[i]);
                 }
             } else {
                 let (centre, scale) = (partial(simd, centre), partial(simd, inverse_scale));
-                for i in 0..M {
-                    let value = partial(simd, &panel.row(first_row + i)[first..]);
+                for i in 0..roots.len() {
+                    let value = partial(simd, &panel.row(i)[first..]);
                     let factors = factors.map(|factors| factors[i]);
                     let weighted = weigh(simd, &value, &centre, &scale, roots[i], factors, &mut totals);
                     R::write(&weighted.0, part, &mut lanes[i]);

@@ -3,6 +3,8 @@
 use std::iter::repeat_n;
 use std::ops::Range;
 
+use ndarray::ArrayView2;
+
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
@@ -81,6 +83,28 @@ impl<'a> RowObjective<'a> {
     /// As [`RowObjective::new`].
     pub(crate) fn every(&self, step: usize, first: usize) -> Result<Self, Error> {
         Self::new(self.model, self.samples.every(step, first), self.intercept, self.context)
+    }
+
+    /// The same rows with their features in `values`, row by row: collected once where columns would be gone through for
+    /// each of several passes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(crate) fn collected(self, values: &'a mut Vec<f64>) -> Result<Self, Error> {
+        let (m, n) = self.samples.features().shape();
+        values.resize(m * n, 0.0);
+        let states = values.chunks_mut(self.partition.chunk_rows * n);
+        let copy = |buffer: &mut Vec<f64>, rows: Range<usize>, values: &mut &mut [f64]| {
+            let panel = self.samples.x(rows, buffer);
+            let values = values.split_off_mut(..panel.n_rows() * n).expect("n values a row");
+            values.chunks_exact_mut(n).enumerate().for_each(|(i, row)| row.copy_from_slice(panel.row(i)));
+            Ok(())
+        };
+        run(self.context, &self.partition, states, Vec::new, copy, |_, _| ())?;
+        let features = ArrayView2::from_shape((m, n), &values[..]).expect("n values a row");
+        let samples = self.samples.with_features(features.into());
+        Ok(Self { samples, partition: strip_partition(&samples), ..self })
     }
 
     /// Visits the rows of each panel with their targets; `visit` says whether every linear predictor was finite. The
@@ -223,5 +247,34 @@ impl Objective for RowObjective<'_> {
 
     fn rounding_level(&self) -> f64 {
         1e-20 * self.summary.mean_square_target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array2};
+
+    use super::*;
+
+    #[test]
+    fn collected_rows_have_the_same_values() {
+        let n = 12;
+        let x = Array2::from_shape_fn((n, 40_000), |(j, i)| ((i * 37 + j * 11) as f32 * 0.7).sin());
+        let y = Array1::from_shape_fn(40_000, |i| f64::from(u8::from(i % 3 == 0)));
+        let samples = Samples::new(x.t(), &y).unwrap();
+        let context = Context::default();
+        let all = RowObjective::new(Model::SigmoidLogLoss, samples, true, &context).unwrap();
+        let mut values = Vec::new();
+        let apart = all.every(17, 3).unwrap();
+        let collected = all.every(17, 3).unwrap().collected(&mut values).unwrap();
+        assert_eq!(collected.samples.features().to_vec(), apart.samples.features().to_vec());
+        let at = Parameters { weights: Array1::from_elem(n, 0.3), bias: 0.1 };
+        let mut gradients = [Parameters::zeros(n), Parameters::zeros(n)];
+        let costs = [
+            collected.cost_gradient(&at, &mut gradients[0]).unwrap(),
+            apart.cost_gradient(&at, &mut gradients[1]).unwrap(),
+        ];
+        assert!((costs[0] - costs[1]).abs() < 1e-14);
+        assert!((&gradients[0].weights - &gradients[1].weights).iter().all(|difference| difference.abs() < 1e-14));
     }
 }

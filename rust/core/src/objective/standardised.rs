@@ -254,7 +254,7 @@ impl RowObjective<'_> {
         frame: &Frame,
     ) -> Result<(f64, ColumnSums), Error> {
         let n = self.samples().n_features();
-        let partition = self.samples().partition().in_longer_panels(4);
+        let partition = self.samples().partition();
         let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n)));
         let merge = |a: &mut (CostGradient, ColumnSums), b: &(CostGradient, ColumnSums)| {
             a.0.merge(&b.0);

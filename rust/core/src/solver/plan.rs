@@ -38,6 +38,11 @@ pub(super) fn passes_at(rate: f64, size: f64, tol: f64) -> f64 {
     (size / tol.max(f64::MIN_POSITIVE)).ln().max(0.0) / -rate.ln()
 }
 
+/// A pass that arrives is made as a whole. What a rate says is right to some percent.
+fn whole(passes: f64) -> f64 {
+    (1.05 * passes).ceil()
+}
+
 /// Of so few numbers a Hessian costs about nothing; and whether a row counts twice or is there twice changes no choice.
 const FEW: usize = 1 << 15;
 
@@ -53,6 +58,8 @@ pub(super) struct Plan {
     hessians: bool,
     m: f64,
     n: f64,
+    /// How much longer rows that lie apart take to read.
+    apart: f64,
     /// Of the products of all rows, in double and in single precision, beyond a pass.
     products_cost: [f64; 2],
     factor_cost: f64,
@@ -66,10 +73,12 @@ impl Plan {
         let (m, n) = rows.samples().features().shape();
         let few = m.saturating_mul(n) <= FEW;
         let single = if n < MANY_COLUMNS { 40.0 } else { 75.0 };
+        // A line of the cache holds several values of a column.
+        let apart = if rows.samples().features().is_by_columns() { 8.0 } else { 2.0 };
         let (m, n) = (m as f64, n as f64);
         let (products_cost, factor_cost) =
             if few { ([0.0; 2], 0.0) } else { ([n / 40.0, n / single], n * n / (96.0 * m)) };
-        Self { hessians: settings.hessians, m, n, products_cost, factor_cost }
+        Self { hessians: settings.hessians, m, n, apart, products_cost, factor_cost }
     }
 
     /// With it two or three more passes do.
@@ -96,10 +105,9 @@ impl Plan {
         // Primes, since data made by hand repeat patterns of other lengths.
         const STEPS: [usize; 7] = [1, 2, 3, 5, 7, 11, 17];
         let cost = |step: usize| {
-            let passes = passes_at(self.rate(step), size, settings.tol);
+            let passes = whole(passes_at(self.rate(step), size, settings.tol));
             let others = self.passes_with_hessian(passes, size, settings, Precision::Single);
-            // Rows that lie apart take about twice as long to read.
-            let reading = (2.0 / step as f64).min(1.0);
+            let reading = (self.apart / step as f64).min(1.0);
             reading + self.products_cost[1] / step as f64 + self.factor_cost + passes.min(others)
         };
         let step = STEPS.into_iter().min_by(|&a, &b| cost(a).total_cmp(&cost(b)))?;

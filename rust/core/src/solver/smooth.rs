@@ -122,8 +122,12 @@ fn unobserved(_: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
     Ok(ControlFlow::Continue(()))
 }
 
-/// A part is one row of so many. A prime, since data made by hand repeat patterns of other lengths.
-const PART: usize = 17;
+/// A part is one row of so many, the first of these that will do. Primes, since data made by hand repeat patterns of other
+/// lengths.
+const PARTS: [usize; 5] = [17, 37, 79, 163, 331];
+/// A part of rows that lie in columns is collected, since each of its passes would read about half of all; it fills at most
+/// this much.
+const MAX_PART_BYTES: usize = 12 << 20;
 /// A part has at least so many rows, and so many for each column.
 const MIN_ROWS: usize = 1000;
 const MIN_ROWS_A_COLUMN: usize = 20;
@@ -164,13 +168,24 @@ struct Part {
 
 fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<Part>, Error> {
     let (m, n) = (whole.samples().n_samples(), whole.samples().n_features());
-    let n_rows = m / PART;
     // A row of much weight is in no part, or is all that a part is of.
-    let n_effective = whole.n_effective() / PART as f64;
-    if n_effective < MIN_ROWS as f64 || n_effective < (MIN_ROWS_A_COLUMN * n) as f64 {
+    let has_enough = |step: usize| {
+        let n_effective = whole.n_effective() / step as f64;
+        n_effective >= MIN_ROWS as f64 && n_effective >= (MIN_ROWS_A_COLUMN * n) as f64
+    };
+    let fits = |step: usize| m.div_ceil(step) * n * size_of::<f64>() <= MAX_PART_BYTES;
+    let collected = PARTS.into_iter().find(|&step| fits(step)).filter(|&step| has_enough(step));
+    let collected = collected.filter(|_| whole.samples().features().is_by_columns());
+    let step = collected.unwrap_or(PARTS[0]);
+    if !has_enough(step) {
         return Ok(None);
     }
-    let rows = whole.every(PART, 0)?;
+    let mut values = Vec::new();
+    let mut rows = whole.every(step, 0)?;
+    if collected.is_some() {
+        rows = rows.collected(&mut values)?;
+    }
+    let n_rows = m / step;
     // The minimum over the part is as far from that of the whole as its gradient there is long, 1/√m.
     let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
     // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.

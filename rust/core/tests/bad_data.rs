@@ -42,7 +42,7 @@ fn non_finite_features_are_named_by_row_and_column() {
             data.x[[row, column]] = value;
             // Later ones are not the first.
             data.x[[shape.0 - 1, shape.1 - 1]] = value;
-            let fortran = Data { x: data.x.t().as_standard_layout().into_owned().reversed_axes(), ..data.clone() };
+            let fortran = data.by_columns();
             let message = format!("X contains {name} at row {row}, column {column}; every value must be finite");
             for data in [data, fortran] {
                 assert_rejected(Model::Linear, &data, false, &message);

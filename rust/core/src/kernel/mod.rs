@@ -1,12 +1,12 @@
 //! Arithmetic on one panel. Kernels allocate nothing: they write into what the caller hands them.
 
+mod by_columns;
+mod by_rows;
 mod columns;
 mod exponential;
-mod few;
 mod gram;
 pub(crate) mod link;
 mod packed;
-mod products;
 mod reduce;
 #[cfg(test)]
 mod tests;
@@ -64,14 +64,6 @@ pub(crate) enum Rows<'p> {
 }
 
 impl<'p> Rows<'p> {
-    pub(crate) fn of(matrix: Matrix<'p>, buffer: &'p mut Vec<f64>) -> Self {
-        if matrix.is_by_columns() {
-            Self::Panel(matrix.panel(0..matrix.n_rows(), buffer))
-        } else {
-            Self::Matrix(matrix)
-        }
-    }
-
     /// Rows that a panel has been made of as well.
     pub(crate) fn over(matrix: Matrix<'p>, panel: Panel<'p>) -> Self {
         if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix) } else { Self::Panel(panel) }
@@ -84,9 +76,17 @@ impl<'p> Rows<'p> {
         }
     }
 
+    /// Rows that make a strip.
+    fn strip_rows(&self) -> usize {
+        match self {
+            Self::Matrix(matrix) if matrix.is_by_columns() => strip_rows_of_columns(matrix.n_cols()),
+            _ => strip_rows(self.shape().1),
+        }
+    }
+
     fn strip<'s>(&'s self, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
         match self {
-            Self::Matrix(matrix) => matrix.strip(rows, buffer),
+            Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
             Self::Panel(panel) => Strip::Rows(panel.rows(rows)),
         }
     }
@@ -179,8 +179,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { link, rows: all, targets, at, buffers, cost, mut derivative, mut roots } = self;
         let StripBuffers { x, z, costs } = buffers;
-        let (n_rows, n_cols) = all.shape();
-        let strip_rows = strip_rows(n_cols);
+        let (n_rows, strip_rows) = (all.shape().0, all.strip_rows());
         z.resize(strip_rows, 0.0);
         costs.resize(strip_rows, 0.0);
         let without_weights =
@@ -249,8 +248,8 @@ impl WithSimd for Predict<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { strip, weights, bias, z } = self;
         match strip {
-            Strip::Rows(panel) => products::predict(simd, panel, weights, bias, z),
-            Strip::Columns(columns) => few::predict(simd, columns, weights, bias, z),
+            Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z),
+            Strip::Columns(columns) => by_columns::predict(simd, columns, weights, bias, z),
         }
         // Without a way out of the loop several are looked at together.
         z.iter().fold(true, |finite, z| finite & z.is_finite())
@@ -271,8 +270,8 @@ impl WithSimd for Accumulate<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strip, slope, gradient } = self;
         match strip {
-            Strip::Rows(panel) => products::accumulate(simd, panel, slope, gradient),
-            Strip::Columns(columns) => few::accumulate(simd, columns, slope, gradient),
+            Strip::Rows(panel) => by_rows::accumulate(simd, panel, slope, gradient),
+            Strip::Columns(columns) => by_columns::accumulate(simd, columns, slope, gradient),
         }
     }
 }
@@ -286,6 +285,18 @@ const MIN_STRIP_ROWS: usize = 8;
 fn strip_rows(n_cols: usize) -> usize {
     let strip_rows = (STRIP_BYTES / size_of::<f64>() / n_cols.max(1)).max(MIN_STRIP_ROWS);
     strip_rows - strip_rows % MIN_STRIP_ROWS
+}
+
+/// The same where these lie column by column: many rows of some columns, for the nearest cache; or of more columns so many
+/// that each is some lines, unless that is too much for the second-level cache.
+fn strip_rows_of_columns(n_cols: usize) -> usize {
+    const NEAR_BYTES: usize = 16 << 10;
+    const MAX_BYTES: usize = 256 << 10;
+    const MIN_ROWS: usize = 64;
+    const ROWS: usize = 128;
+    let rows_in = |bytes: usize| bytes / size_of::<f64>() / n_cols.max(1);
+    let strip_rows = if rows_in(NEAR_BYTES) >= MIN_ROWS { rows_in(NEAR_BYTES) } else { rows_in(MAX_BYTES).min(ROWS) };
+    strip_rows.max(MIN_STRIP_ROWS) - strip_rows % MIN_STRIP_ROWS
 }
 
 /// Adds an offset to linear predictors. Returns whether all are finite.

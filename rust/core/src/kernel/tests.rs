@@ -30,9 +30,10 @@ impl WithSimd for Products<'_> {
 
 /// The products by every kind of SIMD, by name.
 fn products(x: ArrayView2<'_, f64>) -> Vec<(&'static str, Vec<f64>, Vec<f64>)> {
-    let (n_rows, n_cols) = x.dim();
-    let mut buffer = Vec::new();
-    let strip = &Matrix::from(x).strip(0..n_rows, &mut buffer);
+    products_of(x.dim(), &Matrix::from(x).strip(0..x.nrows(), &mut Vec::new()))
+}
+
+fn products_of((n_rows, n_cols): (usize, usize), strip: &Strip<'_>) -> Vec<(&'static str, Vec<f64>, Vec<f64>)> {
     let (weights, slope) = (&weights(n_cols), &slopes(n_rows));
     let mut found = Vec::new();
     let mut run = |name, way: &dyn Fn(Products<'_>)| {
@@ -68,7 +69,10 @@ fn products_agree_with_plain_loops_for_every_tail() {
         let columns = x.columns().into_iter();
         let expected_g: Vec<_> =
             columns.map(|col| 1.0 + sum(&mut col.iter().zip(&slopes).map(|(x, d)| x * d))).collect();
-        for (simd, z, gradient) in products(x.view()) {
+        let fortran = x.t().as_standard_layout().into_owned().reversed_axes();
+        let mut buffer = Vec::new();
+        let by_columns = Matrix::from(&fortran).strip_as_it_lies(0..n_rows, &mut buffer);
+        for (simd, z, gradient) in products(x.view()).into_iter().chain(products_of(x.dim(), &by_columns)) {
             let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
             assert!(near(&z, &expected_z) && near(&gradient, &expected_g), "{simd}, {n_rows} × {n_cols}");
         }
@@ -84,6 +88,21 @@ fn rows_that_lie_apart_and_columns_give_the_same_bits() {
         let expected = products(apart.to_owned().view());
         assert_eq!(products(apart), expected, "{n_cols} columns");
         assert_eq!(products(fortran.view()), expected, "{n_cols} columns");
+    }
+}
+
+#[test]
+fn columns_that_are_packed_give_the_same_bits() {
+    for n_cols in 1..=35 {
+        let wide = values((n_cols, 21)).mapv(|value| value as f32);
+        let plain = wide.mapv(f64::from);
+        // As far apart as places that share one in the caches.
+        let mut host = Array2::zeros((n_cols, 512));
+        host.slice_mut(ndarray::s![.., ..21]).assign(&plain);
+        let [narrow, plain, far] = [(&wide).into(), Matrix::from(&plain), Matrix::from(&host)].map(|x| x.transposed());
+        let products = |x: Matrix<'_>| products_of((21, n_cols), &x.strip_as_it_lies(0..21, &mut Vec::new()));
+        assert_eq!(products(narrow), products(plain), "{n_cols} columns");
+        assert_eq!(products(far), products(plain), "{n_cols} columns");
     }
 }
 

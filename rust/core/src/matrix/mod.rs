@@ -158,30 +158,55 @@ impl<'a> Matrix<'a> {
         unsafe { Panel::new(buffer.as_ptr(), shape, self.n_cols as isize) }.with_ahead(some.ahead())
     }
 
-    /// Whether rows have to be collected from columns: many at a time, since each column is another place in memory.
+    /// Whether there are more than a few columns, and each lies in one place rather than each row.
     pub(crate) fn is_by_columns(&self) -> bool {
         self.n_cols > FEW_COLUMNS && self.col_stride.abs() > self.row_stride.abs()
     }
 
-    /// The rows of `rows` in the form that kernels take; borrowed or packed like [`Matrix::panel`].
+    /// The rows of `rows` in the form that kernels take, the same for any layout; borrowed or packed like
+    /// [`Matrix::panel`].
     pub(crate) fn strip<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Strip<'p>
     where
         'a: 'p,
     {
         if self.n_cols > FEW_COLUMNS {
-            return Strip::Rows(self.panel(rows, buffer));
+            Strip::Rows(self.panel(rows, buffer))
+        } else {
+            Strip::Columns(self.strip_of_columns(rows, buffer))
         }
+    }
+
+    /// The same, but by columns where the data lie so.
+    pub(crate) fn strip_as_it_lies<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Strip<'p>
+    where
+        'a: 'p,
+    {
+        if self.is_by_columns() {
+            Strip::Columns(self.strip_of_columns(rows, buffer))
+        } else {
+            self.strip(rows, buffer)
+        }
+    }
+
+    fn strip_of_columns<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Columns<'p>
+    where
+        'a: 'p,
+    {
+        /// Places in memory so far apart share a place in the caches, where few of them fit.
+        const SAME_PLACE: isize = 4096;
         let some = self.rows(rows);
         let transposed = some.transposed();
-        if transposed.rows_are_plain_f64() {
+        let collide = self.n_cols > FEW_COLUMNS && self.col_stride % SAME_PLACE == 0;
+        if transposed.rows_are_plain_f64() && !collide {
             let col_stride = self.col_stride / size_of::<f64>() as isize;
+            // What follows next.
+            let distance = (DISTANCE / self.n_cols.max(1)).max(some.n_rows * size_of::<f64>());
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
-            let columns = unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) };
-            return Strip::Columns(columns.with_ahead(DISTANCE / self.n_cols.max(1)));
+            return unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) }.with_ahead(distance);
         }
         transposed.pack(buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
-        Strip::Columns(unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) })
+        unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }
     }
 
     /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].

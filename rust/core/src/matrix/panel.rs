@@ -177,6 +177,13 @@ impl<'p> Columns<'p> {
         self.ahead
     }
 
+    /// Some of the columns.
+    #[inline(always)]
+    pub(crate) fn part(&self, first: usize, n_cols: usize) -> Self {
+        assert!(first <= self.n_cols && n_cols <= self.n_cols - first);
+        Self { data: self.data.wrapping_offset(first as isize * self.col_stride), n_cols, ..*self }
+    }
+
     /// All columns, each of length `n_rows`.
     #[inline(always)]
     pub(crate) fn all<const N: usize>(&self) -> [&'p [f64]; N] {
@@ -190,7 +197,6 @@ impl<'p> Columns<'p> {
 
 /// A block of rows in the form in which the kernels take it.
 pub(crate) enum Strip<'p> {
-    /// More than [`FEW_COLUMNS`](super::FEW_COLUMNS).
     Rows(Panel<'p>),
     Columns(Columns<'p>),
 }

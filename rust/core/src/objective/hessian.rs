@@ -222,15 +222,7 @@ impl RowObjective<'_> {
         let merge = |a: &mut (CostGradient, _), b: &(CostGradient, _)| a.0.merge(&b.0);
         let (sums, _) = self.pass(partition, at, states, merge, |x, targets, at, scratch, (sums, roots)| {
             let roots = roots.split_off_mut(..x.n_rows()).expect("one root a row");
-            kernel::cost_gradient(
-                link,
-                Rows::of(x, &mut scratch.x),
-                targets,
-                at,
-                &mut scratch.strips,
-                sums,
-                Some(roots),
-            )
+            kernel::cost_gradient(link, Rows::Matrix(x), targets, at, &mut scratch.strips, sums, Some(roots))
         })?;
         let (cost, gradient) = self.divide(sums);
         let hessian = products_of_columns(self.samples().features(), frame, &roots, precision, self.context())?;

@@ -145,7 +145,7 @@ impl<'a> RowObjective<'a> {
         let states = repeat_n(0.0, self.partition.n_chunks());
         let merge = |a: &mut f64, b: &f64| *a += b;
         let sum = self.pass(&self.partition, at, states, merge, |x, targets, at, scratch, sum| {
-            kernel::cost(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sum)
+            kernel::cost(link, Rows::Matrix(x), targets, at, &mut scratch.strips, sum)
         })?;
         Ok(sum / self.summary.weight_sum)
     }
@@ -154,7 +154,7 @@ impl<'a> RowObjective<'a> {
         let n = self.n_features();
         let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(n));
         let sums = self.pass(&self.partition, at, states, CostGradient::merge, |x, targets, at, scratch, sums| {
-            kernel::cost_gradient(link, Rows::of(x, &mut scratch.x), targets, at, &mut scratch.strips, sums, None)
+            kernel::cost_gradient(link, Rows::Matrix(x), targets, at, &mut scratch.strips, sums, None)
         })?;
         let cost;
         (cost, *gradient) = self.divide(sums);
@@ -203,12 +203,10 @@ impl<'a> RowObjective<'a> {
     }
 }
 
-/// Panels of what is packed strip by strip are long, so that little time is lost between them. What is collected from
-/// columns is packed panel by panel, as much as the second-level cache holds well.
+/// Panels of what is packed strip by strip are long, so that little time is lost between them.
 fn strip_partition(samples: &Samples<'_>) -> Partition {
     const LONG: usize = 64;
-    const COLLECTED: usize = 4;
-    samples.partition().in_longer_panels(if samples.features().is_by_columns() { COLLECTED } else { LONG })
+    samples.partition().in_longer_panels(LONG)
 }
 
 impl Objective for RowObjective<'_> {

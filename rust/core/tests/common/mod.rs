@@ -131,6 +131,11 @@ impl Data {
         Self { x, y, s, at: Parameters { weights, bias: random.between(-1.0, 1.0) } }
     }
 
+    /// The same data, in Fortran order.
+    pub(crate) fn by_columns(&self) -> Self {
+        Self { x: self.x.t().as_standard_layout().into_owned().reversed_axes(), ..self.clone() }
+    }
+
     pub(crate) fn samples(&self, weighted: bool) -> Samples<'_> {
         if weighted { Samples::weighted(&self.x, &self.y, &self.s) } else { Samples::new(&self.x, &self.y) }.unwrap()
     }

@@ -1,12 +1,13 @@
-//! The products of a strip of few columns, column by column: a register holds as many rows as it has lanes. The number of
-//! columns is known when the code is compiled, so all loops over them unroll.
+//! The products of a strip column by column: a register holds as many rows as it has lanes. A group's number of columns is
+//! known when the code is compiled, so all loops over them unroll.
 
 use pulp::Simd;
 
+use super::reduce::{GROUP, sum_each};
 use super::registers;
 use crate::matrix::{Columns, prefetch};
 
-/// Calls `$function` with the number of columns as a constant.
+/// Calls `$function` with the number of columns, up to that of a group, as a constant.
 macro_rules! by_columns {
     ($n_cols:expr, $function:ident, $arguments:tt) => {
         match $n_cols {
@@ -17,8 +18,8 @@ macro_rules! by_columns {
             5 => $function::<S, 5> $arguments,
             6 => $function::<S, 6> $arguments,
             7 => $function::<S, 7> $arguments,
-            $crate::matrix::FEW_COLUMNS => $function::<S, { $crate::matrix::FEW_COLUMNS }> $arguments,
-            n_cols => unreachable!("{n_cols} columns are not few"),
+            GROUP => $function::<S, GROUP> $arguments,
+            n_cols => unreachable!("a group of {n_cols} columns"),
         }
     };
 }
@@ -26,11 +27,16 @@ macro_rules! by_columns {
 /// `z_i = x_i · w + b` for each row.
 #[inline(always)]
 pub(super) fn predict<S: Simd>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
-    by_columns!(weights.len(), predict_n, (simd, columns, weights, bias, z));
+    z.fill(bias);
+    for (group, weights) in weights.chunks(GROUP).enumerate() {
+        let columns = columns.part(group * GROUP, weights.len());
+        by_columns!(weights.len(), add_products, (simd, &columns, weights, z));
+    }
 }
 
+/// `z_i += x_i · w`.
 #[inline(always)]
-fn predict_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], z: &mut [f64]) {
     let weights: [f64; N] = weights.try_into().expect("N weights");
     let ahead = columns.ahead();
     let columns = columns.all::<N>();
@@ -40,9 +46,8 @@ fn predict_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
     }
-    let bias = simd.splat_f64s(bias);
     for (i, z) in z.iter_mut().enumerate() {
-        let mut sum = bias;
+        let mut sum = *z;
         for (column, weight) in wholes.iter().zip(splat) {
             if let Some(distance) = ahead {
                 prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
@@ -52,7 +57,7 @@ fn predict_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &
         *z = sum;
     }
     if !z_tail.is_empty() {
-        let mut sum = bias;
+        let mut sum = simd.partial_load_f64s(z_tail);
         for (tail, weight) in tails.iter().zip(splat) {
             sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), weight, sum);
         }
@@ -63,7 +68,10 @@ fn predict_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &
 /// `g_j += Σ_i δ_i x_ij` over the rows.
 #[inline(always)]
 pub(super) fn accumulate<S: Simd>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
-    by_columns!(gradient.len(), accumulate_n, (simd, columns, slope, gradient));
+    for (group, gradient) in gradient.chunks_mut(GROUP).enumerate() {
+        let columns = columns.part(group * GROUP, gradient.len());
+        by_columns!(gradient.len(), accumulate_n, (simd, &columns, slope, gradient));
+    }
 }
 
 #[inline(always)]
@@ -96,19 +104,17 @@ fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: [&[f64]; N
             *sum = simd.mul_add_e_f64s(column[groups.len() * WAYS + i], other, *sum);
         }
     }
-    let mut last = [simd.splat_f64s(0.0); N];
+    let mut last = [simd.splat_f64s(0.0); GROUP];
     if !other_tail.is_empty() {
         let other = simd.partial_load_f64s(other_tail);
         for (last, tail) in last.iter_mut().zip(tails) {
             *last = simd.mul_f64s(simd.partial_load_f64s(tail), other);
         }
     }
-    let mut totals = [0.0; N];
-    for j in 0..N {
-        for sums in &sums {
+    for sums in &sums {
+        for j in 0..N {
             last[j] = simd.add_f64s(last[j], sums[j]);
         }
-        totals[j] = simd.reduce_sum_f64s(last[j]);
     }
-    totals
+    *sum_each(simd, last).first_chunk().expect("at most a group")
 }

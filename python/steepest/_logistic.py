@@ -209,14 +209,14 @@ class LogisticRegression(Estimator):
             raise TypeError(f"y has dtype {labels.dtype}, expected one label a row.")
         if len(labels) == 0:
             raise ValueError("y has 0 samples, expected labels of two classes.")
-        if kind == "f":
-            check_finite(labels, "y")
         if kind in "OmM" and (index := _first_missing(labels)) is not None:
             raise ValueError(f"y contains a missing value, {labels[index]!r}, at index {index}.")
         try:
             classes = _distinct(labels)
         except TypeError as error:
             raise TypeError(f"y holds labels that cannot be sorted: {error}.") from None
+        if kind == "f" and not np.isfinite(classes).all():
+            check_finite(labels, "y")
         if len(classes) == 1:
             raise ValueError(
                 f"y contains one class only, {classes.tolist()[0]!r}; LogisticRegression needs two classes."

@@ -27,16 +27,22 @@ macro_rules! by_columns {
 /// `z_i = x_i · w + b` for each row.
 #[inline(always)]
 pub(super) fn predict<S: Simd>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
-    z.fill(bias);
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         let columns = columns.part(group * GROUP, weights.len());
-        by_columns!(weights.len(), add_products, (simd, &columns, weights, z));
+        let start = (group == 0).then_some(bias);
+        by_columns!(weights.len(), add_products, (simd, &columns, weights, start, z));
     }
 }
 
-/// `z_i += x_i · w`.
+/// `z_i + x_i · w`, or from `start` on in place of `z_i`.
 #[inline(always)]
-fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], z: &mut [f64]) {
+fn add_products<S: Simd, const N: usize>(
+    simd: S,
+    columns: &Columns<'_>,
+    weights: &[f64],
+    start: Option<f64>,
+    z: &mut [f64],
+) {
     let weights: [f64; N] = weights.try_into().expect("N weights");
     let ahead = columns.ahead();
     let columns = columns.all::<N>();
@@ -46,8 +52,9 @@ fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
     }
+    let start = start.map(|start| simd.splat_f64s(start));
     for (i, z) in z.iter_mut().enumerate() {
-        let mut sum = *z;
+        let mut sum = start.unwrap_or(*z);
         for (column, weight) in wholes.iter().zip(splat) {
             if let Some(distance) = ahead {
                 prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
@@ -57,7 +64,7 @@ fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights
         *z = sum;
     }
     if !z_tail.is_empty() {
-        let mut sum = simd.partial_load_f64s(z_tail);
+        let mut sum = start.unwrap_or(simd.partial_load_f64s(z_tail));
         for (tail, weight) in tails.iter().zip(splat) {
             sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), weight, sum);
         }

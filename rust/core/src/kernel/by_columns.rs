@@ -27,6 +27,7 @@ macro_rules! by_columns {
 /// `z_i = x_i · w + b` for each row.
 #[inline(always)]
 pub(super) fn predict<S: Simd>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+    assert!(!weights.is_empty() && weights.len() == columns.n_cols());
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         let columns = columns.part(group * GROUP, weights.len());
         let start = (group == 0).then_some(bias);
@@ -75,6 +76,7 @@ fn add_products<S: Simd, const N: usize>(
 /// `g_j += Σ_i δ_i x_ij` over the rows.
 #[inline(always)]
 pub(super) fn accumulate<S: Simd>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
+    assert_eq!(gradient.len(), columns.n_cols());
     for (group, gradient) in gradient.chunks_mut(GROUP).enumerate() {
         let columns = columns.part(group * GROUP, gradient.len());
         by_columns!(gradient.len(), accumulate_n, (simd, &columns, slope, gradient));

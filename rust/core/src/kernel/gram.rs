@@ -11,7 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::packed::{In, Lane, Packed, Precision, Real};
 use crate::matrix::{CACHE_LINE, Panel, Pieces, prefetch};
 
-/// Blocks of the right side that stay in the first-level cache while the left side goes by.
+/// Blocks of the right side that stay in the first-level cache, or near it, while the left side goes by.
 const GROUP: usize = 6;
 /// Rows between which nothing but products is done.
 const UNROLLED: usize = 4;
@@ -114,7 +114,7 @@ impl Next {
         let Pieces { first, n_pieces, n_bytes, stride } = panel.after();
         // A piece that begins within a line ends in one more.
         let lines_a_piece = n_bytes.div_ceil(CACHE_LINE) + usize::from(n_pieces > 1);
-        let gap = stride - (lines_a_piece * CACHE_LINE) as isize;
+        let gap = stride.wrapping_sub((lines_a_piece * CACHE_LINE) as isize);
         Self { line: first, n_lines: n_pieces * lines_a_piece, left_of_piece: lines_a_piece, lines_a_piece, gap }
     }
 

@@ -296,7 +296,8 @@ fn strip_rows_of_columns(n_cols: usize) -> usize {
     const ROWS: usize = 128;
     let rows_in = |bytes: usize| bytes / size_of::<f64>() / n_cols.max(1);
     let strip_rows = if rows_in(NEAR_BYTES) >= MIN_ROWS { rows_in(NEAR_BYTES) } else { rows_in(MAX_BYTES).min(ROWS) };
-    strip_rows.max(MIN_STRIP_ROWS) - strip_rows % MIN_STRIP_ROWS
+    let strip_rows = strip_rows.max(MIN_STRIP_ROWS);
+    strip_rows - strip_rows % MIN_STRIP_ROWS
 }
 
 /// Adds an offset to linear predictors. Returns whether all are finite.

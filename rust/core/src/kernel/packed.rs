@@ -278,9 +278,8 @@ impl<const N: usize> Pack<'_, N> {
             if centre.len() == WIDTH {
                 let (centre, scale) = (S::as_simd_f64s(centre).0, S::as_simd_f64s(inverse_scale).0);
                 for i in 0..roots.len() {
-                    let [value] = panel.tile::<1, WIDTH>(i, first);
+                    let value = S::as_simd_f64s(panel.part_of_row::<WIDTH>(i, first)).0;
                     let factors = factors.map(|factors| factors[i]);
-                    let value = S::as_simd_f64s(value).0;
                     let weighted = weigh(simd, value, centre, scale, roots[i], factors, &mut totals);
                     R::write(&weighted.0, part, &mut lanes[i]);
                 }

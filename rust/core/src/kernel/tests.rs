@@ -92,6 +92,15 @@ fn rows_that_lie_apart_and_columns_give_the_same_bits() {
 }
 
 #[test]
+fn strips_hold_whole_groups_of_rows() {
+    for n_cols in 0..50_000 {
+        for rows in [strip_rows(n_cols), strip_rows_of_columns(n_cols)] {
+            assert!(rows >= MIN_STRIP_ROWS && rows.is_multiple_of(MIN_STRIP_ROWS), "{rows} of {n_cols} columns");
+        }
+    }
+}
+
+#[test]
 fn columns_that_are_packed_give_the_same_bits() {
     for n_cols in 1..=35 {
         let wide = values((n_cols, 21)).mapv(|value| value as f32);

@@ -1,4 +1,4 @@
-//! Blocks of rows as `f64`: row by row, or column by column where these are few.
+//! Blocks of rows as `f64`: row by row, or column by column where these are few or lie together.
 
 use std::array;
 use std::marker::PhantomData;
@@ -92,12 +92,10 @@ impl<'p> Panel<'p> {
         })
     }
 
-    /// Of rows `first` to `first + R − 1` the columns `col` to `col + N − 1`.
+    /// Of row `i` the columns `col` to `col + N − 1`.
     #[inline(always)]
-    pub(crate) fn tile<const R: usize, const N: usize>(&self, first: usize, col: usize) -> [&'p [f64; N]; R] {
-        assert!(col < self.n_cols && N <= self.n_cols - col);
-        // SAFETY: the columns are in bounds, and an array is aligned as its values are.
-        self.block::<R>(first).map(|row| unsafe { &*row.as_ptr().add(col).cast() })
+    pub(crate) fn part_of_row<const N: usize>(&self, i: usize, col: usize) -> &'p [f64; N] {
+        self.row(i)[col..].first_chunk().expect("N columns")
     }
 
     /// An address to ask for while row `i` is worked on.
@@ -175,6 +173,10 @@ impl<'p> Columns<'p> {
     #[inline(always)]
     pub(crate) fn ahead(&self) -> Option<usize> {
         self.ahead
+    }
+
+    pub(crate) fn n_cols(&self) -> usize {
+        self.n_cols
     }
 
     /// Some of the columns.

@@ -30,6 +30,9 @@ pub(crate) struct RowObjective<'a> {
     context: &'a Context<'a>,
 }
 
+/// Panels of what is packed strip by strip are so much longer, so that little time is lost between them.
+const LONG: usize = 64;
+
 /// What a thread needs for one panel.
 #[derive(Default)]
 struct Workspace {
@@ -63,7 +66,7 @@ impl<'a> RowObjective<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
         let summary = samples.summarise(model, context)?;
-        let partition = strip_partition(&samples);
+        let partition = samples.partition().in_longer_panels(LONG);
         Ok(Self { model, samples, intercept, summary, partition, context })
     }
 
@@ -93,18 +96,19 @@ impl<'a> RowObjective<'a> {
     /// [`Error::Interrupted`].
     pub(crate) fn collected(self, values: &'a mut Vec<f64>) -> Result<Self, Error> {
         let (m, n) = self.samples.features().shape();
-        values.resize(m * n, 0.0);
-        let states = values.chunks_mut(self.partition.chunk_rows * n);
+        *values = vec![0.0; m * n];
+        let partition = self.samples.partition();
+        let states = values.chunks_mut(partition.chunk_rows * n);
         let copy = |buffer: &mut Vec<f64>, rows: Range<usize>, values: &mut &mut [f64]| {
             let panel = self.samples.x(rows, buffer);
             let values = values.split_off_mut(..panel.n_rows() * n).expect("n values a row");
             values.chunks_exact_mut(n).enumerate().for_each(|(i, row)| row.copy_from_slice(panel.row(i)));
             Ok(())
         };
-        run(self.context, &self.partition, states, Vec::new, copy, |_, _| ())?;
+        run(self.context, &partition, states, Vec::new, copy, |_, _| ())?;
         let features = ArrayView2::from_shape((m, n), &values[..]).expect("n values a row");
         let samples = self.samples.with_features(features.into());
-        Ok(Self { samples, partition: strip_partition(&samples), ..self })
+        Ok(Self { samples, ..self })
     }
 
     /// Visits the rows of each panel with their targets; `visit` says whether every linear predictor was finite. The
@@ -201,12 +205,6 @@ impl<'a> RowObjective<'a> {
     pub(crate) fn context(&self) -> &Context<'_> {
         self.context
     }
-}
-
-/// Panels of what is packed strip by strip are long, so that little time is lost between them.
-fn strip_partition(samples: &Samples<'_>) -> Partition {
-    const LONG: usize = 64;
-    samples.partition().in_longer_panels(LONG)
 }
 
 impl Objective for RowObjective<'_> {

@@ -122,8 +122,8 @@ fn unobserved(_: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
     Ok(ControlFlow::Continue(()))
 }
 
-/// A part is one row of so many, the first of these that will do. Primes, since data made by hand repeat patterns of other
-/// lengths.
+/// A part is one row of so many, the first of these; of rows that are collected the first that fits. Primes, since data made
+/// by hand repeat patterns of other lengths.
 const PARTS: [usize; 5] = [17, 37, 79, 163, 331];
 /// A part of rows that lie in columns is collected, since each of its passes would read about half of all; it fills at most
 /// this much.
@@ -173,7 +173,7 @@ fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<
         let n_effective = whole.n_effective() / step as f64;
         n_effective >= MIN_ROWS as f64 && n_effective >= (MIN_ROWS_A_COLUMN * n) as f64
     };
-    let fits = |step: usize| m.div_ceil(step) * n * size_of::<f64>() <= MAX_PART_BYTES;
+    let fits = |step: usize| m.div_ceil(step).saturating_mul(n * size_of::<f64>()) <= MAX_PART_BYTES;
     let collected = PARTS.into_iter().find(|&step| fits(step)).filter(|&step| has_enough(step));
     let collected = collected.filter(|_| whole.samples().features().is_by_columns());
     let step = collected.unwrap_or(PARTS[0]);

@@ -30,7 +30,8 @@ impl Factor {
         let bias = (intercept && hessian.bias > 0.0).then_some(hessian.bias);
         let n = hessian.cross.len();
         let (weights, cross) = (&hessian.weights, &hessian.cross);
-        let means: Array1<f64> = bias.map_or_else(|| Array1::zeros(n), |bias| cross / bias);
+        // A fixed bias has none.
+        let means: Array1<f64> = hessian.means().collect();
         let inverse_root: Array1<f64> = (0..n)
             .map(|j| {
                 let left = weights[[j, j]] - cross[j] * means[j];
@@ -98,9 +99,9 @@ impl Inverse {
         if let Ok(cholesky) = matrix.llt(Side::Lower)
             && (0..n).all(|i| cholesky.L()[(i, i)].powi(2) > singular * largest)
         {
-            let largest_known = bound(matrix, &cholesky);
+            let clearly_regular = bound(matrix, &cholesky) < 0.1 / singular;
             let inverse = Self { way: Way::Cholesky(cholesky), rank: n, condition: OnceCell::new() };
-            if largest_known < 0.1 / singular || inverse.condition() < 0.1 / singular {
+            if clearly_regular || inverse.condition() < 0.1 / singular {
                 return Some(inverse);
             }
         }

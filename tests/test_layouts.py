@@ -60,7 +60,17 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layout_changes_no_bit(rng, layout, shape):
     X = rng.normal(size=shape)
-    assert bits(LAYOUTS[layout](X)) == bits(X)
+    by_columns = layout in {"fortran", "byte-swapped fortran", "pandas", "polars"}
+    assert bits(LAYOUTS[layout](X)) == bits(np.asfortranarray(X) if by_columns else X)
+
+
+def test_rows_and_columns_agree_to_rounding(rng):
+    X, y = rng.normal(size=(9000, 20)), rng.uniform(size=9000)
+    by_rows, by_columns = (
+        steepest.SigmoidRegression(solver="gd", max_iter=5, tol=0).fit(data, y) for data in (X, np.asfortranarray(X))
+    )
+    assert by_columns.coef_ == pytest.approx(by_rows.coef_, rel=1e-12, abs=1e-13)
+    assert by_columns.history_.cost == pytest.approx(by_rows.history_.cost, rel=1e-13)
 
 
 @pytest.mark.parametrize("layout", ["fortran", "reversed", "every other column", "unaligned", "byte-swapped"])

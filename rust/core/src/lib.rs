@@ -48,6 +48,8 @@ mod model;
 mod objective;
 mod pass;
 mod samples;
+#[cfg(test)]
+mod simd_kind;
 mod solver;
 mod threads;
 

@@ -30,18 +30,32 @@ pub(super) fn predict<S: Simd>(simd: S, columns: &Columns<'_>, weights: &[f64], 
     assert!(!weights.is_empty() && weights.len() == columns.n_cols());
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         let columns = columns.part(group * GROUP, weights.len());
-        let start = (group == 0).then_some(bias);
-        by_columns!(weights.len(), add_products, (simd, &columns, weights, start, z));
+        if group == 0 {
+            by_columns!(weights.len(), first_products, (simd, &columns, weights, bias, z));
+        } else {
+            by_columns!(weights.len(), add_products, (simd, &columns, weights, z));
+        }
     }
 }
 
-/// `z_i + x_i · w`, or from `start` on in place of `z_i`.
 #[inline(always)]
-fn add_products<S: Simd, const N: usize>(
+fn first_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+    let bias = simd.splat_f64s(bias);
+    products_from::<S, N>(simd, columns, weights, |_| bias, z);
+}
+
+#[inline(always)]
+fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], z: &mut [f64]) {
+    products_from::<S, N>(simd, columns, weights, |z| z, z);
+}
+
+/// `start(z_i) + x_i · w`.
+#[inline(always)]
+fn products_from<S: Simd, const N: usize>(
     simd: S,
     columns: &Columns<'_>,
     weights: &[f64],
-    start: Option<f64>,
+    start: impl Fn(S::f64s) -> S::f64s,
     z: &mut [f64],
 ) {
     let weights: [f64; N] = weights.try_into().expect("N weights");
@@ -53,9 +67,8 @@ fn add_products<S: Simd, const N: usize>(
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
     }
-    let start = start.map(|start| simd.splat_f64s(start));
     for (i, z) in z.iter_mut().enumerate() {
-        let mut sum = start.unwrap_or(*z);
+        let mut sum = start(*z);
         for (column, weight) in wholes.iter().zip(splat) {
             if let Some(distance) = ahead {
                 prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
@@ -65,7 +78,7 @@ fn add_products<S: Simd, const N: usize>(
         *z = sum;
     }
     if !z_tail.is_empty() {
-        let mut sum = start.unwrap_or(simd.partial_load_f64s(z_tail));
+        let mut sum = start(simd.partial_load_f64s(z_tail));
         for (tail, weight) in tails.iter().zip(splat) {
             sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), weight, sum);
         }

@@ -1,9 +1,9 @@
 //! Sums of each column and of its squares, from which means and standard deviations follow.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
 
-use super::Scaling;
-use crate::matrix::Panel;
+use super::{Scaling, registers};
+use crate::matrix::{Columns, Panel, Strip};
 
 /// `Σ s x̃` and `Σ s x̃²` of each column, with `x̃ = (x − c) / s`.
 #[derive(Clone, Debug)]
@@ -17,9 +17,19 @@ impl ColumnSums {
         Self { first: vec![0.0; n], second: vec![0.0; n] }
     }
 
-    /// Adds the rows of a panel; each counts once if there are no weights.
-    pub(crate) fn add(&mut self, panel: &Panel<'_>, scaling: Scaling<'_>, sample_weight: Option<&[f64]>) {
-        Arch::new().dispatch(Add { panel, scaling, sample_weight, sums: self });
+    /// Adds the rows of a strip; each counts once if there are no weights.
+    #[inline(always)]
+    pub(super) fn add<S: Simd>(
+        &mut self,
+        simd: S,
+        strip: &Strip<'_>,
+        scaling: Scaling<'_>,
+        sample_weight: Option<&[f64]>,
+    ) {
+        match strip {
+            Strip::Rows(panel) => add_panel(simd, panel, scaling, sample_weight, self),
+            Strip::Columns(columns) => add_columns(simd, columns, scaling, sample_weight, self),
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -28,30 +38,24 @@ impl ColumnSums {
     }
 }
 
-struct Add<'a> {
-    panel: &'a Panel<'a>,
-    scaling: Scaling<'a>,
-    sample_weight: Option<&'a [f64]>,
-    sums: &'a mut ColumnSums,
-}
-
 const ROWS: usize = 8;
 
-impl WithSimd for Add<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { panel, scaling, sample_weight, sums } = self;
-        let whole = panel.n_rows() - panel.n_rows() % ROWS;
-        for first in (0..whole).step_by(ROWS) {
-            let weights = sample_weight.map(|weights| weights[first..].first_chunk::<ROWS>().expect("a weight a row"));
-            add_rows(simd, panel.block(first), weights, scaling, sums);
-        }
-        for row in whole..panel.n_rows() {
-            let weights = sample_weight.map(|weights| weights[row..].first_chunk::<1>().expect("a weight a row"));
-            add_rows(simd, [panel.row(row)], weights, scaling, sums);
-        }
+#[inline(always)]
+fn add_panel<S: Simd>(
+    simd: S,
+    panel: &Panel<'_>,
+    scaling: Scaling<'_>,
+    sample_weight: Option<&[f64]>,
+    sums: &mut ColumnSums,
+) {
+    let whole = panel.n_rows() - panel.n_rows() % ROWS;
+    for first in (0..whole).step_by(ROWS) {
+        let weights = sample_weight.map(|weights| weights[first..].first_chunk::<ROWS>().expect("a weight a row"));
+        add_rows(simd, panel.block(first), weights, scaling, sums);
+    }
+    for row in whole..panel.n_rows() {
+        let weights = sample_weight.map(|weights| weights[row..].first_chunk::<1>().expect("a weight a row"));
+        add_rows(simd, [panel.row(row)], weights, scaling, sums);
     }
 }
 
@@ -63,37 +67,93 @@ fn add_rows<S: Simd, const R: usize>(
     scaling: Scaling<'_>,
     sums: &mut ColumnSums,
 ) {
-    let n = sums.first.len();
-    let rows = rows.map(|row| S::as_simd_f64s(&row[..n]));
-    let (centre, centre_tail) = S::as_simd_f64s(&scaling.centre[..n]);
-    let (scale, scale_tail) = S::as_simd_f64s(&scaling.inverse_scale[..n]);
     let (first, first_tail) = S::as_mut_simd_f64s(&mut sums.first);
     let (second, second_tail) = S::as_mut_simd_f64s(&mut sums.second);
-    if let Some(weights) = weights {
-        let splat = weights.map(|weight| simd.splat_f64s(weight));
-        for (j, (first, second)) in first.iter_mut().zip(second).enumerate() {
-            for ((row, _), weight) in rows.iter().zip(splat) {
-                let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
-                let weighted = simd.mul_f64s(weight, value);
-                *first = simd.add_f64s(*first, weighted);
-                *second = simd.mul_add_e_f64s(weighted, value, *second);
-            }
+    let second = &mut second[..first.len()];
+    let (rows, tails) = registers::<S, R>(rows, first.len(), first_tail.len());
+    let Scaling { centre, inverse_scale } = scaling;
+    let ([centre, scale], [centre_tail, scale_tail]) =
+        registers::<S, 2>([centre, inverse_scale], first.len(), first_tail.len());
+    for j in 0..first.len() {
+        let (mut sum, mut sum_of_squares) = (first[j], second[j]);
+        for (i, row) in rows.iter().enumerate() {
+            let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
+            let weighted = match weights {
+                Some(weights) => simd.mul_f64s(simd.splat_f64s(weights[i]), value),
+                None => value,
+            };
+            sum = simd.add_f64s(sum, weighted);
+            sum_of_squares = simd.mul_add_e_f64s(weighted, value, sum_of_squares);
         }
-    } else {
-        for (j, (first, second)) in first.iter_mut().zip(second).enumerate() {
-            for (row, _) in rows {
-                let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
-                *first = simd.add_f64s(*first, value);
-                *second = simd.mul_add_e_f64s(value, value, *second);
-            }
-        }
+        (first[j], second[j]) = (sum, sum_of_squares);
     }
     for (j, (first, second)) in first_tail.iter_mut().zip(second_tail).enumerate() {
-        for (i, (_, row)) in rows.iter().enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[i]);
+        for (i, row) in tails.iter().enumerate() {
             let value = (row[j] - centre_tail[j]) * scale_tail[j];
-            *first += weight * value;
-            *second += weight * value * value;
+            let weighted = weights.map_or(value, |weights| weights[i] * value);
+            *first += weighted;
+            *second += weighted * value;
         }
     }
+}
+
+#[inline(always)]
+fn add_columns<S: Simd>(
+    simd: S,
+    columns: &Columns<'_>,
+    scaling: Scaling<'_>,
+    sample_weight: Option<&[f64]>,
+    sums: &mut ColumnSums,
+) {
+    let weights = sample_weight.map(S::as_simd_f64s);
+    for (j, (first, second)) in sums.first.iter_mut().zip(&mut sums.second).enumerate() {
+        let [column] = columns.part(j, 1).all();
+        let (centre, scale) = (scaling.centre[j], scaling.inverse_scale[j]);
+        let (values, tail) = S::as_simd_f64s(column);
+        let (sum, sum_of_squares) = sums_of_column(
+            simd,
+            values,
+            weights.map(|(weights, _)| weights),
+            [simd.splat_f64s(centre), simd.splat_f64s(scale)],
+        );
+        *first += sum;
+        *second += sum_of_squares;
+        for (i, value) in tail.iter().enumerate() {
+            let value = (value - centre) * scale;
+            let weighted = weights.map_or(value, |(_, weights)| weights[i] * value);
+            *first += weighted;
+            *second += weighted * value;
+        }
+    }
+}
+
+/// Each in so many registers, so that few sums wait for the one before.
+const WAYS: usize = 4;
+
+#[inline(always)]
+fn sums_of_column<S: Simd>(
+    simd: S,
+    values: &[S::f64s],
+    weights: Option<&[S::f64s]>,
+    [centre, scale]: [S::f64s; 2],
+) -> (f64, f64) {
+    let mut first = [simd.splat_f64s(0.0); WAYS];
+    let mut second = first;
+    for (group, values) in values.chunks(WAYS).enumerate() {
+        for (way, &value) in values.iter().enumerate() {
+            let value = simd.mul_f64s(simd.sub_f64s(value, centre), scale);
+            let weighted = match weights {
+                Some(weights) => simd.mul_f64s(weights[group * WAYS + way], value),
+                None => value,
+            };
+            first[way] = simd.add_f64s(first[way], weighted);
+            second[way] = simd.mul_add_e_f64s(weighted, value, second[way]);
+        }
+    }
+    (total(simd, first), total(simd, second))
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, [a, b, c, d]: [S::f64s; WAYS]) -> f64 {
+    simd.reduce_sum_f64s(simd.add_f64s(simd.add_f64s(a, b), simd.add_f64s(c, d)))
 }

@@ -245,28 +245,18 @@ mod tests {
     use super::*;
     use crate::kernel::{RowSums, Scaling};
     use crate::matrix::Matrix;
+    use crate::simd_kind::SimdKind;
 
     fn values((n_rows, n_cols): (usize, usize)) -> Array2<f64> {
         Array2::from_shape_fn((n_rows, n_cols), |(i, j)| ((i * 37 + j * 11) as f64 * 0.7).sin())
     }
 
-    /// The products by every kind of SIMD, by name.
-    fn products<R: Real>(u: &Packed, v: &Packed, tiles: &Tiles) -> Vec<(&'static str, Array2<f64>)> {
-        let mut found = Vec::new();
-        let mut run = |name, way: &dyn Fn(In<R, Products<'_>>)| {
-            let mut tiles = Tiles { lanes: vec![Lane::ZERO; tiles.n_tiles() * R::ENTRIES], ..*tiles };
-            way(In::new(Products { u, v, tiles: &mut tiles, next: Next::UNKNOWN }));
-            let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
-            tiles.write(matrix.view_mut());
-            found.push((name, matrix));
-        };
-        run("this machine's SIMD", &|products| Arch::new().dispatch(products));
-        run("scalar", &|products| products.with_simd(pulp::Scalar::new()));
-        #[cfg(target_arch = "x86_64")]
-        if let Some(v3) = pulp::x86::V3::try_new() {
-            run("AVX2", &|products| Simd::vectorize(v3, products));
-        }
-        found
+    fn products<R: Real>(simd: SimdKind, u: &Packed, v: &Packed, tiles: &Tiles) -> Array2<f64> {
+        let mut tiles = Tiles { lanes: vec![Lane::ZERO; tiles.n_tiles() * R::ENTRIES], ..*tiles };
+        simd.run(In::<R, _>::new(Products { u, v, tiles: &mut tiles, next: Next::UNKNOWN }));
+        let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
+        tiles.write(matrix.view_mut());
+        matrix
     }
 
     fn pack(x: &Array2<f64>, roots: &[f64], precision: Precision) -> (Packed, Vec<f64>) {
@@ -298,18 +288,18 @@ mod tests {
                     } else {
                         (&v, &other, Tiles::rectangular(n_left, n_right, precision))
                     };
-                    let found = match precision {
-                        Precision::Double => products::<f64>(&u, v, &tiles),
-                        Precision::Single => products::<f32>(&u, v, &tiles),
-                    };
-                    for (simd, found) in found {
+                    for simd in SimdKind::all() {
+                        let found = match precision {
+                            Precision::Double => products::<f64>(simd, &u, v, &tiles),
+                            Precision::Single => products::<f32>(simd, &u, v, &tiles),
+                        };
                         for ((i, j), found) in found.indexed_iter().filter(|((i, j), _)| !symmetric || i <= j) {
                             let term = |row: usize| roots[row].powi(2) * scaled(&x, row, i) * scaled(right, row, j);
                             let expected: f64 = (0..m).map(term).sum();
                             let error = (found - expected).abs();
                             assert!(
                                 error < tolerance * m as f64,
-                                "{simd}, {precision:?}, {m} × {n_left} × {n_right}, entry {i}, {j}: off {error:e}"
+                                "{simd:?}, {precision:?}, {m} × {n_left} × {n_right}, entry {i}, {j}: off {error:e}"
                             );
                         }
                     }

@@ -178,6 +178,7 @@ impl Link for Square {
 mod tests {
     use super::super::CostSlope;
     use super::*;
+    use crate::simd_kind::SimdKind;
 
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() <= 1e-15 * b.abs()
@@ -194,12 +195,13 @@ mod tests {
                 assert_eq!(one[i].to_bits(), sigmoid(z).to_bits());
                 assert_eq!(two[i].map(f64::to_bits), [sigmoid(-z), sigmoid(z)].map(f64::to_bits));
             }
-            let scalar = pulp::Scalar::new();
-            let (simd_one, simd_two) = (one.clone(), two.clone());
-            Sigmoids { z: &z, out: &mut one }.with_simd(scalar);
-            SigmoidPairs { z: &z, out: &mut two }.with_simd(scalar);
-            assert!(one.iter().zip(simd_one).all(|(a, b)| near(*a, b)));
-            assert!(two.as_flattened().iter().zip(simd_two.as_flattened()).all(|(a, b)| near(*a, *b)));
+            let (best_one, best_two) = (one.clone(), two.clone());
+            for simd in SimdKind::all() {
+                simd.run(Sigmoids { z: &z, out: &mut one });
+                simd.run(SigmoidPairs { z: &z, out: &mut two });
+                assert!(one.iter().zip(&best_one).all(|(a, b)| near(*a, *b)));
+                assert!(two.as_flattened().iter().zip(best_two.as_flattened()).all(|(a, b)| near(*a, *b)));
+            }
         }
     }
 
@@ -211,18 +213,13 @@ mod tests {
                 let z: Vec<_> = (0..n).map(|i| (i as f64 * 0.7).sin() * 3.0).collect();
                 let y: Vec<_> = (0..n).map(|i| (i as f64 * 0.37).fract()).collect();
                 let targets = Targets { y: &y, sample_weight: None };
-                for simd in [true, false] {
+                for simd in SimdKind::all() {
                     let (mut slopes, mut costs) = (z.clone(), vec![0.0; n]);
-                    let sums = if simd {
-                        cost_slope(link, targets, &mut slopes, &mut costs)
-                    } else {
-                        CostSlope { link, targets, z: &mut slopes, costs: &mut costs, roots: None }
-                            .with_simd(pulp::Scalar::new())
-                    };
+                    let sums = simd.run(CostSlope { link, targets, z: &mut slopes, costs: &mut costs, roots: None });
                     let near = |a: f64, b: f64| (a - b).abs() < 1e-13;
                     for i in 0..n {
                         let (cost, slope) = expected(z[i], y[i]);
-                        assert!(near(costs[i], cost) && near(slopes[i], slope), "row {i} of {n}, SIMD: {simd}");
+                        assert!(near(costs[i], cost) && near(slopes[i], slope), "row {i} of {n}, {simd:?}");
                     }
                     assert!(near(sums.0, costs.iter().sum()) && near(sums.1, slopes.iter().sum()));
                 }

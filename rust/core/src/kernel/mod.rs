@@ -84,6 +84,12 @@ impl<'p> Rows<'p> {
         }
     }
 
+    /// The rows of each strip.
+    fn strips(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (n_rows, strip_rows) = (self.shape().0, self.strip_rows());
+        (0..n_rows).step_by(strip_rows).map(move |start| start..(start + strip_rows).min(n_rows))
+    }
+
     fn strip<'s>(&'s self, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
         match self {
             Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
@@ -100,63 +106,55 @@ pub(crate) struct StripBuffers {
     costs: Vec<f64>,
 }
 
-/// Adds the rows' weighted cost and gradient to `sums`, and writes `√(s_i h_i)` of each row to `roots` if they are
-/// wanted.
-///
-/// Returns whether every row's linear predictor was finite.
-pub(crate) fn cost_gradient<L: Link>(
-    link: L,
-    rows: Rows<'_>,
-    targets: Targets<'_>,
-    at: Predictor<'_>,
-    buffers: &mut StripBuffers,
-    sums: &mut CostGradient,
-    roots: Option<&mut [f64]>,
-) -> bool {
-    let by_weights = sums.gradient.weights.as_slice_mut().expect("sums are contiguous");
-    let derivative = Derivative::Gradient { by_weights, by_bias: &mut sums.gradient.bias };
-    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost: &mut sums.cost, derivative, roots })
+/// What a cost and its derivatives are of, over some rows. Each method adds what it is named for, weighted, and returns
+/// whether every row's linear predictor was finite.
+pub(crate) struct Evaluation<'a, L> {
+    pub(crate) link: L,
+    pub(crate) rows: Rows<'a>,
+    pub(crate) targets: Targets<'a>,
+    pub(crate) at: Predictor<'a>,
+    pub(crate) buffers: &'a mut StripBuffers,
 }
 
-/// Adds the rows' weighted cost to `cost`, and writes `s_i ∂c_i/∂z_i` of each row to `slopes` and `√(s_i h_i)` to `roots`.
-///
-/// Returns whether every row's linear predictor was finite; without weights nothing of `rows` is looked at.
-#[expect(clippy::too_many_arguments, reason = "what a pass hands on, and three results")]
-pub(crate) fn cost_slopes<L: Link>(
-    link: L,
-    rows: Rows<'_>,
-    targets: Targets<'_>,
-    at: Predictor<'_>,
-    buffers: &mut StripBuffers,
-    cost: &mut f64,
-    slopes: &mut [f64],
-    roots: &mut [f64],
-) -> bool {
-    let derivative = Derivative::Slopes(slopes);
-    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost, derivative, roots: Some(roots) })
-}
+impl<L: Link> Evaluation<'_, L> {
+    pub(crate) fn n_rows(&self) -> usize {
+        self.targets.y.len()
+    }
 
-/// Adds the rows' weighted cost to `cost`.
-///
-/// Returns whether every row's linear predictor was finite.
-pub(crate) fn cost<L: Link>(
-    link: L,
-    rows: Rows<'_>,
-    targets: Targets<'_>,
-    at: Predictor<'_>,
-    buffers: &mut StripBuffers,
-    cost: &mut f64,
-) -> bool {
-    let derivative = Derivative::NotWanted;
-    Arch::new().dispatch(Strips { link, rows, targets, at, buffers, cost, derivative, roots: None })
+    pub(crate) fn cost(self, cost: &mut f64) -> bool {
+        self.run(cost, Derivative::NotWanted, None)
+    }
+
+    /// Also writes `√(s_i h_i)` of each row to `roots` if they are wanted.
+    pub(crate) fn cost_gradient(self, sums: &mut CostGradient, roots: Option<&mut [f64]>) -> bool {
+        let CostGradient { cost, gradient } = sums;
+        self.run(cost, Derivative::gradient(gradient, None), roots)
+    }
+
+    /// With the sums of the columns, so scaled.
+    pub(crate) fn cost_gradient_column_sums(
+        self,
+        sums: &mut CostGradient,
+        columns: &mut ColumnSums,
+        scaling: Scaling<'_>,
+    ) -> bool {
+        let CostGradient { cost, gradient } = sums;
+        self.run(cost, Derivative::gradient(gradient, Some((columns, scaling))), None)
+    }
+
+    /// Writes `s_i ∂c_i/∂z_i` of each row to `slopes` and `√(s_i h_i)` to `roots`. Without weights nothing of the rows is
+    /// looked at.
+    pub(crate) fn cost_slopes(self, cost: &mut f64, slopes: &mut [f64], roots: &mut [f64]) -> bool {
+        self.run(cost, Derivative::Slopes(slopes), Some(roots))
+    }
+
+    fn run(self, cost: &mut f64, derivative: Derivative<'_>, roots: Option<&mut [f64]>) -> bool {
+        Arch::new().dispatch(Strips { of: self, cost, derivative, roots })
+    }
 }
 
 struct Strips<'a, L> {
-    link: L,
-    rows: Rows<'a>,
-    targets: Targets<'a>,
-    at: Predictor<'a>,
-    buffers: &'a mut StripBuffers,
+    of: Evaluation<'a, L>,
     cost: &'a mut f64,
     derivative: Derivative<'a>,
     roots: Option<&'a mut [f64]>,
@@ -167,9 +165,17 @@ enum Derivative<'a> {
     Gradient {
         by_weights: &'a mut [f64],
         by_bias: &'a mut f64,
+        columns: Option<(&'a mut ColumnSums, Scaling<'a>)>,
     },
     /// By the linear predictor of each row.
     Slopes(&'a mut [f64]),
+}
+
+impl<'a> Derivative<'a> {
+    fn gradient(gradient: &'a mut Parameters, columns: Option<(&'a mut ColumnSums, Scaling<'a>)>) -> Self {
+        let Parameters { weights, bias } = gradient;
+        Self::Gradient { by_weights: weights.as_slice_mut().expect("sums are contiguous"), by_bias: bias, columns }
+    }
 }
 
 impl<L: Link> WithSimd for Strips<'_, L> {
@@ -177,18 +183,15 @@ impl<L: Link> WithSimd for Strips<'_, L> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { link, rows: all, targets, at, buffers, cost, mut derivative, mut roots } = self;
+        let Self { of, cost, mut derivative, mut roots } = self;
+        let Evaluation { link, rows: all, targets, at, buffers } = of;
         let StripBuffers { x, z, costs } = buffers;
-        let (n_rows, strip_rows) = (all.shape().0, all.strip_rows());
-        z.resize(strip_rows, 0.0);
-        costs.resize(strip_rows, 0.0);
+        z.resize(all.strip_rows(), 0.0);
+        costs.resize(all.strip_rows(), 0.0);
         let without_weights =
             matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
         let mut finite = true;
-        let mut start = 0;
-        while start < n_rows {
-            let rows = start..(start + strip_rows).min(n_rows);
-            start = rows.end;
+        for rows in all.strips() {
             ask_for_more(targets.y, &rows);
             let strip = all.strip(rows.clone(), x);
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
@@ -207,14 +210,49 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             *cost += cost_sum;
             match &mut derivative {
                 Derivative::NotWanted => {}
-                Derivative::Gradient { by_weights, by_bias } => {
+                Derivative::Gradient { by_weights, by_bias, columns } => {
                     **by_bias += slope_sum;
                     Accumulate { strip: &strip, slope: z, gradient: by_weights }.with_simd(simd);
+                    if let Some((sums, scaling)) = columns {
+                        sums.add(simd, &strip, *scaling, sample_weight);
+                    }
                 }
                 Derivative::Slopes(slopes) => slopes[rows].copy_from_slice(z),
             }
         }
         finite
+    }
+}
+
+/// Adds the sums of the columns of all rows; each row counts once if there are no weights.
+pub(crate) fn column_sums(
+    rows: Rows<'_>,
+    sample_weight: Option<&[f64]>,
+    scaling: Scaling<'_>,
+    buffers: &mut StripBuffers,
+    sums: &mut ColumnSums,
+) {
+    Arch::new().dispatch(SumColumns { rows, sample_weight, scaling, buffers, sums });
+}
+
+struct SumColumns<'a> {
+    rows: Rows<'a>,
+    sample_weight: Option<&'a [f64]>,
+    scaling: Scaling<'a>,
+    buffers: &'a mut StripBuffers,
+    sums: &'a mut ColumnSums,
+}
+
+impl WithSimd for SumColumns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { rows, sample_weight, scaling, buffers, sums } = self;
+        for strip in rows.strips() {
+            let weights = sample_weight.map(|weights| &weights[strip.clone()]);
+            sums.add(simd, &rows.strip(strip, &mut buffers.x), scaling, weights);
+        }
     }
 }
 

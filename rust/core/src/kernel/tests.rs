@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::*;
+use crate::simd_kind::SimdKind;
 
 fn values(shape: (usize, usize)) -> Array2<f64> {
     Array2::from_shape_fn(shape, |(i, j)| ((i * 37 + j * 11) as f64 * 0.7).sin())
@@ -28,26 +29,19 @@ impl WithSimd for Products<'_> {
     }
 }
 
-/// The products by every kind of SIMD, by name.
-fn products(x: ArrayView2<'_, f64>) -> Vec<(&'static str, Vec<f64>, Vec<f64>)> {
+/// The products by every kind of SIMD.
+fn products(x: ArrayView2<'_, f64>) -> Vec<(SimdKind, Vec<f64>, Vec<f64>)> {
     products_of(x.dim(), &Matrix::from(x).strip(0..x.nrows(), &mut Vec::new()))
 }
 
-fn products_of((n_rows, n_cols): (usize, usize), strip: &Strip<'_>) -> Vec<(&'static str, Vec<f64>, Vec<f64>)> {
+fn products_of((n_rows, n_cols): (usize, usize), strip: &Strip<'_>) -> Vec<(SimdKind, Vec<f64>, Vec<f64>)> {
     let (weights, slope) = (&weights(n_cols), &slopes(n_rows));
-    let mut found = Vec::new();
-    let mut run = |name, way: &dyn Fn(Products<'_>)| {
+    let by = |simd: SimdKind| {
         let (mut z, mut gradient) = (vec![0.0; n_rows], vec![1.0; n_cols]);
-        way(Products { strip, weights, slope, z: &mut z, gradient: &mut gradient });
-        found.push((name, z, gradient));
+        simd.run(Products { strip, weights, slope, z: &mut z, gradient: &mut gradient });
+        (simd, z, gradient)
     };
-    run("this machine's SIMD", &|products| Arch::new().dispatch(products));
-    run("scalar", &|products| products.with_simd(pulp::Scalar::new()));
-    #[cfg(target_arch = "x86_64")]
-    if let Some(v3) = pulp::x86::V3::try_new() {
-        run("AVX2", &|products| Simd::vectorize(v3, products));
-    }
-    found
+    SimdKind::all().into_iter().map(by).collect()
 }
 
 fn weights(n_cols: usize) -> Vec<f64> {
@@ -74,7 +68,7 @@ fn products_agree_with_plain_loops_for_every_tail() {
         let by_columns = Matrix::from(&fortran).strip_as_it_lies(0..n_rows, &mut buffer);
         for (simd, z, gradient) in products(x.view()).into_iter().chain(products_of(x.dim(), &by_columns)) {
             let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
-            assert!(near(&z, &expected_z) && near(&gradient, &expected_g), "{simd}, {n_rows} × {n_cols}");
+            assert!(near(&z, &expected_z) && near(&gradient, &expected_g), "{simd:?}, {n_rows} × {n_cols}");
         }
     }
 }
@@ -122,7 +116,57 @@ fn a_predictor_does_not_depend_on_the_rows_beside_it() {
         let together = products(x.view());
         for i in 0..21 {
             for (all, alone) in together.iter().zip(products(x.slice(ndarray::s![i..=i, ..]))) {
-                assert_eq!(all.1[i].to_bits(), alone.1[0].to_bits(), "{}, row {i}, {n_cols} columns", all.0);
+                assert_eq!(all.1[i].to_bits(), alone.1[0].to_bits(), "{:?}, row {i}, {n_cols} columns", all.0);
+            }
+        }
+    }
+}
+
+struct SumsOfColumns<'a> {
+    strip: &'a Strip<'a>,
+    scaling: Scaling<'a>,
+    sample_weight: Option<&'a [f64]>,
+    n_cols: usize,
+}
+
+impl WithSimd for SumsOfColumns<'_> {
+    type Output = ColumnSums;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> ColumnSums {
+        let mut sums = ColumnSums::zeros(self.n_cols);
+        sums.add(simd, self.strip, self.scaling, self.sample_weight);
+        sums
+    }
+}
+
+#[test]
+fn column_sums_agree_with_plain_loops_for_every_tail() {
+    for (n_rows, n_cols) in (1..=20).flat_map(|m| (1..=35).map(move |n| (m, n))).chain([(100, 3), (77, 40)]) {
+        let x = values((n_rows, n_cols));
+        let fortran = x.t().as_standard_layout().into_owned().reversed_axes();
+        let [centre, inverse_scale] = [0.3, 1.7].map(|value| vec![value; n_cols]);
+        let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
+        let weights: Vec<_> = (0..n_rows).map(|i| (i % 3) as f64).collect();
+        for sample_weight in [None, Some(&weights[..])] {
+            let expected = |j: usize, power: i32| {
+                let weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
+                (0..n_rows).map(|i| weight(i) * ((x[[i, j]] - 0.3) * 1.7).powi(power)).sum::<f64>()
+            };
+            for (matrix, simd) in
+                [&x, &fortran].into_iter().flat_map(|x| SimdKind::all().into_iter().map(move |s| (x, s)))
+            {
+                let mut buffer = Vec::new();
+                let strip = &Matrix::from(matrix).strip_as_it_lies(0..n_rows, &mut buffer);
+                let sums = simd.run(SumsOfColumns { strip, scaling, sample_weight, n_cols });
+                for j in 0..n_cols {
+                    for (found, power) in [(sums.first[j], 1), (sums.second[j], 2)] {
+                        assert!(
+                            (found - expected(j, power)).abs() < 1e-12,
+                            "{simd:?}, {n_rows} × {n_cols}, column {j}"
+                        );
+                    }
+                }
             }
         }
     }

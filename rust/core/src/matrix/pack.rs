@@ -343,20 +343,15 @@ mod tests {
     use half::f16;
 
     use super::*;
+    use crate::simd_kind::SimdKind;
 
     /// Packs by every SIMD that this machine has and by the scalar path.
-    fn every_way<T: Raw>(matrix: &Matrix<'_>, mut check: impl FnMut(&str, &[f64])) {
+    fn every_way<T: Raw>(matrix: &Matrix<'_>, mut check: impl FnMut(SimdKind, &[f64])) {
         let mut out = vec![0.5; matrix.n_rows * matrix.n_cols];
-        pack(matrix, &mut out);
-        check("this machine's SIMD", &out);
-        out.fill(0.5);
-        Pack { matrix, out: &mut out, element: PhantomData::<T> }.with_simd(pulp::Scalar::new());
-        check("scalar", &out);
-        #[cfg(target_arch = "x86_64")]
-        if let Some(v3) = pulp::x86::V3::try_new() {
+        for simd in SimdKind::all() {
             out.fill(0.5);
-            Simd::vectorize(v3, Pack { matrix, out: &mut out, element: PhantomData::<T> });
-            check("AVX2", &out);
+            simd.run(Pack { matrix, out: &mut out, element: PhantomData::<T> });
+            check(simd, &out);
         }
     }
 
@@ -412,7 +407,7 @@ mod tests {
                             let expected = expected(i / n_cols, i % n_cols);
                             let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
                             let strides = (row_stride, col_stride);
-                            assert!(same, "{dtype:?}, {n_rows} × {n_cols}, {strides:?}, {way}: {found}, {expected}");
+                            assert!(same, "{dtype:?}, {n_rows} × {n_cols}, {strides:?}, {way:?}: {found}, {expected}");
                         }
                     });
                 }

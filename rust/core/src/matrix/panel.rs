@@ -55,6 +55,11 @@ impl<'p> Panel<'p> {
         Self { ahead, ..self }
     }
 
+    /// Without what is ahead: for kernels beside others that ask for it.
+    pub(crate) fn without_ahead(self) -> Self {
+        self.with_ahead(Ahead::UNKNOWN)
+    }
+
     pub(crate) fn n_cols(&self) -> usize {
         self.n_cols
     }

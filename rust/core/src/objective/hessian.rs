@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, CostGradient, Next, Packed, Precision, RowSums, Rows, Tiles};
+use crate::kernel::{self, CostGradient, Evaluation, Next, Packed, Precision, RowSums, Rows, Tiles};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, run};
@@ -189,8 +189,9 @@ impl RowObjective<'_> {
             let panel = x.panel(0..x.n_rows(), buffer);
             slopes.resize(panel.n_rows(), 0.0);
             roots.resize(panel.n_rows(), 0.0);
-            let rows = Rows::over(x, panel);
-            let finite = kernel::cost_slopes(link, rows, targets, at, strips, &mut sums.cost, slopes, roots);
+            let rows = Rows::over(x, panel.without_ahead());
+            let finite =
+                Evaluation { link, rows, targets, at, buffers: strips }.cost_slopes(&mut sums.cost, slopes, roots);
             let curvatures = squares(roots, curvatures);
             sums.by_bias += kernel::sum(slopes, |slope| slope);
             sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
@@ -220,9 +221,9 @@ impl RowObjective<'_> {
         let partition = self.strip_partition();
         let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots));
         let merge = |a: &mut (CostGradient, _), b: &(CostGradient, _)| a.0.merge(&b.0);
-        let (sums, _) = self.pass(partition, at, states, merge, |x, targets, at, scratch, (sums, roots)| {
-            let roots = roots.split_off_mut(..x.n_rows()).expect("one root a row");
-            kernel::cost_gradient(link, Rows::Matrix(x), targets, at, &mut scratch.strips, sums, Some(roots))
+        let (sums, _) = self.evaluate(link, at, states, merge, |rows, (sums, roots)| {
+            let roots = roots.split_off_mut(..rows.n_rows()).expect("one root a row");
+            rows.cost_gradient(sums, Some(roots))
         })?;
         let (cost, gradient) = self.divide(sums);
         let hessian = products_of_columns(self.samples().features(), frame, &roots, precision, self.context())?;

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Packed, Predictor, Rows, StripBuffers, Targets};
+use crate::kernel::{CostGradient, Evaluation, Packed, Predictor, Rows, StripBuffers, Targets};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -140,6 +140,20 @@ impl<'a> RowObjective<'a> {
         Ok(merged.swap_remove(0))
     }
 
+    /// A pass by strips: `visit` evaluates the rows of each panel.
+    pub(super) fn evaluate<L: Link, S: Send>(
+        &self,
+        link: L,
+        at: &Parameters,
+        states: impl ExactSizeIterator<Item = S> + Send,
+        merge: impl Fn(&mut S, &S) + Sync,
+        visit: impl Fn(Evaluation<'_, L>, &mut S) -> bool + Sync,
+    ) -> Result<S, Error> {
+        self.pass(&self.partition, at, states, merge, |x, targets, at, scratch, state| {
+            visit(Evaluation { link, rows: Rows::Matrix(x), targets, at, buffers: &mut scratch.strips }, state)
+        })
+    }
+
     /// The partition for kernels that go through rows by strips.
     pub(super) fn strip_partition(&self) -> &Partition {
         &self.partition
@@ -148,18 +162,14 @@ impl<'a> RowObjective<'a> {
     fn cost_of(&self, link: impl Link, at: &Parameters) -> Result<f64, Error> {
         let states = repeat_n(0.0, self.partition.n_chunks());
         let merge = |a: &mut f64, b: &f64| *a += b;
-        let sum = self.pass(&self.partition, at, states, merge, |x, targets, at, scratch, sum| {
-            kernel::cost(link, Rows::Matrix(x), targets, at, &mut scratch.strips, sum)
-        })?;
+        let sum = self.evaluate(link, at, states, merge, |rows, sum| rows.cost(sum))?;
         Ok(sum / self.summary.weight_sum)
     }
 
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         let n = self.n_features();
         let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(n));
-        let sums = self.pass(&self.partition, at, states, CostGradient::merge, |x, targets, at, scratch, sums| {
-            kernel::cost_gradient(link, Rows::Matrix(x), targets, at, &mut scratch.strips, sums, None)
-        })?;
+        let sums = self.evaluate(link, at, states, CostGradient::merge, |rows, sums| rows.cost_gradient(sums, None))?;
         let cost;
         (cost, *gradient) = self.divide(sums);
         Ok(cost)

@@ -224,11 +224,11 @@ impl RowObjective<'_> {
 
     fn column_sums(&self, frame: &Frame) -> Result<ColumnSums, Error> {
         let n = self.samples().n_features();
-        let partition = self.samples().partition();
+        let partition = self.strip_partition();
         let states = (0..partition.n_chunks()).map(|_| ColumnSums::zeros(n));
         let nowhere = Parameters::zeros(n);
-        self.pass(&partition, &nowhere, states, ColumnSums::merge, |x, targets, _, scratch, sums| {
-            sums.add(&x.panel(0..x.n_rows(), &mut scratch.x), frame.scaling(), targets.sample_weight);
+        self.pass(partition, &nowhere, states, ColumnSums::merge, |x, targets, _, scratch, sums| {
+            kernel::column_sums(Rows::Matrix(x), targets.sample_weight, frame.scaling(), &mut scratch.strips, sums);
             true
         })
     }
@@ -254,20 +254,15 @@ impl RowObjective<'_> {
         frame: &Frame,
     ) -> Result<(f64, ColumnSums), Error> {
         let n = self.samples().n_features();
-        let partition = self.samples().partition();
+        let partition = self.strip_partition();
         let states = (0..partition.n_chunks()).map(|_| (CostGradient::zeros(n), ColumnSums::zeros(n)));
         let merge = |a: &mut (CostGradient, ColumnSums), b: &(CostGradient, ColumnSums)| {
             a.0.merge(&b.0);
             a.1.merge(&b.1);
         };
-        let (sums, columns) =
-            self.pass(&partition, at, states, merge, |x, targets, at, scratch, (sums, columns)| {
-                let panel = x.panel(0..x.n_rows(), &mut scratch.x);
-                let rows = Rows::over(x, panel);
-                let finite = kernel::cost_gradient(link, rows, targets, at, &mut scratch.strips, sums, None);
-                columns.add(&panel, frame.scaling(), targets.sample_weight);
-                finite
-            })?;
+        let (sums, columns) = self.evaluate(link, at, states, merge, |rows, (sums, columns)| {
+            rows.cost_gradient_column_sums(sums, columns, frame.scaling())
+        })?;
         let cost;
         (cost, *gradient) = self.divide(sums);
         Ok((cost, columns))

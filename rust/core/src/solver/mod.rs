@@ -66,6 +66,42 @@ pub(crate) struct Settings {
     pub(crate) hessians: bool,
 }
 
+impl Settings {
+    /// How much a step may still lower a cost at the end. A cost that falls to 0 for ever has to end somewhere.
+    fn promise(&self, cost: f64) -> f64 {
+        let square = self.tol * self.tol;
+        (square.max(1e-15) * cost.abs()).max(1e-6 * square)
+    }
+}
+
+/// Costs that differ by less, relatively, are equal.
+const ROUNDING: f64 = 1e-14;
+
+/// Notices when rounding errors are all that changes.
+struct Progress {
+    cost: f64,
+    size: f64,
+    n_without: usize,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { cost: f64::INFINITY, size: f64::INFINITY, n_without: 0 }
+    }
+}
+
+impl Progress {
+    const PATIENCE: usize = 8;
+
+    fn has_ended(&mut self, cost: f64, size: f64) -> bool {
+        let progress = cost < self.cost - ROUNDING * self.cost.abs() || size < 0.5 * self.size;
+        self.cost = self.cost.min(cost);
+        self.size = self.size.min(size);
+        self.n_without = if progress || self.cost == f64::INFINITY { 0 } else { self.n_without + 1 };
+        self.n_without >= Self::PATIENCE
+    }
+}
+
 /// What was found where it may be done without: only an interrupt is an error.
 fn unless_interrupted<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match found {

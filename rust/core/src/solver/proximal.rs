@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2};
 
 use super::coordinate_descent::{coordinate_descent, shrink, violation};
 use super::smooth::Smooth;
-use super::{Observer, Settings, Step, StopReason};
+use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
@@ -17,8 +17,6 @@ use crate::objective::{Hessian, Objective, RowObjective, Standardised};
 const MAX_COLUMNS: usize = 2048;
 const DECREASE: f64 = 1e-4;
 const MAX_TRIALS: usize = 40;
-/// Costs that differ by less, relatively, are equal.
-const ROUNDING: f64 = 1e-14;
 
 /// An objective `F = C + (l2/2) ‖w‖² + l1 ‖w‖₁` in standardised variables.
 struct Sparse<'r> {
@@ -54,6 +52,13 @@ impl Sparse<'_> {
 
     fn penalty(&self, at: &Parameters) -> f64 {
         at.weights.iter().zip(&self.lambda).map(|(u, lambda)| lambda * u.abs()).sum()
+    }
+
+    /// What a step changes of `F`, the smooth part as its slope says.
+    fn change(&self, from: &Place, step: &Parameters) -> f64 {
+        let mut moved = from.at.clone();
+        moved.add_scaled(1.0, step);
+        step.dot(&from.gradient) + self.penalty(&moved) - self.penalty(&from.at)
     }
 
     /// The largest violation of the conditions of a minimum.
@@ -118,19 +123,25 @@ struct Report<'a, 'r, 'o> {
 }
 
 impl Report<'_, '_, '_> {
-    /// Reports a place, and says whether to stop there.
-    fn look(&mut self, place: &Place) -> Result<Option<StopReason>, Error> {
+    /// Reports a place, where the next step promises to lower `F` by so much, and says whether to stop there.
+    fn look(&mut self, place: &Place, promised: f64) -> Result<Option<StopReason>, Error> {
         let outer = self.sparse.smooth.frame().leave(&place.at);
         let gradient_norm = self.sparse.gradient_norm(place);
         let step = Step { iteration: self.n_iter, parameters: &outer, cost: place.cost, gradient_norm };
         let wish = (self.observer)(&step)?;
-        if self.sparse.optimality(place) <= self.settings.tol {
+        // Small violations add up to something where columns are nearly dependent.
+        if self.sparse.optimality(place) <= self.settings.tol && promised <= self.settings.promise(place.cost) {
             return Ok(Some(StopReason::Tolerance));
         }
         if let ControlFlow::Break(reason) = wish {
             return Ok(Some(reason));
         }
         Ok((self.n_iter >= self.settings.max_iter).then_some(StopReason::MaxIter))
+    }
+
+    /// Why to stop where no step helps.
+    fn at_the_end(&self, place: &Place) -> StopReason {
+        if self.sparse.optimality(place) <= self.settings.tol { StopReason::Tolerance } else { StopReason::Rounding }
     }
 }
 
@@ -145,15 +156,21 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, 
     let (mut place, hessian) = sparse.place_and_hessian(start)?;
     let mut model = Model::new(&hessian);
     let mut fresh = true;
+    let mut progress = Progress::default();
     loop {
-        if let Some(reason) = course.look(&place)? {
+        let step = model.step(sparse, &place, course.settings.tol)?;
+        if let Some(reason) = course.look(&place, -sparse.change(&place, &step))? {
             return Ok((place, reason));
         }
         let before = sparse.optimality(&place);
-        let step = model.step(sparse, &place, course.settings.tol)?;
+        if progress.has_ended(place.cost, before) {
+            let reason = course.at_the_end(&place);
+            return Ok((place, reason));
+        }
         let Some(next) = line_search(sparse, &place, &step)? else {
             if fresh {
-                return Ok((place, StopReason::Rounding));
+                let reason = course.at_the_end(&place);
+                return Ok((place, reason));
             }
             let (here, hessian) = sparse.place_and_hessian(place.at)?;
             (place, model, fresh) = (here, Model::new(&hessian), true);
@@ -211,7 +228,7 @@ impl Model {
 fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<Option<Place>, Error> {
     let mut moved = from.at.clone();
     moved.add_scaled(1.0, step);
-    let promised = step.dot(&from.gradient) + sparse.penalty(&moved) - sparse.penalty(&from.at);
+    let promised = sparse.change(from, step);
     if promised.is_nan() || promised > ROUNDING * from.cost.abs() {
         return Ok(None);
     }
@@ -257,7 +274,7 @@ fn along_gradients(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result
     loop {
         // After a restart the place is the same.
         if (momentum > 1.0 || course.n_iter == 0)
-            && let Some(reason) = course.look(&place)?
+            && let Some(reason) = course.look(&place, 0.0)?
         {
             return Ok((place, reason));
         }
@@ -288,10 +305,14 @@ fn along_gradients(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result
             }
             length *= 0.5;
         }
-        let Some(next) = found else { return Ok((place, StopReason::Rounding)) };
+        let Some(next) = found else {
+            let reason = course.at_the_end(&place);
+            return Ok((place, reason));
+        };
         if next.cost > place.cost {
             if momentum == 1.0 {
-                return Ok((place, StopReason::Rounding));
+                let reason = course.at_the_end(&place);
+                return Ok((place, reason));
             }
             momentum = 1.0;
             ahead = place.clone();

@@ -9,19 +9,11 @@ use std::ops::ControlFlow;
 
 use super::factor::Factor;
 use super::plan::{FEW_DIGITS, FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
-use super::{Observer, Settings, Step, StopReason, unless_interrupted};
+use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective, Standardised};
-
-impl Settings {
-    /// How much a step may still lower a cost at the end. A cost that falls to 0 for ever has to end somewhere.
-    fn promise(&self, cost: f64) -> f64 {
-        let square = self.tol * self.tol;
-        (square.max(1e-15) * cost.abs()).max(1e-6 * square)
-    }
-}
 
 /// What is known of the curvature.
 pub(crate) enum Curvature {
@@ -72,8 +64,6 @@ const MEMORY: usize = 10;
 const DECREASE: f64 = 1e-4;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
-/// Costs that differ by less, relatively, are equal.
-const ROUNDING: f64 = 1e-14;
 const MAX_TRIALS: usize = 40;
 
 /// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature.
@@ -319,31 +309,6 @@ impl Memory {
 
 fn divide(vector: &Parameters, diagonal: &Parameters) -> Parameters {
     Parameters { weights: &vector.weights / &diagonal.weights, bias: vector.bias / diagonal.bias }
-}
-
-/// Notices when rounding errors are all that changes.
-struct Progress {
-    cost: f64,
-    size: f64,
-    n_without: usize,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { cost: f64::INFINITY, size: f64::INFINITY, n_without: 0 }
-    }
-}
-
-impl Progress {
-    const PATIENCE: usize = 8;
-
-    fn has_ended(&mut self, cost: f64, size: f64) -> bool {
-        let progress = cost < self.cost - ROUNDING * self.cost.abs() || size < 0.5 * self.size;
-        self.cost = self.cost.min(cost);
-        self.size = self.size.min(size);
-        self.n_without = if progress || self.cost == f64::INFINITY { 0 } else { self.n_without + 1 };
-        self.n_without >= Self::PATIENCE
-    }
 }
 
 /// The curvature at the minimum of a part, from some of the rows; none if they do not tell it. They are others than those

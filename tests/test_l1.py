@@ -213,3 +213,46 @@ def test_threads_change_no_bit(sparse_problem, cls):
     X = np.tile(X, (100, 1))
     fits = [cls(l1=0.03, n_threads=n).fit(X, y).coef_.tobytes() for n in (1, 2, 5)]
     assert len(set(fits)) == 1
+
+
+def nearly_dependent(rng):
+    X = rng.normal(size=(600, 7))
+    y = X @ rng.normal(size=7) + rng.normal(size=600)
+    X[:, 6] = X[:, 0] + 1e-4 * X[:, 6]
+    return X, y
+
+
+def few_rows(rng):
+    X = rng.normal(size=(40, 100))
+    return X, X[:, :3].sum(axis=1) + rng.normal(size=40)
+
+
+@pytest.mark.parametrize("data", [nearly_dependent, few_rows])
+def test_a_weak_penalty_arrives_where_columns_are_nearly_dependent(rng, data):
+    X, y = data(rng)
+    l1 = 1e-5 * 2 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / len(y)
+    model = LinearRegression(l1=l1, max_iter=50).fit(X, y)
+    lars = linear_model.LassoLars(alpha=l1 / 2, max_iter=5000).fit(X, y)
+
+    def cost(w, b):
+        return objective(X, y, w, b, "identity", "squared_error", np.ones(len(y)), l1, 0.0)
+
+    assert cost(model.coef_, model.intercept_) <= cost(lars.coef_, lars.intercept_) * (1 + 1e-11)
+
+
+def test_a_weak_penalty_on_classes_is_as_good_as_asked_for(rng):
+    X, y = few_rows(rng)
+    y = (y > 0).astype(int)
+    l1 = 1e-5 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / len(y)
+    loose, tight = (LogisticRegression(l1=l1, tol=tol).fit(X, y) for tol in (1e-6, 1e-12))
+    assert loose.history_.cost[-1] <= tight.history_.cost[-1] * (1 + 1e-10)
+
+
+@every_estimator
+def test_a_constant_column_gives_up_the_weight_it_starts_with(rng, cls):
+    X = rng.normal(size=(200, 4))
+    X[:, 2] = 3.0
+    y = (X[:, 0] + rng.normal(size=200) > 0).astype(int)
+    model = cls(l1=0.01).fit(X, y, coef_init=[0.5, -0.3, 0.7, 0.2])
+    assert np.ravel(model.coef_)[2] == 0
+    assert model.coef_ == pytest.approx(cls(l1=0.01).fit(X, y).coef_, abs=1e-4)

@@ -231,3 +231,47 @@ def test_rows_that_do_not_count_mislead_no_choice_of_scales(mean):
     model = LinearRegression().fit(X, y, sample_weight=share)
     assert model.coef_ == pytest.approx(expected, rel=1e-15 * mean + 1e-12)
     assert model.rank_ == 3
+
+
+@pytest.mark.parametrize("nearness", [1e-6, 3e-7, 1e-8, 1e-10])
+def test_log_loss_arrives_where_a_column_is_nearly_another(nearness):
+    """Products of such columns tell nothing of their difference, on which the classes depend."""
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(600, 3))
+    y = (parts.sum(axis=1) + rng.logistic(size=600) > 0).astype(float)
+    X = parts.copy()
+    X[:, 2] = X[:, 0] + nearness * parts[:, 2]
+    model = LogisticRegression()
+    weights, bias, warned = fitted(model, X, y)
+    assert not warned
+    assert model.history_.cost[-1] == pytest.approx(float(objective("log_loss", X, y, weights, bias)), rel=1e-7)
+    # The same model, of the difference itself as it was rounded.
+    easy = np.column_stack([X[:, :2], (X[:, 2] - X[:, 0]) / nearness])
+    least = objective("log_loss", easy, y, *fitted(LogisticRegression(tol=1e-12), easy, y)[:2])
+    # Weights of 1/nearness round what they add up to.
+    assert objective("log_loss", X, y, weights, bias) <= least * (1 + 1e-12 + 1e-17 / nearness)
+
+
+def test_exactly_dependent_columns_take_no_steps_by_qr():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(600, 4))
+    y = (X.sum(axis=1) + rng.logistic(size=600) > 0).astype(float)
+    alone = LogisticRegression().fit(X, y)
+    twice = LogisticRegression().fit(np.column_stack([X, X[:, 0] + X[:, 1]]), y)
+    assert twice.n_iter_ == alone.n_iter_
+    assert twice.history_.cost[-1] == pytest.approx(alone.history_.cost[-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("nearness", [1e-11, 2e-12])
+@pytest.mark.parametrize("seed", range(6))
+def test_least_squares_arrives_where_a_column_is_nearly_another(nearness, seed):
+    rng = np.random.default_rng(seed)
+    first, other = rng.normal(size=(2, 600))
+    y = first + other + rng.normal(size=600)
+    X = np.column_stack([first, first + nearness * other])
+    weights, bias, _ = fitted(LinearRegression(), X, y)
+    found = objective("squared_error", X, y, weights, bias)
+    easy = np.column_stack([first, (X[:, 1] - X[:, 0]) / nearness])
+    least = objective("squared_error", easy, y, *fitted(LinearRegression(), easy, y)[:2])
+    # Weights of 1/nearness round what they add up to.
+    assert found <= least * (1 + 1e-5)

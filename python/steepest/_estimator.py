@@ -178,6 +178,7 @@ class Estimator:
             If the classes can be told apart without error, so that the log loss has no minimum; it names the columns.
         RankWarning
             If columns are constant or combinations of others, so that the weights are not unique; it names them.
+            With more features than samples they never are without a penalty; `rank_` says so, and nothing is raised.
         """
         options = self._options()
         X_array = as_matrix(X)

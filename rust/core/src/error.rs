@@ -75,7 +75,7 @@ pub enum Error {
     },
 
     /// A target outside `[0, 1]` for the sigmoid model.
-    #[error("{argument} contains {value} at index {index}; the sigmoid model needs targets between 0 and 1")]
+    #[error("{argument} contains {} at index {index}; the sigmoid model needs targets between 0 and 1", short(*value))]
     TargetOutOfRange {
         /// The name of the vector.
         argument: &'static str,
@@ -86,7 +86,7 @@ pub enum Error {
     },
 
     /// A negative sample weight.
-    #[error("{argument} contains {value} at index {index}; weights must not be negative")]
+    #[error("{argument} contains {} at index {index}; weights must not be negative", short(*value))]
     NegativeWeight {
         /// The name of the vector.
         argument: &'static str,
@@ -104,7 +104,7 @@ pub enum Error {
     },
 
     /// A target that is neither of the classes 0 and 1.
-    #[error("{argument} contains {value} at index {index}; the classes are 0 and 1")]
+    #[error("{argument} contains {} at index {index}; the classes are 0 and 1", short(*value))]
     TargetNotAClass {
         /// The name of the vector.
         argument: &'static str,
@@ -163,6 +163,11 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// A number without rows of zeros.
+fn short(value: f64) -> String {
+    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
 }
 
 fn spell(value: f64) -> &'static str {

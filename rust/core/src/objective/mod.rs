@@ -11,7 +11,7 @@ pub(crate) use dual::Dual;
 pub(crate) use hessian::{Hessian, products_of_rows};
 pub(crate) use moments::Moments;
 pub(crate) use penalised::Penalised;
-pub(crate) use rows::RowObjective;
+pub(crate) use rows::{RowObjective, WorkingResponse};
 pub(crate) use standardised::{Spread, Standardised};
 
 use crate::error::Error;

@@ -3,13 +3,13 @@
 use std::iter::repeat_n;
 use std::ops::Range;
 
-use ndarray::ArrayView2;
+use ndarray::{Array1, ArrayView2};
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{CostGradient, Evaluation, Packed, Predictor, Rows, StripBuffers, Targets};
+use crate::kernel::{self, CostGradient, Evaluation, Packed, Predictor, Rows, StripBuffers, Targets};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -28,6 +28,12 @@ pub(crate) struct RowObjective<'a> {
     summary: Summary,
     partition: Partition,
     context: &'a Context<'a>,
+}
+
+/// A least squares problem: what each row's predictor should be, and how much that counts.
+pub(crate) struct WorkingResponse {
+    pub(crate) target: Array1<f64>,
+    pub(crate) weight: Array1<f64>,
 }
 
 /// Panels of what is packed strip by strip are so much longer, so that little time is lost between them.
@@ -175,6 +181,41 @@ impl<'a> RowObjective<'a> {
         Ok(cost)
     }
 
+    /// Newton's step from `at` for the log loss, as least squares of the linear predictors without their offset.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objective::cost`].
+    pub(crate) fn working_response(&self, at: &Parameters) -> Result<WorkingResponse, Error> {
+        /// A row whose sigmoid is flat would be moved to infinity.
+        const LONGEST: f64 = 1e6;
+        let m = self.samples.n_samples();
+        let mut response = WorkingResponse { target: Array1::zeros(m), weight: Array1::zeros(m) };
+        let partition = self.samples.partition();
+        let WorkingResponse { target, weight } = &mut response;
+        let [target, weight] = [target, weight].map(|of| of.as_slice_mut().expect("contiguous"));
+        let states = target.chunks_mut(partition.chunk_rows).zip(weight.chunks_mut(partition.chunk_rows));
+        let visit = |x: Matrix<'_>, targets: Targets<'_>, at: Predictor<'_>, scratch: &mut Scratch, state: &mut _| {
+            let (target, weight): &mut (&mut [f64], &mut [f64]) = state;
+            let target = target.split_off_mut(..x.n_rows()).expect("one a row");
+            let weight = weight.split_off_mut(..x.n_rows()).expect("one a row");
+            let Scratch { strips, x: buffer, slopes, .. } = scratch;
+            kernel::predict(&x.strip(0..x.n_rows(), buffer), at.weights, at.bias, target);
+            slopes.resize(x.n_rows(), 0.0);
+            let rows = Evaluation { link: SigmoidLogLoss, rows: Rows::Matrix(x), targets, at, buffers: strips };
+            let finite = rows.cost_slopes(&mut 0.0, slopes, weight);
+            for ((target, weight), slope) in target.iter_mut().zip(weight).zip(slopes) {
+                *weight = (*weight * *weight).max(slope.abs() / LONGEST);
+                if *weight > 0.0 {
+                    *target -= *slope / *weight;
+                }
+            }
+            finite
+        };
+        self.pass(&partition, at, states, |_, _| (), visit)?;
+        Ok(response)
+    }
+
     /// Cost and gradient: the sums, divided by that of the weights.
     pub(super) fn divide(&self, sums: CostGradient) -> (f64, Parameters) {
         let mut gradient = sums.gradient;
@@ -258,7 +299,7 @@ impl Objective for RowObjective<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array2};
+    use ndarray::Array2;
 
     use super::*;
 

@@ -71,6 +71,18 @@ impl Factor {
         Parameters { weights, bias }
     }
 
+    /// A direction that is left out of each step but for what the gradient says of the bias, if there is one: a sum of all of
+    /// these.
+    pub(crate) fn left_out(&self) -> Option<Parameters> {
+        let mut weights = &self.inverse.left_out()? * &self.inverse_root;
+        if weights.iter().all(|&weight| weight == 0.0) {
+            return None;
+        }
+        weights /= weights.dot(&weights).sqrt();
+        let bias = self.bias.map_or(0.0, |bias| -self.cross.dot(&weights) / bias);
+        Some(Parameters { weights, bias })
+    }
+
     /// The condition number of the scaled matrix; see [`Inverse::condition`].
     pub(crate) fn condition(&self) -> f64 {
         self.inverse.condition()
@@ -121,6 +133,14 @@ impl Inverse {
             Way::Cholesky(cholesky) => condition(cholesky),
             Way::Eigen(..) => f64::INFINITY,
         })
+    }
+
+    /// The sum of the eigenvectors of which a pseudo-inverse has nothing.
+    fn left_out(&self) -> Option<Array1<f64>> {
+        let Way::Eigen(vectors, inverses) = &self.way else { return None };
+        let n = inverses.len();
+        let left_out = |i: usize| (0..n).filter(|&k| inverses[k] == 0.0).map(|k| vectors[(i, k)]).sum::<f64>();
+        (self.rank < n).then(|| (0..n).map(left_out).collect())
     }
 
     pub(crate) fn apply(&self, column: &mut Mat<f64>) {

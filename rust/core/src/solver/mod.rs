@@ -10,6 +10,7 @@ mod plan;
 mod power_iteration;
 mod proximal;
 mod quasi_newton;
+mod reweighted;
 mod separation;
 mod smooth;
 mod wide;

@@ -155,34 +155,31 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, 
     let quadratic = sparse.smooth.rows().is_quadratic();
     let (mut place, hessian) = sparse.place_and_hessian(start)?;
     let mut model = Model::new(&hessian);
-    let mut fresh = true;
+    // Whether the model is of this place; and whether it has become too old to be of use.
+    let (mut fresh, mut slow) = (true, false);
     let mut progress = Progress::default();
     loop {
-        let step = model.step(sparse, &place, course.settings.tol)?;
+        let mut step = model.step(sparse, &place, course.settings.tol)?;
         if let Some(reason) = course.look(&place, -sparse.change(&place, &step))? {
             return Ok((place, reason));
         }
         let before = sparse.optimality(&place);
-        if progress.has_ended(place.cost, before) {
+        let ended = progress.has_ended(place.cost, before);
+        let mut next = if ended || slow { None } else { line_search(sparse, &place, &step)? };
+        if !ended && !fresh && next.is_none() {
+            let hessian;
+            (place, hessian) = sparse.place_and_hessian(place.at)?;
+            model = Model::new(&hessian);
+            step = model.step(sparse, &place, course.settings.tol)?;
+            next = line_search(sparse, &place, &step)?;
+        }
+        let Some(next) = next else {
             let reason = course.at_the_end(&place);
             return Ok((place, reason));
-        }
-        let Some(next) = line_search(sparse, &place, &step)? else {
-            if fresh {
-                let reason = course.at_the_end(&place);
-                return Ok((place, reason));
-            }
-            let (here, hessian) = sparse.place_and_hessian(place.at)?;
-            (place, model, fresh) = (here, Model::new(&hessian), true);
-            continue;
         };
         course.n_iter += 1;
         place = next;
-        fresh = false;
-        if !quadratic && sparse.optimality(&place) > (SLOW * before).max(course.settings.tol) {
-            let (here, hessian) = sparse.place_and_hessian(place.at)?;
-            (place, model, fresh) = (here, Model::new(&hessian), true);
-        }
+        (fresh, slow) = (false, !quadratic && sparse.optimality(&place) > SLOW * before);
     }
 }
 

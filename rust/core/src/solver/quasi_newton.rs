@@ -35,6 +35,14 @@ impl Curvature {
         }
     }
 
+    /// A direction of which the last Hessian tells nothing, if there is one.
+    pub(crate) fn left_out(&self) -> Option<Parameters> {
+        match self {
+            Self::Factored(factor) => factor.left_out(),
+            Self::OfSome { .. } | Self::Diagonal(_) => None,
+        }
+    }
+
     /// The precision in which the next Hessian is formed.
     fn precision(&self, n_features: usize) -> Precision {
         let known = n_features >= MANY_COLUMNS && self.condition().is_some_and(|condition| condition < FEW_DIGITS);

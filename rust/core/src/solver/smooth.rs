@@ -7,6 +7,7 @@ use super::factor::Factor;
 use super::quasi_newton::{
     Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
+use super::reweighted::{self, Reweighted};
 use super::separation::Margins;
 use super::{Observer, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
@@ -49,15 +50,28 @@ pub(crate) fn minimise(
     };
     let outcome = quasi_newton(&objective, start, settings, observer)?;
     let separating = separation(&objective, &outcome)?;
-    let Outcome { place, curvature, n_iter, stop_reason, .. } = outcome;
-    let stop_reason = if separating.is_some() { StopReason::Separation } else { stop_reason };
-    let condition = curvature.condition();
+    let arrived = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding);
+    let further = if arrived && separating.is_none() {
+        reweighted::go_on(&objective, l2, &outcome, settings, observer)?
+    } else {
+        None
+    };
+    let Outcome { place, curvature, mut n_iter, mut stop_reason, .. } = outcome;
+    let mut parameters = objective.frame().leave(&place.at);
+    let mut optimality = objective.optimality(&place.gradient);
+    if separating.is_some() {
+        stop_reason = StopReason::Separation;
+    }
+    if let Some(Reweighted { parameters: there, gradient, n_iter: n_there }) = further {
+        (parameters, n_iter, optimality) = (there, n_there, objective.optimality(&gradient));
+        stop_reason = if optimality <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
+    }
     Ok(Smooth {
-        parameters: objective.frame().leave(&place.at),
+        parameters,
         n_iter,
         stop_reason,
-        optimality: objective.optimality(&place.gradient),
-        condition,
+        optimality,
+        condition: curvature.condition(),
         separating: separating.unwrap_or_default(),
     })
 }

@@ -104,6 +104,11 @@ pub(crate) fn least_squares(
     })
 }
 
+/// What rounding errors leave of a column that is a combination of others, beside its length.
+fn rounding(n_rows: usize, n_cols: usize) -> f64 {
+    8.0 * f64::EPSILON * (n_cols as f64).max((n_rows as f64).sqrt())
+}
+
 /// The pivoted triangle of the columns divided by their lengths, and these lengths. Equal lengths are near the best
 /// scaling there is (van der Sluis 1969).
 fn factorise(problem: &Problem<'_>, context: &Context<'_>) -> Result<(Vec<f64>, Pivoted), Error> {
@@ -122,7 +127,7 @@ fn factorise(problem: &Problem<'_>, context: &Context<'_>) -> Result<(Vec<f64>, 
         column.iter_mut().for_each(|entry| *entry /= length);
     }
     let (m, n_features) = problem.samples.features().shape();
-    let rounding = 8.0 * f64::EPSILON * (n_features as f64).max((m as f64).sqrt());
+    let rounding = rounding(m, n_features);
     let root_sum = problem.weight_sum.sqrt();
     let floor = |(column, length): (&columns::Column, &f64)| {
         // Values differ from what they stand for by a rounding error of their own, before any arithmetic.

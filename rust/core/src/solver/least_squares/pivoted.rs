@@ -56,7 +56,7 @@ impl Pivoted {
             let diagonal = make_reflector(&mut reflector);
             entries.push(diagonal);
             let columns = waiting.iter_mut().map(|waiting| &mut waiting.entries[k..]).chain([&mut target[k..]]);
-            Arch::new().dispatch(Reflect { reflector: &reflector, columns });
+            reflect_each(&reflector, columns);
             pivoted.columns.push(entries);
             pivoted.kept.push(index);
         }
@@ -131,7 +131,7 @@ fn choose(waiting: &[Waiting], k: usize) -> Option<usize> {
 }
 
 /// Overwrites `a` by `v` with `(I − v vᵀ) a = α e₁`, `|v|² = 2`, and returns `α`.
-fn make_reflector(a: &mut [f64]) -> f64 {
+pub(super) fn make_reflector(a: &mut [f64]) -> f64 {
     let length = norm(a);
     if length == 0.0 {
         return 0.0;
@@ -142,6 +142,11 @@ fn make_reflector(a: &mut [f64]) -> f64 {
     a[0] -= diagonal;
     a.iter_mut().for_each(|a| *a /= root);
     diagonal
+}
+
+/// Overwrites each column `x` by `(I − v vᵀ) x`.
+pub(super) fn reflect_each<'c>(reflector: &[f64], columns: impl Iterator<Item = &'c mut [f64]>) {
+    Arch::new().dispatch(Reflect { reflector, columns });
 }
 
 struct Reflect<'a, I> {

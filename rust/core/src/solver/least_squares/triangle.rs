@@ -8,6 +8,8 @@ use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, re
 use faer::{Mat, MatMut, Par, Spec};
 
 use super::columns::{Block, Buffers, LANES, Problem};
+use super::pivoted::{make_reflector, norm, reflect_each};
+use super::rounding;
 use crate::context::Context;
 use crate::error::Error;
 use crate::pass::{Partition, run};
@@ -104,17 +106,85 @@ fn reduce(n: usize, parts: &[&Triangle]) -> Triangle {
 
 /// `R` of a matrix given by its columns, which are overwritten.
 fn triangularise(columns: &mut [f64], n_rows: usize, n: usize) -> Triangle {
-    let matrix = MatMut::from_column_major_slice_mut(columns, n_rows, n);
-    let block = recommended_block_size::<f64>(n_rows, n);
-    let mut coefficients = Mat::<f64>::zeros(block, n_rows.min(n));
-    // Chunks are worked on in parallel already, and the order of sums may not depend on the number of threads.
-    let parallel = Par::Seq;
-    let mut memory = MemBuffer::new(qr_in_place_scratch::<f64>(n_rows, n, block, parallel, Spec::default()));
-    qr_in_place(matrix, coefficients.as_mut(), parallel, MemStack::new(&mut memory), Spec::default());
+    let given = columns.to_vec();
+    let rank = reflect_by_blocks(columns, n_rows, n);
+    if rank < n.min(n_rows) && leaves_out_too_much(columns, n_rows, n) {
+        columns.copy_from_slice(&given);
+        reflect(columns, n_rows, n);
+    }
     let mut triangle = vec![0.0; n * n];
     for (j, column) in triangle.chunks_exact_mut(n).enumerate() {
         let present = (j + 1).min(n_rows);
         column[..present].copy_from_slice(&columns[j * n_rows..][..present]);
     }
     triangle
+}
+
+/// By faer, which returns the rank: a column whose rest is at most some multiple of `m` rounding errors is not reflected,
+/// and its row of the triangle is the next column's as well.
+fn reflect_by_blocks(columns: &mut [f64], n_rows: usize, n: usize) -> usize {
+    let matrix = MatMut::from_column_major_slice_mut(columns, n_rows, n);
+    let block = recommended_block_size::<f64>(n_rows, n);
+    let mut coefficients = Mat::<f64>::zeros(block, n_rows.min(n));
+    // Chunks are worked on in parallel already, and the order of sums may not depend on the number of threads.
+    let parallel = Par::Seq;
+    let mut memory = MemBuffer::new(qr_in_place_scratch::<f64>(n_rows, n, block, parallel, Spec::default()));
+    qr_in_place(matrix, coefficients.as_mut(), parallel, MemStack::new(&mut memory), Spec::default()).rank
+}
+
+/// Whether a column that was not reflected is more than a combination of those before and rounding errors.
+fn leaves_out_too_much(columns: &[f64], n_rows: usize, n: usize) -> bool {
+    /// As faer's.
+    const LEEWAY: f64 = 16.0;
+    let mut row = 0;
+    for column in columns.chunks_exact(n_rows) {
+        if row == n_rows {
+            return false;
+        }
+        let (rest, length) = (column[row].abs(), norm(&column[..=row]));
+        if rest > LEEWAY * (n_rows - row) as f64 * f64::EPSILON * length {
+            row += 1;
+        } else if rest > rounding(n_rows, n) * length {
+            return true;
+        }
+    }
+    false
+}
+
+/// By one reflection after another, of every column.
+fn reflect(columns: &mut [f64], n_rows: usize, n: usize) {
+    for k in 0..n.min(n_rows) {
+        let (done, rest) = columns.split_at_mut((k + 1) * n_rows);
+        let reflector = &mut done[k * n_rows..][k..];
+        let diagonal = make_reflector(reflector);
+        reflect_each(reflector, rest.chunks_exact_mut(n_rows).map(|column| &mut column[k..]));
+        reflector[0] = diagonal;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The second column is nearly the first; the third's share of their difference is known.
+    #[test]
+    fn a_column_that_is_nearly_a_combination_is_reflected_like_others() {
+        let (m, n) = (600, 3);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        for seed in 0..20 {
+            let noise = |i: usize| ((i + 1000 * seed) as f64 * 12.9898).sin() * 43758.5453 % 1.0;
+            let column = |first: usize| (first..first + m).map(noise).collect::<Vec<_>>();
+            let (a, rest, third) = (column(0), column(777_777), column(333_333));
+            let along = dot(&a, &rest) / dot(&a, &a);
+            let own: Vec<_> = rest.iter().zip(&a).map(|(rest, a)| rest - along * a).collect();
+            let expected = dot(&own, &third) / dot(&own, &own);
+            for nearness in [1e-3, 1e-11, 2e-12, 1e-12] {
+                let nearly: Vec<_> = a.iter().zip(&rest).map(|(a, rest)| a + nearness * rest).collect();
+                let r = triangularise(&mut [a.clone(), nearly, third.clone()].concat(), m, n);
+                let share = r[7] / r[4] * nearness;
+                // Rounding errors of the second column blur it.
+                assert!((share - expected).abs() < 1e-13 / nearness, "{seed}, {nearness}: {share} for {expected}");
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from steepest import (
     ConvergenceWarning,
@@ -200,3 +201,27 @@ def test_targets_that_are_all_alike_are_separated_by_no_column(rng):
         with pytest.warns(SeparationWarning, match="found the targets to be all 0 or all 1"):
             model = SigmoidRegression(loss="log_loss").fit(X, np.full(50, value))
         np.testing.assert_allclose(model.predict(X), value, atol=1e-5)
+
+
+@pytest.mark.parametrize("tol", [1e-6, 1e-12])
+@pytest.mark.parametrize(
+    ("digits", "columns"), [([0, 2, 4, 6, 8], [31, 40, 48, 56]), ([9], [8, 16, 24, 31, 40, 48, 56])]
+)
+def test_pixels_that_only_one_class_has_are_noticed(digits, columns, tol):
+    X, y = load_digits(return_X_y=True)
+    of_class = np.isin(y, digits)
+    for column in columns:
+        assert X[of_class, column].max() == 0 or X[~of_class, column].max() == 0
+    with pytest.warns(SeparationWarning):
+        model = LogisticRegression(tol=tol).fit(X, of_class)
+    assert model.stop_reason_ == "separation"
+
+
+def test_a_column_without_intercept_separates_about_0_alone(rng):
+    X = rng.normal(size=(300, 2))
+    y = (X[:, 0] + rng.logistic(size=300) > 0).astype(int)
+    X[:, 1] = np.where(y == 1, 2.0, 1.0)
+    model = LogisticRegression(fit_intercept=False).fit(X, y)
+    assert model.stop_reason_ == "tolerance"
+    with pytest.warns(SeparationWarning):
+        LogisticRegression().fit(X, y)

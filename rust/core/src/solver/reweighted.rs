@@ -22,7 +22,9 @@ const MAX_TRIALS: usize = 30;
 pub(super) struct Reweighted {
     /// In the data's own variables.
     pub(super) parameters: Parameters,
+    /// In standardised ones, as the last step.
     pub(super) gradient: Parameters,
+    pub(super) last_step: Parameters,
     pub(super) n_iter: usize,
 }
 
@@ -49,23 +51,25 @@ pub(super) fn go_on(
     }
     let mut n_iter = outcome.n_iter;
     let mut cost = outcome.place.cost;
-    let mut gradient = None;
+    let mut last = None;
     for _ in 0..MAX_STEPS {
         if n_iter >= settings.max_iter {
             break;
         }
         let Some((next, next_cost, next_gradient)) = step(objective, l2, &at, cost)? else { break };
         let decrease = cost - next_cost;
+        let mut last_step = next.clone();
+        last_step.add_scaled(-1.0, &at);
         (at, cost) = (next, next_cost);
         n_iter += 1;
         let gradient_norm = frame.leave_gradient(&next_gradient).norm();
-        gradient = Some(next_gradient);
+        last = Some((next_gradient, frame.enter(&last_step)));
         let wish = observer(&Step { iteration: n_iter, parameters: &at, cost, gradient_norm })?;
         if decrease <= ROUNDING * cost.abs() || matches!(wish, ControlFlow::Break(_)) {
             break;
         }
     }
-    Ok(gradient.map(|gradient| Reweighted { parameters: at, gradient, n_iter }))
+    Ok(last.map(|(gradient, last_step)| Reweighted { parameters: at, gradient, last_step, n_iter }))
 }
 
 /// A place that costs less, with its cost and gradient in standardised variables; none if there is none.

@@ -63,3 +63,59 @@ impl Margins {
         self.most = self.most.max(other.most);
     }
 }
+
+/// The least and the greatest value of a column in each of the classes 0 and 1.
+#[derive(Clone, Copy)]
+struct Extents([[f64; 2]; 2]);
+
+impl Extents {
+    const NONE: Self = Self([[f64::INFINITY, f64::NEG_INFINITY]; 2]);
+
+    fn take(&mut self, class: usize, [low, high]: [f64; 2]) {
+        let [least, most] = &mut self.0[class];
+        (*least, *most) = (least.min(low), most.max(high));
+    }
+
+    /// Whether values of the classes meet at one place at most; without an intercept at 0.
+    fn are_apart(&self, intercept: bool) -> bool {
+        let [[low_0, high_0], [low_1, high_1]] = self.0;
+        let apart = |below: f64, above: f64| below <= above && (intercept || below <= 0.0 && 0.0 <= above);
+        low_0.min(low_1) < high_0.max(high_1) && (apart(high_0, low_1) || apart(high_1, low_0))
+    }
+}
+
+/// The columns that tell the classes apart each by itself, for all rows or for those where it differs from one value.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(crate) fn separating_columns(rows: &RowObjective<'_>) -> Result<Vec<usize>, Error> {
+    let n = rows.samples().n_features();
+    let partition = rows.samples().partition();
+    let states = repeat_n(vec![Extents::NONE; n], partition.n_chunks());
+    let merge = |a: &mut Vec<Extents>, b: &Vec<Extents>| {
+        for (a, b) in a.iter_mut().zip(b) {
+            (0..2).for_each(|class| a.take(class, b.0[class]));
+        }
+    };
+    let extents = rows.pass(&partition, &rows.null_model(), states, merge, |x, targets, _, scratch, extents| {
+        let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+        for (i, &y) in targets.y.iter().enumerate() {
+            if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
+                continue;
+            }
+            for (extents, &value) in extents.iter_mut().zip(panel.row(i)) {
+                // A target between the classes belongs to both.
+                if y < 1.0 {
+                    extents.take(0, [value; 2]);
+                }
+                if y > 0.0 {
+                    extents.take(1, [value; 2]);
+                }
+            }
+        }
+        true
+    })?;
+    let apart = |(column, extents): (usize, &Extents)| extents.are_apart(rows.intercept()).then_some(column);
+    Ok(extents.iter().enumerate().filter_map(apart).collect())
+}

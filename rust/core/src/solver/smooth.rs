@@ -8,7 +8,7 @@ use super::quasi_newton::{
     Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
 use super::reweighted::{self, Reweighted};
-use super::separation::Margins;
+use super::separation::{Margins, separating_columns};
 use super::{Observer, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
@@ -49,22 +49,27 @@ pub(crate) fn minimise(
         None => begin(rows, l2, settings)?,
     };
     let outcome = quasi_newton(&objective, start, settings, observer)?;
-    let separating = separation(&objective, &outcome)?;
+    let mut separating = separation(&objective, &outcome)?;
     let arrived = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding);
     let further = if arrived && separating.is_none() {
         reweighted::go_on(&objective, l2, &outcome, settings, observer)?
     } else {
         None
     };
+    if let Some(Reweighted { parameters, last_step, .. }) = &further
+        && is_unpenalised(&objective)
+    {
+        separating = separated_along(&objective, last_step, parameters)?;
+    }
     let Outcome { place, curvature, mut n_iter, mut stop_reason, .. } = outcome;
     let mut parameters = objective.frame().leave(&place.at);
     let mut optimality = objective.optimality(&place.gradient);
-    if separating.is_some() {
-        stop_reason = StopReason::Separation;
-    }
-    if let Some(Reweighted { parameters: there, gradient, n_iter: n_there }) = further {
+    if let Some(Reweighted { parameters: there, gradient, n_iter: n_there, .. }) = further {
         (parameters, n_iter, optimality) = (there, n_there, objective.optimality(&gradient));
         stop_reason = if optimality <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
+    }
+    if separating.is_some() {
+        stop_reason = StopReason::Separation;
     }
     Ok(Smooth {
         parameters,
@@ -214,16 +219,10 @@ const LONG_STEP: f64 = 0.03;
 /// The columns along which the classes are separated; none if they are not. None are named where the bias does it alone.
 fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<Vec<usize>>, Error> {
     let rows = objective.rows();
-    let penalised = objective.penalty().iter().any(|&penalty| penalty > 0.0);
     let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
-    if rows.model() != Model::SigmoidLogLoss || penalised || !ended {
+    if rows.model() != Model::SigmoidLogLoss || !is_unpenalised(objective) || !ended {
         return Ok(None);
     }
-    let columns = |direction: &Parameters| {
-        let largest = direction.largest_entry();
-        let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
-        columns.map(|(column, _)| column).collect()
-    };
     let frame = objective.frame();
     let place = frame.leave(&outcome.place.at);
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
@@ -249,13 +248,40 @@ fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<
         newton = newton_step(objective, &outcome.place.at)?;
     }
     let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
-    // Such parts are small in any case, but not yet gone.
-    let margins = along(step)?;
-    if margins.most >= LONG_STEP && (margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4) {
-        return Ok(Some(columns(step)));
+    if let Some(columns) = separated_along(objective, step, &place)? {
+        return Ok(Some(columns));
     }
     let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
-    Ok(each_is_right.then(|| columns(&outcome.place.at)))
+    Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
+}
+
+fn is_unpenalised(objective: &Standardised<'_>) -> bool {
+    objective.penalty().iter().all(|&penalty| penalty == 0.0)
+}
+
+/// The columns of a step that separates the classes, standing at `place`, in the data's own variables.
+fn separated_along(
+    objective: &Standardised<'_>,
+    step: &Parameters,
+    place: &Parameters,
+) -> Result<Option<Vec<usize>>, Error> {
+    let margins = Margins::along(objective.rows(), &objective.frame().leave(step), place)?;
+    if margins.most < LONG_STEP {
+        return Ok(None);
+    }
+    // Parts that lead nowhere are small in any case, but not yet gone.
+    if margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4 {
+        return Ok(Some(columns_of(step)));
+    }
+    // Rows that are told apart by now may move back.
+    let columns = separating_columns(objective.rows())?;
+    Ok((!columns.is_empty()).then_some(columns))
+}
+
+fn columns_of(direction: &Parameters) -> Vec<usize> {
+    let largest = direction.largest_entry();
+    let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
+    columns.map(|(column, _)| column).collect()
 }
 
 /// A probability so near to 0 or 1 that few data sets give reason for it.

@@ -45,12 +45,64 @@ pub(crate) fn run_on(
         return work(interrupted);
     };
     let work = &work;
+    let here = processor::current();
     pool.in_place_scope(|scope| {
         for _ in 0..helpers {
-            scope.spawn(move |_| work(&|| false));
+            scope.spawn(move |_| {
+                processor::leave(here);
+                work(&|| false);
+            });
         }
         work(interrupted);
     });
+}
+
+/// Some systems wake a thread on the processor of the one that wakes it, and leave both there for milliseconds, as long as
+/// a pass takes.
+#[cfg(target_os = "linux")]
+mod processor {
+    use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+    pub(super) fn current() -> usize {
+        sched_getcpu()
+    }
+
+    /// Moves this thread to another of its processors, if it is on this one, and lets it go where it likes from there.
+    pub(super) fn leave(processor: usize) {
+        if sched_getcpu() != processor {
+            return;
+        }
+        let Ok(allowed) = sched_getaffinity(None) else { return };
+        let mut others = allowed;
+        others.unset(processor);
+        if others.count() > 0 && sched_setaffinity(None, &others).is_ok() {
+            // Which it could do a moment ago.
+            let _ = sched_setaffinity(None, &allowed);
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_thread_that_leaves_may_go_where_it_could() {
+            let before = sched_getaffinity(None).unwrap();
+            for _ in 0..100 {
+                leave(current());
+                assert_eq!(sched_getaffinity(None).unwrap(), before);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod processor {
+    pub(super) fn current() -> usize {
+        0
+    }
+
+    pub(super) fn leave(_: usize) {}
 }
 
 type Pools = Mutex<HashMap<usize, Arc<ThreadPool>>>;

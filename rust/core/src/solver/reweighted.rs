@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use super::least_squares::least_squares;
 use super::quasi_newton::Outcome;
 use super::separation::Margins;
-use super::{Observer, ROUNDING, Settings, Step};
+use super::{Observer, ROUNDING, Settings, Step, StopReason};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised, WorkingResponse};
@@ -41,9 +41,11 @@ pub(super) fn go_on(
     observer: &mut Observer<'_>,
 ) -> Result<Option<Reweighted>, Error> {
     let (rows, frame) = (objective.rows(), objective.frame());
-    let Some(left_out) = outcome.curvature.left_out().filter(|_| rows.model() == Model::SigmoidLogLoss) else {
+    let arrived = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding);
+    if rows.model() != Model::SigmoidLogLoss || !arrived {
         return Ok(None);
-    };
+    }
+    let Some(left_out) = outcome.curvature.left_out() else { return Ok(None) };
     let mut at = frame.leave(&outcome.place.at);
     let margins = Margins::along(rows, &frame.leave(&left_out), &at)?;
     if margins.least_share > -DEPENDENT {

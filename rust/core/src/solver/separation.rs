@@ -3,19 +3,117 @@
 
 use std::iter::repeat_n;
 
+use super::StopReason;
+use super::factor::Factor;
+use super::quasi_newton::{Curvature, Outcome};
 use crate::error::Error;
-use crate::model::Parameters;
-use crate::objective::RowObjective;
+use crate::kernel::Precision;
+use crate::model::{Model, Parameters};
+use crate::objective::{Objective, RowObjective, Standardised};
+
+/// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
+const LONG_STEP: f64 = 0.03;
+
+/// The columns along which the classes are separated; none if they are not. None are named where the bias does it alone.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(super) fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<Vec<usize>>, Error> {
+    let rows = objective.rows();
+    let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
+    if rows.model() != Model::SigmoidLogLoss || !is_unpenalised(objective) || !ended {
+        return Ok(None);
+    }
+    let frame = objective.frame();
+    let place = frame.leave(&outcome.place.at);
+    let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
+    let (unknown, known) = match outcome.curvature {
+        Curvature::Diagonal(_) => (true, false),
+        Curvature::OfSome { .. } => (false, false),
+        Curvature::Factored(_) => (false, true),
+    };
+    // A column of standard deviation 1 has no entry beyond √m.
+    let long = |step: &Parameters| step.norm() * (rows.samples().n_samples() as f64).sqrt() >= LONG_STEP;
+    if !unknown && !outcome.last_step.as_ref().is_some_and(long) {
+        return Ok(None);
+    }
+    // Without a Hessian of all rows steps are not free of parts that lead nowhere; and without any they are short, and large
+    // predictors make suspicious.
+    let margins_there = along(&outcome.place.at)?;
+    let mut newton = None;
+    if !known {
+        let suspicious = !unknown || margins_there.most > LARGE_PREDICTOR;
+        if !suspicious || rows.n_features() > MAX_COLUMNS {
+            return Ok(None);
+        }
+        newton = newton_step(objective, &outcome.place.at)?;
+    }
+    let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
+    if let Some(columns) = separated_along(objective, step, &place)? {
+        return Ok(Some(columns));
+    }
+    let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
+    Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
+}
+
+fn is_unpenalised(objective: &Standardised<'_>) -> bool {
+    objective.penalty().iter().all(|&penalty| penalty == 0.0)
+}
+
+/// The columns of a step that separates the classes, standing at `place`, in the data's own variables. A penalty lets nothing
+/// fall for ever.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(super) fn separated_along(
+    objective: &Standardised<'_>,
+    step: &Parameters,
+    place: &Parameters,
+) -> Result<Option<Vec<usize>>, Error> {
+    if !is_unpenalised(objective) {
+        return Ok(None);
+    }
+    let margins = Margins::along(objective.rows(), &objective.frame().leave(step), place)?;
+    if margins.most < LONG_STEP {
+        return Ok(None);
+    }
+    // Parts that lead nowhere are small in any case, but not yet gone.
+    if margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4 {
+        return Ok(Some(columns_of(step)));
+    }
+    // Rows that are told apart by now may move back.
+    let columns = separating_columns(objective.rows())?;
+    Ok((!columns.is_empty()).then_some(columns))
+}
+
+fn columns_of(direction: &Parameters) -> Vec<usize> {
+    let largest = direction.largest_entry();
+    let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
+    columns.map(|(column, _)| column).collect()
+}
+
+/// A probability so near to 0 or 1 that few data sets give reason for it.
+const LARGE_PREDICTOR: f64 = 8.0;
+/// More columns than this are not worth a Hessian for a diagnosis alone.
+const MAX_COLUMNS: usize = 1000;
+
+fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
+    let mut gradient = Parameters::zeros(at.n_features());
+    let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient, Precision::Double)?;
+    Ok(Factor::new(&hessian, objective.rows().intercept()).map(|factor| factor.step(&gradient)))
+}
 
 /// How a direction moves the predictors of rows: with their classes where a margin is positive.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Margins {
-    pub(crate) least: f64,
+pub(super) struct Margins {
+    pub(super) least: f64,
     /// The least, each beside the sum of the sizes of what it is the sum of.
-    pub(crate) least_share: f64,
+    pub(super) least_share: f64,
     /// The most, of rows that still have a cost where the search stands. A value far from all others of its column may
     /// move its row by any amount, and mean nothing.
-    pub(crate) most: f64,
+    pub(super) most: f64,
 }
 
 /// `exp(−300)` is nothing beside any other row's cost.
@@ -27,7 +125,7 @@ impl Margins {
     /// # Errors
     ///
     /// As a pass over the rows.
-    pub(crate) fn along(rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
+    pub(super) fn along(rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
         let partition = rows.samples().partition();
         let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
         let states = repeat_n(none, partition.n_chunks());
@@ -89,7 +187,7 @@ impl Extents {
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(crate) fn separating_columns(rows: &RowObjective<'_>) -> Result<Vec<usize>, Error> {
+fn separating_columns(rows: &RowObjective<'_>) -> Result<Vec<usize>, Error> {
     let n = rows.samples().n_features();
     let partition = rows.samples().partition();
     let states = repeat_n(vec![Extents::NONE; n], partition.n_chunks());

@@ -3,17 +3,15 @@
 
 use std::ops::ControlFlow;
 
-use super::factor::Factor;
 use super::quasi_newton::{
     Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
 use super::reweighted::{self, Reweighted};
-use super::separation::{Margins, separating_columns};
+use super::separation::{separated_along, separation};
 use super::{Observer, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
-use crate::kernel::Precision;
 use crate::model::{Model, Parameters};
-use crate::objective::{Objective, RowObjective, Spread, Standardised};
+use crate::objective::{RowObjective, Spread, Standardised};
 
 /// What is known at the end.
 pub(crate) struct Smooth {
@@ -50,35 +48,27 @@ pub(crate) fn minimise(
     };
     let outcome = quasi_newton(&objective, start, settings, observer)?;
     let mut separating = separation(&objective, &outcome)?;
-    let arrived = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding);
-    let further = if arrived && separating.is_none() {
-        reweighted::go_on(&objective, l2, &outcome, settings, observer)?
-    } else {
-        None
+    let mut found = Smooth {
+        parameters: objective.frame().leave(&outcome.place.at),
+        n_iter: outcome.n_iter,
+        stop_reason: outcome.stop_reason,
+        optimality: objective.optimality(&outcome.place.gradient),
+        condition: outcome.curvature.condition(),
+        separating: Vec::new(),
     };
-    if let Some(Reweighted { parameters, last_step, .. }) = &further
-        && is_unpenalised(&objective)
+    if separating.is_none()
+        && let Some(Reweighted { parameters, gradient, last_step, n_iter }) =
+            reweighted::go_on(&objective, l2, &outcome, settings, observer)?
     {
-        separating = separated_along(&objective, last_step, parameters)?;
+        separating = separated_along(&objective, &last_step, &parameters)?;
+        let optimality = objective.optimality(&gradient);
+        let stop_reason = if optimality <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
+        found = Smooth { parameters, n_iter, stop_reason, optimality, ..found };
     }
-    let Outcome { place, curvature, mut n_iter, mut stop_reason, .. } = outcome;
-    let mut parameters = objective.frame().leave(&place.at);
-    let mut optimality = objective.optimality(&place.gradient);
-    if let Some(Reweighted { parameters: there, gradient, n_iter: n_there, .. }) = further {
-        (parameters, n_iter, optimality) = (there, n_there, objective.optimality(&gradient));
-        stop_reason = if optimality <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
+    if let Some(columns) = separating {
+        (found.stop_reason, found.separating) = (StopReason::Separation, columns);
     }
-    if separating.is_some() {
-        stop_reason = StopReason::Separation;
-    }
-    Ok(Smooth {
-        parameters,
-        n_iter,
-        stop_reason,
-        optimality,
-        condition: curvature.condition(),
-        separating: separating.unwrap_or_default(),
-    })
+    Ok(found)
 }
 
 /// The objective, and where to start from.
@@ -211,86 +201,4 @@ fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<
     let (objective, start) = from_part(&rows, l2, 1.0 / n_rows as f64, settings)?;
     let Outcome { place, .. } = quasi_newton(&objective, start, settings, &mut unobserved)?;
     Ok(Some(Part { at: objective.frame().leave(&place.at), spread: objective.into_spread() }))
-}
-
-/// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
-const LONG_STEP: f64 = 0.03;
-
-/// The columns along which the classes are separated; none if they are not. None are named where the bias does it alone.
-fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<Vec<usize>>, Error> {
-    let rows = objective.rows();
-    let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
-    if rows.model() != Model::SigmoidLogLoss || !is_unpenalised(objective) || !ended {
-        return Ok(None);
-    }
-    let frame = objective.frame();
-    let place = frame.leave(&outcome.place.at);
-    let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
-    let (unknown, known) = match outcome.curvature {
-        Curvature::Diagonal(_) => (true, false),
-        Curvature::OfSome { .. } => (false, false),
-        Curvature::Factored(_) => (false, true),
-    };
-    // A column of standard deviation 1 has no entry beyond √m.
-    let long = |step: &Parameters| step.norm() * (rows.samples().n_samples() as f64).sqrt() >= LONG_STEP;
-    if !unknown && !outcome.last_step.as_ref().is_some_and(long) {
-        return Ok(None);
-    }
-    // Without a Hessian of all rows steps are not free of parts that lead nowhere; and without any they are short, and large
-    // predictors make suspicious.
-    let margins_there = along(&outcome.place.at)?;
-    let mut newton = None;
-    if !known {
-        let suspicious = !unknown || margins_there.most > LARGE_PREDICTOR;
-        if !suspicious || rows.n_features() > MAX_COLUMNS {
-            return Ok(None);
-        }
-        newton = newton_step(objective, &outcome.place.at)?;
-    }
-    let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
-    if let Some(columns) = separated_along(objective, step, &place)? {
-        return Ok(Some(columns));
-    }
-    let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
-    Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
-}
-
-fn is_unpenalised(objective: &Standardised<'_>) -> bool {
-    objective.penalty().iter().all(|&penalty| penalty == 0.0)
-}
-
-/// The columns of a step that separates the classes, standing at `place`, in the data's own variables.
-fn separated_along(
-    objective: &Standardised<'_>,
-    step: &Parameters,
-    place: &Parameters,
-) -> Result<Option<Vec<usize>>, Error> {
-    let margins = Margins::along(objective.rows(), &objective.frame().leave(step), place)?;
-    if margins.most < LONG_STEP {
-        return Ok(None);
-    }
-    // Parts that lead nowhere are small in any case, but not yet gone.
-    if margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4 {
-        return Ok(Some(columns_of(step)));
-    }
-    // Rows that are told apart by now may move back.
-    let columns = separating_columns(objective.rows())?;
-    Ok((!columns.is_empty()).then_some(columns))
-}
-
-fn columns_of(direction: &Parameters) -> Vec<usize> {
-    let largest = direction.largest_entry();
-    let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
-    columns.map(|(column, _)| column).collect()
-}
-
-/// A probability so near to 0 or 1 that few data sets give reason for it.
-const LARGE_PREDICTOR: f64 = 8.0;
-/// More columns than this are not worth a Hessian for a diagnosis alone.
-const MAX_COLUMNS: usize = 1000;
-
-fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
-    let mut gradient = Parameters::zeros(at.n_features());
-    let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient, Precision::Double)?;
-    Ok(Factor::new(&hessian, objective.rows().intercept()).map(|factor| factor.step(&gradient)))
 }

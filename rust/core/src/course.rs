@@ -1,15 +1,57 @@
-//! The course of a fit: what is recorded at each step, and when to stop by validation.
+//! The course of a fit: what is recorded at each step, when to stop by validation, and what comes of it.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::fit::Fit;
 use crate::history::History;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective};
 use crate::solver::{Step, StopReason};
+
+/// The outcome of a fit.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    /// The fitted parameters.
+    pub parameters: Parameters,
+    /// The number of iterations done. With early stopping the parameters may be from an earlier one,
+    /// [`History::best_iteration`].
+    pub n_iter: usize,
+    /// Why the fit ended.
+    pub stop_reason: StopReason,
+    /// The step size of gradient descent.
+    pub learning_rate: Option<f64>,
+    /// The largest entry of the objective's gradient where the columns have standard deviation 1.
+    pub optimality: Option<f64>,
+    /// The condition number of the Hessian, its diagonal scaled to 1, if one was formed.
+    pub condition: Option<f64>,
+    /// The number of linearly independent columns beside the constant, if it was found.
+    pub rank: Option<usize>,
+    /// Columns that are linear combinations of the others and the constant; only the first weights of such are unique.
+    pub dependent: Vec<usize>,
+    /// For [`StopReason::Separation`]: the columns that tell the classes apart.
+    pub separating: Vec<usize>,
+    /// What happened on the way.
+    pub history: History,
+}
+
+impl Fit {
+    pub(crate) fn new(parameters: Parameters, n_iter: usize, stop_reason: StopReason) -> Self {
+        Self {
+            parameters,
+            n_iter,
+            stop_reason,
+            learning_rate: None,
+            optimality: None,
+            condition: None,
+            rank: None,
+            dependent: Vec::new(),
+            separating: Vec::new(),
+            history: History::default(),
+        }
+    }
+}
 
 /// What is recorded on the way, and when to stop by it.
 pub(crate) struct Course<'a> {

@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use crate::context::Context;
-use crate::course::Course;
+use crate::course::{Course, Fit};
 use crate::error::Error;
-use crate::history::History;
 use crate::model::{Model, Parameters};
 use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective, Standardised};
 use crate::samples::Samples;
@@ -90,49 +89,6 @@ impl Default for FitOptions {
             l1: 0.0,
             l2: 0.0,
             precompute: Precompute::Auto,
-        }
-    }
-}
-
-/// The outcome of a fit.
-#[derive(Clone, Debug)]
-pub struct Fit {
-    /// The fitted parameters.
-    pub parameters: Parameters,
-    /// The number of iterations done. With early stopping the parameters may be from an earlier one,
-    /// [`History::best_iteration`].
-    pub n_iter: usize,
-    /// Why the fit ended.
-    pub stop_reason: StopReason,
-    /// The step size of gradient descent.
-    pub learning_rate: Option<f64>,
-    /// The largest entry of the objective's gradient where the columns have standard deviation 1.
-    pub optimality: Option<f64>,
-    /// The condition number of the Hessian, its diagonal scaled to 1, if one was formed.
-    pub condition: Option<f64>,
-    /// The number of linearly independent columns beside the constant, if it was found.
-    pub rank: Option<usize>,
-    /// Columns that are linear combinations of the others and the constant; only the first weights of such are unique.
-    pub dependent: Vec<usize>,
-    /// For [`StopReason::Separation`]: the columns that tell the classes apart.
-    pub separating: Vec<usize>,
-    /// What happened on the way.
-    pub history: History,
-}
-
-impl Fit {
-    fn new(parameters: Parameters, n_iter: usize, stop_reason: StopReason) -> Self {
-        Self {
-            parameters,
-            n_iter,
-            stop_reason,
-            learning_rate: None,
-            optimality: None,
-            condition: None,
-            rank: None,
-            dependent: Vec::new(),
-            separating: Vec::new(),
-            history: History::default(),
         }
     }
 }

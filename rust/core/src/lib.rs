@@ -54,9 +54,10 @@ mod solver;
 mod threads;
 
 pub use context::Context;
+pub use course::Fit;
 pub use error::Error;
 pub use evaluate::{class_probabilities, cost, cost_gradient, cost_gradient_hessian, forward};
-pub use fit::{Fit, FitOptions, LearningRate, Precompute, Solver, fit};
+pub use fit::{FitOptions, LearningRate, Precompute, Solver, fit};
 pub use history::History;
 pub use kernel::link::{log_loss, sigmoid};
 pub use matrix::{DType, Element, Matrix};

@@ -1,28 +1,12 @@
 //! The minimum of the linear model's objective without iterating towards it.
 
+use super::Exact;
 use super::least_squares::least_squares;
 use super::normal_equations::normal_equations;
 use super::wide::wide;
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective, Standardised};
-
-/// A minimum, with what is known of it.
-pub(crate) struct Exact {
-    pub(crate) parameters: Parameters,
-    /// The objective with all weights 0, and at the minimum.
-    pub(crate) costs: [f64; 2],
-    /// Euclidean norms of the gradient there.
-    pub(crate) gradient_norms: [f64; 2],
-    /// The largest entry of the gradient where columns and targets have standard deviation 1.
-    pub(crate) optimality: f64,
-    /// The condition number of the Hessian, its columns scaled alike; infinite where they are dependent.
-    pub(crate) condition: f64,
-    /// The number of linearly independent columns beside the constant.
-    pub(crate) rank: usize,
-    /// The other columns, where they are few.
-    pub(crate) dependent: Vec<usize>,
-}
 
 /// Up to so many numbers, every digit is worth its time.
 const FEW: usize = 4096;
@@ -73,9 +57,4 @@ fn certify(
         rank,
         dependent,
     })
-}
-
-/// A gradient's entry in units of the targets' standard deviation, the root of the cost without weights.
-pub(super) fn relative(entry: f64, null_cost: f64) -> f64 {
-    if entry == 0.0 { 0.0 } else { entry / null_cost.sqrt() }
 }

@@ -15,7 +15,7 @@ mod separation;
 mod smooth;
 mod wide;
 
-pub(crate) use exact::{Exact, exact};
+pub(crate) use exact::exact;
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
 pub(crate) use proximal::minimise_sparse;
@@ -119,4 +119,26 @@ pub(crate) struct Solution {
     pub(crate) gradient: Parameters,
     pub(crate) n_iter: usize,
     pub(crate) stop_reason: StopReason,
+}
+
+/// A minimum, with what is known of it.
+pub(crate) struct Exact {
+    pub(crate) parameters: Parameters,
+    /// The objective with all weights 0, and at the minimum.
+    pub(crate) costs: [f64; 2],
+    /// Euclidean norms of the gradient there.
+    pub(crate) gradient_norms: [f64; 2],
+    /// The largest entry of the gradient where columns and targets have standard deviation 1.
+    pub(crate) optimality: f64,
+    /// The condition number of the Hessian, its columns scaled alike; infinite where they are dependent.
+    pub(crate) condition: f64,
+    /// The number of linearly independent columns beside the constant.
+    pub(crate) rank: usize,
+    /// The other columns, where they are few.
+    pub(crate) dependent: Vec<usize>,
+}
+
+/// A gradient's entry in units of the targets' standard deviation, the root of the cost without weights.
+fn relative(entry: f64, null_cost: f64) -> f64 {
+    if entry == 0.0 { 0.0 } else { entry / null_cost.sqrt() }
 }

@@ -1,7 +1,7 @@
 //! Least squares by one pass: the Hessian is the same everywhere, so one step from anywhere arrives.
 
-use super::exact::{Exact, relative};
 use super::factor::Factor;
+use super::{Exact, relative};
 use crate::error::Error;
 use crate::frame::{self, Frame};
 use crate::kernel::Precision;

@@ -256,3 +256,10 @@ def test_a_constant_column_gives_up_the_weight_it_starts_with(rng, cls):
     model = cls(l1=0.01).fit(X, y, coef_init=[0.5, -0.3, 0.7, 0.2])
     assert np.ravel(model.coef_)[2] == 0
     assert model.coef_ == pytest.approx(cls(l1=0.01).fit(X, y).coef_, abs=1e-4)
+
+
+def test_a_start_where_the_sigmoid_is_flat_is_left(rng):
+    X, y = np.ones((300, 3)), (rng.random(300) < 0.5).astype(float)
+    model = SigmoidRegression(l1=1e-2).fit(X, y, coef_init=[1.0, 2.0, 3.0])
+    assert model.history_.cost[-1] <= 0.25
+    assert not model.coef_.any()

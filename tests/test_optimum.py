@@ -233,23 +233,55 @@ def test_rows_that_do_not_count_mislead_no_choice_of_scales(mean):
     assert model.rank_ == 3
 
 
-@pytest.mark.parametrize("nearness", [1e-6, 3e-7, 1e-8, 1e-10])
-def test_log_loss_arrives_where_a_column_is_nearly_another(nearness):
-    """Products of such columns tell nothing of their difference, on which the classes depend."""
-    rng = np.random.default_rng(0)
+def nearly_another(nearness, seed=0):
+    """Classes that depend on the difference of two columns, of which the products tell nothing."""
+    rng = np.random.default_rng(seed)
     parts = rng.normal(size=(600, 3))
     y = (parts.sum(axis=1) + rng.logistic(size=600) > 0).astype(float)
     X = parts.copy()
     X[:, 2] = X[:, 0] + nearness * parts[:, 2]
-    model = LogisticRegression()
-    weights, bias, warned = fitted(model, X, y)
-    assert not warned
-    assert model.history_.cost[-1] == pytest.approx(float(objective("log_loss", X, y, weights, bias)), rel=1e-7)
     # The same model, of the difference itself as it was rounded.
     easy = np.column_stack([X[:, :2], (X[:, 2] - X[:, 0]) / nearness])
-    least = objective("log_loss", easy, y, *fitted(LogisticRegression(tol=1e-12), easy, y)[:2])
+    return X, y, objective("log_loss", easy, y, *fitted(LogisticRegression(tol=1e-12), easy, y)[:2])
+
+
+@pytest.mark.parametrize(
+    ("nearness", "seed"), [(1e-6, 0), (3e-7, 0), (1e-8, 0), (3.4145488738336004e-08, 22), (1e-10, 0)]
+)
+@pytest.mark.parametrize("tol", [1e-6, 1e-8, 1e-10, 1e-12, 0])
+def test_log_loss_arrives_where_a_column_is_nearly_another(nearness, seed, tol):
+    X, y, least = nearly_another(nearness, seed)
+    model = LogisticRegression(tol=tol)
+    weights, bias, warned = fitted(model, X, y)
+    assert SeparationWarning.__name__ not in warned
+    if tol >= 1e-6:
+        assert not warned
+    assert model.history_.cost[-1] == pytest.approx(float(objective("log_loss", X, y, weights, bias)), rel=1e-7)
     # Weights of 1/nearness round what they add up to.
     assert objective("log_loss", X, y, weights, bias) <= least * (1 + 1e-12 + 1e-17 / nearness)
+
+
+def test_too_few_iterations_are_called_that_where_a_column_is_nearly_another():
+    X, y, least = nearly_another(1e-8)
+    n_iter = LogisticRegression().fit(X, y).n_iter_
+    assert n_iter > 5
+    for max_iter in range(1, n_iter):
+        model = LogisticRegression(max_iter=max_iter)
+        _, _, warned = fitted(model, X, y)
+        assert SeparationWarning.__name__ not in warned
+        assert model.n_iter_ == len(model.history_.cost) - 1
+        if model.history_.cost[-1] > least * (1 + 1e-8):
+            assert model.stop_reason_ == "max_iter"
+            assert not model.converged_
+
+
+def test_early_stopping_is_heeded_where_a_column_is_nearly_another():
+    X, y, _ = nearly_another(1e-8)
+    X_val, y_val, _ = nearly_another(1e-8, seed=51)
+    model = LogisticRegression(early_stopping=True, patience=2).fit(X, y, X_val=X_val, y_val=y_val)
+    costs = model.history_.validation_cost
+    best = int(np.argmin(costs))
+    assert len(costs) - 1 - best <= 2
 
 
 def test_exactly_dependent_columns_take_no_steps_by_qr():

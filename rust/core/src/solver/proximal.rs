@@ -93,12 +93,17 @@ pub(crate) fn minimise_sparse(
 ) -> Result<Smooth, Error> {
     let smooth = Standardised::new(rows, l2)?;
     let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
-    let start = start.map_or_else(|| rows.null_model(), |start| smooth.frame().enter(start));
+    let given = start.map(|start| smooth.frame().enter(start));
     let mut sparse = Sparse { smooth, lambda, unit: 1.0 };
     if rows.is_quadratic() {
         let null = sparse.place(rows.null_model())?;
         sparse.unit = if null.cost > 0.0 { null.cost.sqrt() } else { 1.0 };
     }
+    // A start that is worse than none may lie where the sigmoid is flat.
+    let start = match given {
+        Some(given) if sparse.place(given.clone())?.cost <= sparse.smooth.null_cost() => given,
+        _ => rows.null_model(),
+    };
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
     let (place, stop_reason) = if rows.n_features() <= MAX_COLUMNS {
         newton(&mut course, start)?

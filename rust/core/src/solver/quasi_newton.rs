@@ -36,7 +36,7 @@ impl Curvature {
     }
 
     /// A direction of which the last Hessian tells nothing, if there is one.
-    pub(crate) fn left_out(&self) -> Option<Parameters> {
+    fn left_out(&self) -> Option<Parameters> {
         match self {
             Self::Factored(factor) => factor.left_out(),
             Self::OfSome { .. } | Self::Diagonal(_) => None,
@@ -64,6 +64,10 @@ pub(crate) struct Outcome {
     pub(crate) stop_reason: StopReason,
     /// The last step that was taken.
     pub(crate) last_step: Option<Parameters>,
+    /// A direction of which the last Hessian that was formed tells nothing, if there is one.
+    pub(crate) left_out: Option<Parameters>,
+    /// Whether the observer wished to stop.
+    pub(crate) asked_to_stop: bool,
 }
 
 /// Pairs of steps and changes of the gradient that are remembered.
@@ -106,6 +110,7 @@ pub(crate) fn quasi_newton(
     let mut progress = Progress::default();
     let mut iteration = 0;
     let mut last_step = None;
+    let mut left_out = None;
     loop {
         let size = objective.optimality(&place.gradient);
         let outer = objective.frame().leave(&place.at);
@@ -123,6 +128,7 @@ pub(crate) fn quasi_newton(
         if ended && size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_)) {
             // It is what is known of the curvature that hides a descent: of a column, say, whose weight went where the
             // sigmoid is flat.
+            left_out = curvature.left_out();
             curvature = Curvature::Diagonal(objective.diagonal());
             (memory, rates, progress, ended) = Default::default();
             direction = memory.direction(&place.gradient, &curvature);
@@ -137,7 +143,17 @@ pub(crate) fn quasi_newton(
             (iteration >= settings.max_iter).then_some(StopReason::MaxIter)
         };
         if let Some(stop_reason) = stop_reason {
-            return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step });
+            let left_out = curvature.left_out().or(left_out);
+            let asked_to_stop = wish.is_break();
+            return Ok(Outcome {
+                place,
+                curvature,
+                n_iter: iteration,
+                stop_reason,
+                last_step,
+                left_out,
+                asked_to_stop,
+            });
         }
 
         let assumed = match curvature {
@@ -160,11 +176,22 @@ pub(crate) fn quasi_newton(
             let other = Curvature::Diagonal(objective.diagonal());
             searched = line_search(objective, &place, &memory.direction(&place.gradient, &other), None)?;
             if searched.is_some() {
+                left_out = curvature.left_out();
                 curvature = other;
             }
         }
         let Some((next, hessian)) = searched else {
-            return Ok(Outcome { place, curvature, n_iter: iteration, stop_reason: StopReason::Rounding, last_step });
+            let left_out = curvature.left_out().or(left_out);
+            let (stop_reason, asked_to_stop) = (StopReason::Rounding, false);
+            return Ok(Outcome {
+                place,
+                curvature,
+                n_iter: iteration,
+                stop_reason,
+                last_step,
+                left_out,
+                asked_to_stop,
+            });
         };
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);

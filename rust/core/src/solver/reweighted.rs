@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::least_squares::least_squares;
 use super::quasi_newton::Outcome;
-use super::separation::Margins;
+use super::separation::{Cancelling, Margins, separated_along};
 use super::{Observer, ROUNDING, Settings, Step, StopReason};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
@@ -22,10 +22,12 @@ const MAX_TRIALS: usize = 30;
 pub(super) struct Reweighted {
     /// In the data's own variables.
     pub(super) parameters: Parameters,
-    /// In standardised ones, as the last step.
+    /// In standardised ones.
     pub(super) gradient: Parameters,
-    pub(super) last_step: Parameters,
     pub(super) n_iter: usize,
+    pub(super) stop_reason: StopReason,
+    /// The columns of the last step, if the steps ended with one that separates the classes.
+    pub(super) separating: Option<Vec<usize>>,
 }
 
 /// From where Newton's method with products of columns ended, if a direction that it left out leads further.
@@ -42,36 +44,48 @@ pub(super) fn go_on(
 ) -> Result<Option<Reweighted>, Error> {
     let (rows, frame) = (objective.rows(), objective.frame());
     let arrived = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding);
-    if rows.model() != Model::SigmoidLogLoss || !arrived {
+    if rows.model() != Model::SigmoidLogLoss || !arrived || outcome.asked_to_stop {
         return Ok(None);
     }
-    let Some(left_out) = outcome.curvature.left_out() else { return Ok(None) };
+    let Some(left_out) = &outcome.left_out else { return Ok(None) };
     let mut at = frame.leave(&outcome.place.at);
-    let margins = Margins::along(rows, &frame.leave(&left_out), &at)?;
+    let margins = Margins::along(rows, &frame.leave(left_out), &at)?;
     if margins.least_share > -DEPENDENT {
         return Ok(None);
     }
     let mut n_iter = outcome.n_iter;
     let mut cost = outcome.place.cost;
-    let mut last = None;
-    for _ in 0..MAX_STEPS {
-        if n_iter >= settings.max_iter {
-            break;
+    let mut gradient = outcome.place.gradient.clone();
+    let mut last_step = None;
+    let last = (settings.max_iter).min(n_iter + MAX_STEPS);
+    let stopped = loop {
+        if n_iter >= last {
+            break Some(StopReason::MaxIter);
         }
-        let Some((next, next_cost, next_gradient)) = step(objective, l2, &at, cost)? else { break };
+        let Some((next, next_cost, next_gradient)) = step(objective, l2, &at, cost)? else { break None };
         let decrease = cost - next_cost;
-        let mut last_step = next.clone();
-        last_step.add_scaled(-1.0, &at);
-        (at, cost) = (next, next_cost);
+        let mut moved = next.clone();
+        moved.add_scaled(-1.0, &at);
+        last_step = Some(frame.enter(&moved));
+        (at, cost, gradient) = (next, next_cost, next_gradient);
         n_iter += 1;
-        let gradient_norm = frame.leave_gradient(&next_gradient).norm();
-        last = Some((next_gradient, frame.enter(&last_step)));
+        let gradient_norm = frame.leave_gradient(&gradient).norm();
         let wish = observer(&Step { iteration: n_iter, parameters: &at, cost, gradient_norm })?;
-        if decrease <= ROUNDING * cost.abs() || matches!(wish, ControlFlow::Break(_)) {
-            break;
+        if let ControlFlow::Break(reason) = wish {
+            break Some(reason);
         }
-    }
-    Ok(last.map(|(gradient, last_step)| Reweighted { parameters: at, gradient, last_step, n_iter }))
+        if decrease <= ROUNDING * cost.abs() {
+            break None;
+        }
+    };
+    // Before they end steps may be long, and separate nothing.
+    let separating = match &last_step {
+        Some(step) if stopped.is_none() => separated_along(objective, step, &at, Cancelling::Likely)?,
+        _ => None,
+    };
+    let arrived = objective.optimality(&gradient) <= settings.tol;
+    let stop_reason = stopped.unwrap_or(if arrived { StopReason::Tolerance } else { StopReason::Rounding });
+    Ok(Some(Reweighted { parameters: at, gradient, n_iter, stop_reason, separating }))
 }
 
 /// A place that costs less, with its cost and gradient in standardised variables; none if there is none.

@@ -50,11 +50,18 @@ pub(super) fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Res
         newton = newton_step(objective, &outcome.place.at)?;
     }
     let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
-    if let Some(columns) = separated_along(objective, step, &place)? {
+    if let Some(columns) = separated_along(objective, step, &place, Cancelling::Unlikely)? {
         return Ok(Some(columns));
     }
     let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
     Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
+}
+
+/// Whether a step's margins are small beside what they are the sum of, as along columns that are nearly dependent.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Cancelling {
+    Likely,
+    Unlikely,
 }
 
 fn is_unpenalised(objective: &Standardised<'_>) -> bool {
@@ -71,6 +78,7 @@ pub(super) fn separated_along(
     objective: &Standardised<'_>,
     step: &Parameters,
     place: &Parameters,
+    cancelling: Cancelling,
 ) -> Result<Option<Vec<usize>>, Error> {
     if !is_unpenalised(objective) {
         return Ok(None);
@@ -80,7 +88,8 @@ pub(super) fn separated_along(
         return Ok(None);
     }
     // Parts that lead nowhere are small in any case, but not yet gone.
-    if margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4 {
+    let share_tells = cancelling == Cancelling::Unlikely;
+    if margins.least >= -1e-4 * margins.most || share_tells && margins.least_share >= -1e-4 {
         return Ok(Some(columns_of(step)));
     }
     // Rows that are told apart by now may move back.

@@ -7,7 +7,7 @@ use super::quasi_newton::{
     Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
 use super::reweighted::{self, Reweighted};
-use super::separation::{separated_along, separation};
+use super::separation::separation;
 use super::{Observer, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
@@ -57,13 +57,11 @@ pub(crate) fn minimise(
         separating: Vec::new(),
     };
     if separating.is_none()
-        && let Some(Reweighted { parameters, gradient, last_step, n_iter }) =
-            reweighted::go_on(&objective, l2, &outcome, settings, observer)?
+        && let Some(further) = reweighted::go_on(&objective, l2, &outcome, settings, observer)?
     {
-        separating = separated_along(&objective, &last_step, &parameters)?;
-        let optimality = objective.optimality(&gradient);
-        let stop_reason = if optimality <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
-        found = Smooth { parameters, n_iter, stop_reason, optimality, ..found };
+        let Reweighted { parameters, gradient, n_iter, stop_reason, separating: columns } = further;
+        separating = columns;
+        found = Smooth { parameters, n_iter, stop_reason, optimality: objective.optimality(&gradient), ..found };
     }
     if let Some(columns) = separating {
         (found.stop_reason, found.separating) = (StopReason::Separation, columns);

@@ -2,7 +2,7 @@
 //! (Friedman, Hastie and Tibshirani, *Journal of Statistical Software* 33, 2010).
 
 use faer::Mat;
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 
 use super::factor::Inverse;
 use crate::context::Context;
@@ -122,17 +122,14 @@ fn step_within_signs(
         let right = Mat::from_fn(n, 1, |i, _| -(slope[active[i]] + lambda[active[i]] * u[active[i]].signum()));
         let Some(inverse) = (n > 0).then(|| Inverse::new(&products, SINGULAR)).flatten() else { break };
         n_sweeps += if inverse.rank < n { EIGEN } else { FACTOR } * (n * n) as f64 / u.len() as f64;
-        let mut direction = right.clone();
+        let at_rest = move_along(inverse.null_space(), &active, matrix, u, slope, lambda);
+        if at_rest.contains(&true) {
+            active = active.into_iter().zip(at_rest).filter_map(|(j, rests)| (!rests).then_some(j)).collect();
+            continue;
+        }
+        let mut direction = right;
         inverse.apply(&mut direction);
         let mut length = 1.0;
-        if inverse.rank < n {
-            // Along what is left the products tell no curvature, and only the penalty changes.
-            let left = &right - &products * &direction;
-            if left.norm_max() > SINGULAR.sqrt() * right.norm_max() {
-                length = f64::INFINITY;
-                direction = left;
-            }
-        }
         let mut leaves = None;
         for (i, &j) in active.iter().enumerate() {
             let reaches = -u[j] / direction[(i, 0)];
@@ -140,7 +137,7 @@ fn step_within_signs(
                 (length, leaves) = (reaches, Some(i));
             }
         }
-        if !length.is_finite() || !direction.norm_max().is_finite() {
+        if !direction.norm_max().is_finite() {
             break;
         }
         for (i, &j) in active.iter().enumerate() {
@@ -152,6 +149,58 @@ fn step_within_signs(
         active.remove(leaving);
     }
     Ok(n_sweeps as usize)
+}
+
+/// Moves active coordinates along directions of which the products tell no curvature, so that only the penalty falls, until
+/// the first of them reaches 0; then the others along what is left of these directions. Says which reached 0.
+fn move_along(
+    mut directions: Vec<Array1<f64>>,
+    active: &[usize],
+    matrix: &Array2<f64>,
+    u: &mut [f64],
+    slope: &mut [f64],
+    lambda: &[f64],
+) -> Vec<bool> {
+    let mut at_rest = vec![false; active.len()];
+    while !directions.is_empty() {
+        let down = |j: usize| -(slope[j] + lambda[j] * u[j].signum());
+        let right: Array1<f64> =
+            active.iter().zip(&at_rest).map(|(&j, &rests)| if rests { 0.0 } else { down(j) }).collect();
+        let mut direction = Array1::zeros(active.len());
+        for vector in &directions {
+            direction.scaled_add(vector.dot(&right), vector);
+        }
+        let largest = |vector: &Array1<f64>| vector.iter().fold(0.0_f64, |acc, entry| acc.max(entry.abs()));
+        let reaches = |i: usize| -u[active[i]] / direction[i];
+        let moving = (0..active.len()).filter(|&i| !at_rest[i] && reaches(i) > 0.0 && reaches(i).is_finite());
+        let first = moving.min_by(|&a, &b| reaches(a).total_cmp(&reaches(b)));
+        let Some(first) = first.filter(|_| largest(&direction) > SINGULAR.sqrt() * largest(&right)) else { break };
+        let length = reaches(first);
+        for (i, &j) in active.iter().enumerate().filter(|&(i, _)| !at_rest[i]) {
+            let step = if i == first { -u[j] } else { length * direction[i] };
+            u[j] += step;
+            add_row(matrix, j, step, slope);
+        }
+        at_rest[first] = true;
+        without_entry(&mut directions, first);
+    }
+    at_rest
+}
+
+/// Of orthonormal vectors makes one fewer, a basis of those of their combinations that are 0 at entry `i`.
+fn without_entry(vectors: &mut Vec<Array1<f64>>, i: usize) {
+    // A reflection of their coefficients leaves the entry to one of them alone.
+    let mut mirror: Array1<f64> = vectors.iter().map(|vector| vector[i]).collect();
+    let length = mirror.dot(&mirror).sqrt();
+    let Some(pivot) = (0..mirror.len()).max_by(|&a, &b| mirror[a].abs().total_cmp(&mirror[b].abs())) else { return };
+    if length > 0.0 {
+        mirror[pivot] += length.copysign(mirror[pivot]);
+        let factor = 2.0 / mirror.dot(&mirror);
+        let mut image = Array1::zeros(vectors[0].len());
+        vectors.iter().zip(&mirror).for_each(|(vector, &share)| image.scaled_add(share, vector));
+        vectors.iter_mut().zip(&mirror).for_each(|(vector, &share)| vector.scaled_add(-factor * share, &image));
+    }
+    vectors.swap_remove(pivot);
 }
 
 #[cfg(test)]

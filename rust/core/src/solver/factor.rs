@@ -74,7 +74,8 @@ impl Factor {
     /// A direction that is left out of each step but for what the gradient says of the bias, if there is one: a sum of all of
     /// these.
     pub(crate) fn left_out(&self) -> Option<Parameters> {
-        let mut weights = &self.inverse.left_out()? * &self.inverse_root;
+        let sum = self.inverse.null_space().into_iter().reduce(|sum, vector| sum + vector)?;
+        let mut weights = sum * &self.inverse_root;
         if weights.iter().all(|&weight| weight == 0.0) {
             return None;
         }
@@ -135,12 +136,12 @@ impl Inverse {
         })
     }
 
-    /// The sum of the eigenvectors of which a pseudo-inverse has nothing.
-    fn left_out(&self) -> Option<Array1<f64>> {
-        let Way::Eigen(vectors, inverses) = &self.way else { return None };
+    /// The eigenvectors of which a pseudo-inverse has nothing.
+    pub(crate) fn null_space(&self) -> Vec<Array1<f64>> {
+        let Way::Eigen(vectors, inverses) = &self.way else { return Vec::new() };
         let n = inverses.len();
-        let left_out = |i: usize| (0..n).filter(|&k| inverses[k] == 0.0).map(|k| vectors[(i, k)]).sum::<f64>();
-        (self.rank < n).then(|| (0..n).map(left_out).collect())
+        let left_out = (0..n).filter(|&k| inverses[k] == 0.0);
+        left_out.map(|k| (0..n).map(|i| vectors[(i, k)]).collect()).collect()
     }
 
     pub(crate) fn apply(&self, column: &mut Mat<f64>) {

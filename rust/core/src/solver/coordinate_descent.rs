@@ -129,26 +129,40 @@ fn step_within_signs(
         }
         let mut direction = right;
         inverse.apply(&mut direction);
-        let mut length = 1.0;
-        let mut leaves = None;
-        for (i, &j) in active.iter().enumerate() {
-            let reaches = -u[j] / direction[(i, 0)];
-            if reaches > 0.0 && reaches < length {
-                (length, leaves) = (reaches, Some(i));
-            }
-        }
         if !direction.norm_max().is_finite() {
             break;
         }
-        for (i, &j) in active.iter().enumerate() {
-            let step = if leaves == Some(i) { -u[j] } else { length * direction[(i, 0)] };
-            u[j] += step;
-            add_row(matrix, j, step, slope);
-        }
-        let Some(leaving) = leaves else { break };
+        let Some(leaving) = advance(direction.col_as_slice(0), 1.0, &active, matrix, u, slope) else { break };
         active.remove(leaving);
     }
     Ok(n_sweeps as usize)
+}
+
+/// Moves active coordinates along a direction as far as `length`, or until the first of them reaches 0, which is returned;
+/// not at all if none does and the length is infinite.
+fn advance(
+    direction: &[f64],
+    mut length: f64,
+    active: &[usize],
+    matrix: &Array2<f64>,
+    u: &mut [f64],
+    slope: &mut [f64],
+) -> Option<usize> {
+    let mut first = None;
+    for (i, (&j, along)) in active.iter().zip(direction).enumerate() {
+        let reaches = -u[j] / along;
+        if reaches > 0.0 && reaches < length {
+            (length, first) = (reaches, Some(i));
+        }
+    }
+    if length.is_finite() {
+        for (i, (&j, along)) in active.iter().zip(direction).enumerate().filter(|(_, (_, along))| **along != 0.0) {
+            let step = if first == Some(i) { -u[j] } else { length * along };
+            u[j] += step;
+            add_row(matrix, j, step, slope);
+        }
+    }
+    first
 }
 
 /// Moves active coordinates along directions of which the products tell no curvature, so that only the penalty falls, until
@@ -171,16 +185,13 @@ fn move_along(
             direction.scaled_add(vector.dot(&right), vector);
         }
         let largest = |vector: &Array1<f64>| vector.iter().fold(0.0_f64, |acc, entry| acc.max(entry.abs()));
-        let reaches = |i: usize| -u[active[i]] / direction[i];
-        let moving = (0..active.len()).filter(|&i| !at_rest[i] && reaches(i) > 0.0 && reaches(i).is_finite());
-        let first = moving.min_by(|&a, &b| reaches(a).total_cmp(&reaches(b)));
-        let Some(first) = first.filter(|_| largest(&direction) > SINGULAR.sqrt() * largest(&right)) else { break };
-        let length = reaches(first);
-        for (i, &j) in active.iter().enumerate().filter(|&(i, _)| !at_rest[i]) {
-            let step = if i == first { -u[j] } else { length * direction[i] };
-            u[j] += step;
-            add_row(matrix, j, step, slope);
+        if largest(&direction) <= SINGULAR.sqrt() * largest(&right) {
+            break;
         }
+        // But for rounding errors it is 0 there.
+        direction.iter_mut().zip(&at_rest).filter(|(_, rests)| **rests).for_each(|(entry, _)| *entry = 0.0);
+        let along = direction.as_slice().expect("contiguous");
+        let Some(first) = advance(along, f64::INFINITY, active, matrix, u, slope) else { break };
         at_rest[first] = true;
         without_entry(&mut directions, first);
     }

@@ -111,7 +111,7 @@ pub(crate) fn quasi_newton(
     let mut iteration = 0;
     let mut last_step = None;
     let mut left_out = None;
-    loop {
+    let (stop_reason, asked_to_stop) = loop {
         let size = objective.optimality(&place.gradient);
         let outer = objective.frame().leave(&place.at);
         let gradient_norm = objective.frame().leave_gradient(&place.gradient).norm();
@@ -143,17 +143,7 @@ pub(crate) fn quasi_newton(
             (iteration >= settings.max_iter).then_some(StopReason::MaxIter)
         };
         if let Some(stop_reason) = stop_reason {
-            let left_out = curvature.left_out().or(left_out);
-            let asked_to_stop = wish.is_break();
-            return Ok(Outcome {
-                place,
-                curvature,
-                n_iter: iteration,
-                stop_reason,
-                last_step,
-                left_out,
-                asked_to_stop,
-            });
+            break (stop_reason, wish.is_break());
         }
 
         let assumed = match curvature {
@@ -181,17 +171,7 @@ pub(crate) fn quasi_newton(
             }
         }
         let Some((next, hessian)) = searched else {
-            let left_out = curvature.left_out().or(left_out);
-            let (stop_reason, asked_to_stop) = (StopReason::Rounding, false);
-            return Ok(Outcome {
-                place,
-                curvature,
-                n_iter: iteration,
-                stop_reason,
-                last_step,
-                left_out,
-                asked_to_stop,
-            });
+            break (StopReason::Rounding, false);
         };
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);
@@ -211,7 +191,9 @@ pub(crate) fn quasi_newton(
         last_step = Some(step);
         place = next;
         iteration += 1;
-    }
+    };
+    let left_out = curvature.left_out().or(left_out);
+    Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step, left_out, asked_to_stop })
 }
 
 fn evaluate(

@@ -3,9 +3,9 @@
 
 use pulp::Simd;
 
-use super::reduce::{GROUP, sum_each};
+use super::reduce::sum_each;
 use super::registers;
-use crate::matrix::{Columns, prefetch};
+use crate::matrix::{Columns, GROUP, prefetch};
 
 /// Calls `$function` with the number of columns, up to that of a group, as a constant.
 macro_rules! by_columns {

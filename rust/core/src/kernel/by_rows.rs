@@ -3,9 +3,9 @@
 
 use pulp::Simd;
 
-use super::reduce::{GROUP, sum_each};
+use super::reduce::sum_each;
 use super::registers;
-use crate::matrix::{CACHE_LINE, Panel, prefetch};
+use crate::matrix::{CACHE_LINE, GROUP, Panel, prefetch};
 
 /// `z_i = x_i · w + b` for each row of the panel.
 ///
@@ -18,13 +18,13 @@ pub(super) fn predict<S: Simd>(simd: S, panel: &Panel<'_>, weights: &[f64], bias
     let n_whole = groups.len() * GROUP;
     for (group, z) in groups.iter_mut().enumerate() {
         let first = group * GROUP;
-        *z = sum_each(simd, products(simd, panel.block(first), weights, &Half::first(panel, first)));
+        *z = sum_each(simd, products(simd, panel.block(first), weights, Half::first(panel, first)));
         z.iter_mut().for_each(|z| *z += bias);
     }
     if !rest.is_empty() {
         let mut sums = [simd.splat_f64s(0.0); GROUP];
         for (i, sums) in sums[..rest.len()].iter_mut().enumerate() {
-            [*sums] = products(simd, panel.block(n_whole + i), weights, &Half::NOTHING);
+            [*sums] = products(simd, panel.block(n_whole + i), weights, Half::NOTHING);
         }
         rest.iter_mut().zip(sum_each(simd, sums)).for_each(|(z, sum)| *z = sum + bias);
     }
@@ -32,13 +32,16 @@ pub(super) fn predict<S: Simd>(simd: S, panel: &Panel<'_>, weights: &[f64], bias
 
 /// Half of what is asked for while a group of rows is worked on: one for the predictors, one for the gradient, so that
 /// memory is read all the time and no more is under way than the processor keeps account of.
+#[derive(Clone, Copy)]
 struct Half {
-    address: *const u8,
-    in_steps: bool,
+    /// So far behind each value of some rows of the group.
+    distance: Option<usize>,
+    first_row: usize,
 }
 
 impl Half {
-    const NOTHING: Self = Self { address: std::ptr::null(), in_steps: false };
+    const ROWS: usize = GROUP / 2;
+    const NOTHING: Self = Self { distance: None, first_row: 0 };
 
     #[inline(always)]
     fn first(panel: &Panel<'_>, row: usize) -> Self {
@@ -47,41 +50,40 @@ impl Half {
 
     #[inline(always)]
     fn second(panel: &Panel<'_>, row: usize) -> Self {
-        Self::of(panel, row, GROUP / 2)
+        Self::of(panel, row, Self::ROWS)
     }
 
     #[inline(always)]
-    fn of(panel: &Panel<'_>, row: usize, skip: usize) -> Self {
-        let rows = row + skip..row + skip + GROUP / 2;
-        if !panel.is_plain_ahead() {
-            // Narrow rows are few lines, and rows that lie apart are each a place of its own.
-            panel.ask_for(rows);
-            return Self::NOTHING;
+    fn of(panel: &Panel<'_>, row: usize, first_row: usize) -> Self {
+        let distance = panel.ahead();
+        if distance.is_none() {
+            // Narrow rows are few lines.
+            panel.ask_for(row + first_row..row + first_row + Self::ROWS);
         }
-        let address = panel.ahead(rows.start).unwrap_or(std::ptr::null());
-        Self { address, in_steps: !address.is_null() }
+        Self { distance, first_row }
     }
 
-    /// The share of the `j`th register of each of `R` rows.
+    /// The share of the `j`th register of each row.
     #[inline(always)]
-    fn step<S: Simd, const R: usize>(&self, j: usize) {
-        let n_bytes = const { R * size_of::<S::f64s>() / 2 };
-        for line in 0..n_bytes / CACHE_LINE {
-            prefetch(self.address.wrapping_add(j * n_bytes + line * CACHE_LINE));
+    fn step<V, const R: usize>(self, rows: &[&[V]; R], j: usize) {
+        if let Some(distance) = self.distance
+            && (j * size_of::<V>()).is_multiple_of(CACHE_LINE)
+        {
+            for row in &rows[self.first_row..self.first_row + Self::ROWS] {
+                prefetch((&raw const row[j]).cast::<u8>().wrapping_add(distance));
+            }
         }
     }
 }
 
 /// For each row what adds up to `x_i · w`.
 #[inline(always)]
-fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64], ahead: &Half) -> [S::f64s; R] {
+fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64], ahead: Half) -> [S::f64s; R] {
     let (w, w_tail) = S::as_simd_f64s(weights);
     let (rows, tails) = registers::<S, R>(rows, w.len(), w_tail.len());
     let mut sums = [simd.splat_f64s(0.0); R];
     for (j, &w) in w.iter().enumerate() {
-        if ahead.in_steps {
-            ahead.step::<S, R>(j);
-        }
+        ahead.step(&rows, j);
         for (sum, row) in sums.iter_mut().zip(rows) {
             *sum = simd.mul_add_e_f64s(row[j], w, *sum);
         }
@@ -102,22 +104,20 @@ pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gra
     let (groups, rest) = slope.as_chunks::<GROUP>();
     for (group, slopes) in groups.iter().enumerate() {
         let first = group * GROUP;
-        add_rows(simd, panel.block(first), *slopes, gradient, &Half::second(panel, first));
+        add_rows(simd, panel.block(first), *slopes, gradient, Half::second(panel, first));
     }
     for (i, &slope) in rest.iter().enumerate() {
-        add_rows(simd, panel.block(groups.len() * GROUP + i), [slope], gradient, &Half::NOTHING);
+        add_rows(simd, panel.block(groups.len() * GROUP + i), [slope], gradient, Half::NOTHING);
     }
 }
 
 #[inline(always)]
-fn add_rows<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], slopes: [f64; R], gradient: &mut [f64], ahead: &Half) {
+fn add_rows<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], slopes: [f64; R], gradient: &mut [f64], ahead: Half) {
     let (g, g_tail) = S::as_mut_simd_f64s(gradient);
     let (rows, tails) = registers::<S, R>(rows, g.len(), g_tail.len());
     let slopes = slopes.map(|slope| simd.splat_f64s(slope));
     for (j, g) in g.iter_mut().enumerate() {
-        if ahead.in_steps {
-            ahead.step::<S, R>(j);
-        }
+        ahead.step(&rows, j);
         let mut sum = *g;
         for (row, slope) in rows.iter().zip(slopes) {
             sum = simd.mul_add_e_f64s(row[j], slope, sum);

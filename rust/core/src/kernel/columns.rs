@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::{Scaling, registers};
-use crate::matrix::{Columns, Panel, Strip};
+use crate::matrix::{Columns, GROUP, Panel, Strip};
 
 /// `Σ s x̃` and `Σ s x̃²` of each column, with `x̃ = (x − c) / s`.
 #[derive(Clone, Debug)]
@@ -38,8 +38,6 @@ impl ColumnSums {
     }
 }
 
-const ROWS: usize = 8;
-
 #[inline(always)]
 fn add_panel<S: Simd>(
     simd: S,
@@ -48,9 +46,9 @@ fn add_panel<S: Simd>(
     sample_weight: Option<&[f64]>,
     sums: &mut ColumnSums,
 ) {
-    let whole = panel.n_rows() - panel.n_rows() % ROWS;
-    for first in (0..whole).step_by(ROWS) {
-        let weights = sample_weight.map(|weights| weights[first..].first_chunk::<ROWS>().expect("a weight a row"));
+    let whole = panel.n_rows() - panel.n_rows() % GROUP;
+    for first in (0..whole).step_by(GROUP) {
+        let weights = sample_weight.map(|weights| weights[first..].first_chunk::<GROUP>().expect("a weight a row"));
         add_rows(simd, panel.block(first), weights, scaling, sums);
     }
     for row in whole..panel.n_rows() {

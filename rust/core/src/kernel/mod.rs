@@ -8,10 +8,9 @@ mod gram;
 pub(crate) mod link;
 mod packed;
 mod reduce;
+mod strips;
 #[cfg(test)]
 mod tests;
-
-use std::ops::Range;
 
 pub(crate) use columns::ColumnSums;
 use exponential::exp_of_negative;
@@ -19,8 +18,9 @@ pub(crate) use gram::{Next, Tiles};
 use link::Link;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 use pulp::{Arch, Simd, WithSimd};
+pub(crate) use strips::{Rows, StripBuffers};
 
-use crate::matrix::{CACHE_LINE, FEW_COLUMNS, Matrix, Panel, Strip, prefetch};
+use crate::matrix::Strip;
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -53,57 +53,6 @@ pub(crate) struct Predictor<'p> {
     pub(crate) weights: &'p [f64],
     pub(crate) bias: f64,
     pub(crate) offset: Option<&'p [f64]>,
-}
-
-/// Rows that a kernel goes through, a strip at a time.
-#[derive(Clone, Copy)]
-pub(crate) enum Rows<'p> {
-    /// Packed, where they have to be, strip by strip.
-    Matrix(Matrix<'p>),
-    Panel(Panel<'p>),
-}
-
-impl<'p> Rows<'p> {
-    /// Rows that a panel has been made of as well.
-    pub(crate) fn over(matrix: Matrix<'p>, panel: Panel<'p>) -> Self {
-        if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix) } else { Self::Panel(panel) }
-    }
-
-    fn shape(&self) -> (usize, usize) {
-        match self {
-            Self::Matrix(matrix) => matrix.shape(),
-            Self::Panel(panel) => (panel.n_rows(), panel.n_cols()),
-        }
-    }
-
-    /// Rows that make a strip.
-    fn strip_rows(&self) -> usize {
-        match self {
-            Self::Matrix(matrix) if matrix.is_by_columns() => strip_rows_of_columns(matrix.n_cols()),
-            _ => strip_rows(self.shape().1),
-        }
-    }
-
-    /// The rows of each strip.
-    fn strips(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (n_rows, strip_rows) = (self.shape().0, self.strip_rows());
-        (0..n_rows).step_by(strip_rows).map(move |start| start..(start + strip_rows).min(n_rows))
-    }
-
-    fn strip<'s>(&'s self, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
-        match self {
-            Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
-            Self::Panel(panel) => Strip::Rows(panel.rows(rows)),
-        }
-    }
-}
-
-/// Room for one strip.
-#[derive(Default)]
-pub(crate) struct StripBuffers {
-    x: Vec<f64>,
-    z: Vec<f64>,
-    costs: Vec<f64>,
 }
 
 /// What a cost and its derivatives are of, over some rows. Each method adds what it is named for, weighted, and returns
@@ -185,22 +134,28 @@ impl<L: Link> WithSimd for Strips<'_, L> {
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { of, cost, mut derivative, mut roots } = self;
         let Evaluation { link, rows: all, targets, at, buffers } = of;
-        let StripBuffers { x, z, costs } = buffers;
+        let StripBuffers { x, z, costs, ordered } = buffers;
+        let order = all.order();
+        let targets = Targets {
+            y: order.of(targets.y, &mut ordered.y),
+            sample_weight: targets.sample_weight.map(|weights| order.of(weights, &mut ordered.sample_weight)),
+        };
+        let offset = at.offset.map(|offset| order.of(offset, &mut ordered.offset));
         z.resize(all.strip_rows(), 0.0);
         costs.resize(all.strip_rows(), 0.0);
         let without_weights =
             matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
         let mut finite = true;
-        for rows in all.strips() {
-            ask_for_more(targets.y, &rows);
-            let strip = all.strip(rows.clone(), x);
+        for rows in all.strips(order) {
+            order.ask_for_more(targets.y, &rows);
+            let strip = all.strip(order, rows.clone(), x);
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
             if without_weights {
                 z.fill(at.bias);
             } else {
                 finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z }.with_simd(simd);
             }
-            if let Some(offset) = at.offset {
+            if let Some(offset) = offset {
                 finite &= add(&offset[rows.clone()], z);
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
@@ -219,6 +174,12 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 }
                 Derivative::Slopes(slopes) => slopes[rows].copy_from_slice(z),
             }
+        }
+        if let Derivative::Slopes(slopes) = derivative {
+            order.restore(slopes, &mut ordered.y);
+        }
+        if let Some(roots) = roots {
+            order.restore(roots, &mut ordered.y);
         }
         finite
     }
@@ -249,21 +210,13 @@ impl WithSimd for SumColumns<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { rows, sample_weight, scaling, buffers, sums } = self;
-        for strip in rows.strips() {
+        let StripBuffers { x, ordered, .. } = buffers;
+        let order = rows.order();
+        let sample_weight = sample_weight.map(|weights| order.of(weights, &mut ordered.sample_weight));
+        for strip in rows.strips(order) {
             let weights = sample_weight.map(|weights| &weights[strip.clone()]);
-            sums.add(simd, &rows.strip(strip, &mut buffers.x), scaling, weights);
+            sums.add(simd, &rows.strip(order, strip, x), scaling, weights);
         }
-    }
-}
-
-/// Some strips later as many values of a column as a strip has will be needed: too few at a time for the processor to
-/// foresee them.
-#[inline(always)]
-fn ask_for_more(column: &[f64], rows: &Range<usize>) {
-    const DISTANCE: usize = 4 << 10;
-    let address = column[rows.start..].as_ptr().cast::<u8>().wrapping_add(DISTANCE);
-    for line in (0..size_of::<f64>() * rows.len()).step_by(CACHE_LINE) {
-        prefetch(address.wrapping_add(line));
     }
 }
 
@@ -312,30 +265,6 @@ impl WithSimd for Accumulate<'_> {
             Strip::Columns(columns) => by_columns::accumulate(simd, columns, slope, gradient),
         }
     }
-}
-
-/// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
-/// time, beside everything else that is there.
-const STRIP_BYTES: usize = 8 << 10;
-const MIN_STRIP_ROWS: usize = 8;
-
-/// Rows of `n_cols` columns that make a strip.
-fn strip_rows(n_cols: usize) -> usize {
-    let strip_rows = (STRIP_BYTES / size_of::<f64>() / n_cols.max(1)).max(MIN_STRIP_ROWS);
-    strip_rows - strip_rows % MIN_STRIP_ROWS
-}
-
-/// The same where these lie column by column: many rows of some columns, for the nearest cache; or of more columns so many
-/// that each is some lines, unless that is too much for the second-level cache.
-fn strip_rows_of_columns(n_cols: usize) -> usize {
-    const NEAR_BYTES: usize = 16 << 10;
-    const MAX_BYTES: usize = 256 << 10;
-    const MIN_ROWS: usize = 64;
-    const ROWS: usize = 128;
-    let rows_in = |bytes: usize| bytes / size_of::<f64>() / n_cols.max(1);
-    let strip_rows = if rows_in(NEAR_BYTES) >= MIN_ROWS { rows_in(NEAR_BYTES) } else { rows_in(MAX_BYTES).min(ROWS) };
-    let strip_rows = strip_rows.max(MIN_STRIP_ROWS);
-    strip_rows - strip_rows % MIN_STRIP_ROWS
 }
 
 /// Adds an offset to linear predictors. Returns whether all are finite.

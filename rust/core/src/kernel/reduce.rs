@@ -3,8 +3,7 @@
 use pulp::Simd;
 use pulp::bytemuck::cast;
 
-/// Registers whose lanes are summed together.
-pub(super) const GROUP: usize = 8;
+use crate::matrix::GROUP;
 
 /// The sum of the lanes of each register.
 #[inline(always)]

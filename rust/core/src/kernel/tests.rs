@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::*;
+use crate::matrix::Matrix;
 use crate::simd_kind::SimdKind;
 
 fn values(shape: (usize, usize)) -> Array2<f64> {
@@ -82,15 +83,6 @@ fn rows_that_lie_apart_and_columns_give_the_same_bits() {
         let expected = products(apart.to_owned().view());
         assert_eq!(products(apart), expected, "{n_cols} columns");
         assert_eq!(products(fortran.view()), expected, "{n_cols} columns");
-    }
-}
-
-#[test]
-fn strips_hold_whole_groups_of_rows() {
-    for n_cols in 0..50_000 {
-        for rows in [strip_rows(n_cols), strip_rows_of_columns(n_cols)] {
-            assert!(rows >= MIN_STRIP_ROWS && rows.is_multiple_of(MIN_STRIP_ROWS), "{rows} of {n_cols} columns");
-        }
     }
 }
 

@@ -14,8 +14,8 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 pub use element::{DType, Element};
-use panel::Ahead;
-pub(crate) use panel::{Columns, Panel, Pieces, Strip};
+pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Strip};
+use panel::{Source, Strides};
 
 use crate::error::Error;
 
@@ -37,6 +37,12 @@ pub(crate) fn prefetch(_address: *const u8) {
         // SAFETY: a hint accesses nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(_address.cast()) };
     }
+}
+
+/// Fills `out` with values that lie row by row, column by column.
+pub(crate) fn transpose(values: &[f64], (n_rows, n_cols): (usize, usize), out: &mut Vec<f64>) {
+    let values = ArrayView2::from_shape((n_rows, n_cols), values).expect("as many values");
+    Matrix::from(values).transposed().pack(out);
 }
 
 /// A view of dense data of any layout and any [`DType`], never copied whole.
@@ -149,13 +155,31 @@ impl<'a> Matrix<'a> {
         let some = self.rows(rows);
         let shape = some.shape();
         if self.rows_are_plain_f64() {
-            let row_stride = self.row_stride / size_of::<f64>() as isize;
+            let strides = Strides::even(self.row_stride / size_of::<f64>() as isize);
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
-            return unsafe { Panel::new(some.data.cast(), shape, row_stride) }.with_ahead(some.ahead());
+            return unsafe { Panel::new(some.data.cast(), shape, strides) }.from(some.source());
         }
         some.pack(buffer);
+        let strides = Strides::even(self.n_cols as isize);
         // SAFETY: pack has just filled n_rows · n_cols values, borrowed for 'p.
-        unsafe { Panel::new(buffer.as_ptr(), shape, self.n_cols as isize) }.with_ahead(some.ahead())
+        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(some.source())
+    }
+
+    /// The rows of eight ranges, `rows` and those that follow it by `apart`, by twice that and so on, as a panel of groups
+    /// that have a row of each. Only where they need not be packed.
+    pub(crate) fn panel_of_lanes(&self, rows: Range<usize>, apart: usize) -> Panel<'a> {
+        assert!(self.rows_are_plain_f64() && rows.start <= rows.end && rows.end <= apart);
+        assert!(apart <= self.n_rows / GROUP);
+        let source = Source {
+            address: self.element(rows.start, 0),
+            row_bytes: self.n_cols * self.dtype.size(),
+            row_stride: self.row_stride * apart as isize,
+            ahead: self.row_stride.wrapping_mul(rows.len() as isize) as usize,
+        };
+        let size = size_of::<f64>() as isize;
+        let strides = Strides { row: source.row_stride / size, group: self.row_stride / size };
+        // SAFETY: alignment, stride and byte order are as they should be, and the rows in bounds.
+        unsafe { Panel::new(source.address.cast(), (GROUP * rows.len(), self.n_cols), strides) }.from(source)
     }
 
     /// Whether there are more than a few columns, and each lies in one place rather than each row.
@@ -247,23 +271,29 @@ impl<'a> Matrix<'a> {
         Ok(())
     }
 
+    /// Bytes from a row to the next.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.row_stride.unsigned_abs()
+    }
+
     /// Known where each row lies in one piece.
-    fn ahead(&self) -> Ahead {
+    fn source(&self) -> Source {
         let row_bytes = self.n_cols * self.dtype.size();
         if self.n_cols == 1 || self.col_stride != self.dtype.size() as isize {
-            return Ahead::UNKNOWN;
+            return Source::UNKNOWN;
         }
         let follow = self.row_stride == row_bytes as isize;
         let n_rows = DISTANCE.div_ceil(row_bytes.max(1)) as isize;
-        let distance = if follow { DISTANCE as isize } else { self.row_stride.wrapping_mul(n_rows) };
-        Ahead { address: self.data.wrapping_offset(distance), row_bytes, row_stride: self.row_stride }
+        let ahead = if follow { DISTANCE } else { self.row_stride.wrapping_mul(n_rows) as usize };
+        Source { address: self.data, row_bytes, row_stride: self.row_stride, ahead }
     }
 
     fn element(&self, row: usize, col: usize) -> *const u8 {
         self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
     }
 
-    fn rows_are_plain_f64(&self) -> bool {
+    /// Whether a panel of rows need not be packed.
+    pub(crate) fn rows_are_plain_f64(&self) -> bool {
         let size = size_of::<f64>() as isize;
         self.dtype == DType::F64
             && !self.byte_swapped

@@ -4,30 +4,58 @@ use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{CACHE_LINE, DISTANCE, prefetch};
+use super::{CACHE_LINE, prefetch};
 
-/// A block of rows, each contiguous; they may lie apart, by `row_stride` elements.
+/// Rows that kernels take together.
+pub(crate) const GROUP: usize = 8;
+
+/// Where rows lie: so far from each to the next in a group, and so far from a group to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Strides {
+    pub(super) row: isize,
+    pub(super) group: isize,
+}
+
+impl Strides {
+    /// Rows as far apart as each other.
+    pub(super) fn even(row: isize) -> Self {
+        Self { row, group: row.wrapping_mul(GROUP as isize) }
+    }
+
+    #[inline(always)]
+    fn offset(self, row: usize) -> isize {
+        self.group.wrapping_mul((row / GROUP) as isize).wrapping_add(self.row.wrapping_mul((row % GROUP) as isize))
+    }
+}
+
+/// A block of rows, each contiguous; they may lie apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'p> {
     data: *const f64,
     n_rows: usize,
     n_cols: usize,
-    row_stride: isize,
-    ahead: Ahead,
+    /// In elements.
+    strides: Strides,
+    source: Source,
     lifetime: PhantomData<&'p [f64]>,
 }
 
-/// What will be read from memory some time after the first row, how many bytes a row and how far from one to the next;
-/// null where nothing is known.
+/// Where a panel's rows come from: in memory, how many bytes each, how far from one to the next, and how far behind is what
+/// to ask for while they are worked on; null where nothing is known.
 #[derive(Clone, Copy)]
-pub(super) struct Ahead {
+pub(super) struct Source {
     pub(super) address: *const u8,
     pub(super) row_bytes: usize,
     pub(super) row_stride: isize,
+    pub(super) ahead: usize,
 }
 
-impl Ahead {
-    pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0, row_stride: 0 };
+impl Source {
+    pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0, row_stride: 0, ahead: 0 };
+
+    fn row(&self, i: usize) -> *const u8 {
+        self.address.wrapping_offset(self.row_stride.wrapping_mul(i as isize))
+    }
 }
 
 /// Pieces of memory, as far apart as each other.
@@ -46,18 +74,18 @@ impl Pieces {
 impl<'p> Panel<'p> {
     /// # Safety
     ///
-    /// For every `i < n_rows`, the `n_cols` values at `data + i·row_stride` must be aligned and readable for `'p`.
-    pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), row_stride: isize) -> Self {
-        Self { data, n_rows, n_cols, row_stride, ahead: Ahead::UNKNOWN, lifetime: PhantomData }
+    /// For every `i < n_rows`, the `n_cols` values that begin where `strides` says must be aligned and readable for `'p`.
+    pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), strides: Strides) -> Self {
+        Self { data, n_rows, n_cols, strides, source: Source::UNKNOWN, lifetime: PhantomData }
     }
 
-    pub(super) fn with_ahead(self, ahead: Ahead) -> Self {
-        Self { ahead, ..self }
+    pub(super) fn from(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// Without what is ahead: for kernels beside others that ask for it.
     pub(crate) fn without_ahead(self) -> Self {
-        self.with_ahead(Ahead::UNKNOWN)
+        self.from(Source::UNKNOWN)
     }
 
     pub(crate) fn n_cols(&self) -> usize {
@@ -68,12 +96,12 @@ impl<'p> Panel<'p> {
         self.n_rows
     }
 
-    /// The rows of `range`, as a panel of their own.
+    /// The rows of `range`, which begins with a group, as a panel of their own.
     pub(crate) fn rows(&self, range: Range<usize>) -> Self {
-        assert!(range.start <= range.end && range.end <= self.n_rows);
-        let data = self.data.wrapping_offset(range.start as isize * self.row_stride);
-        let address = self.ahead(range.start).unwrap_or(std::ptr::null());
-        Self { data, n_rows: range.len(), ahead: Ahead { address, ..self.ahead }, ..*self }
+        assert!(range.start <= range.end && range.end <= self.n_rows && range.start.is_multiple_of(GROUP));
+        let data = self.data.wrapping_offset(self.strides.offset(range.start));
+        let address = if self.is_in_place() { data.cast() } else { self.source.row(range.start) };
+        Self { data, n_rows: range.len(), source: Source { address, ..self.source }, ..*self }
     }
 
     /// Row `i`, of length `n_cols`. Slices of single rows, never of the whole block: what lies between two rows
@@ -84,14 +112,15 @@ impl<'p> Panel<'p> {
         row
     }
 
-    /// Rows `first` to `first + R − 1`.
+    /// Rows `first` to `first + R − 1`, of one group.
     #[inline(always)]
     pub(crate) fn block<const R: usize>(&self, first: usize) -> [&'p [f64]; R] {
-        assert!(first < self.n_rows && R <= self.n_rows - first);
+        assert!(first < self.n_rows && R <= self.n_rows - first && first % GROUP + R <= GROUP);
+        let start = self.strides.offset(first);
         array::from_fn(|i| {
             // SAFETY: the row is in bounds, and the rest is what new was promised.
             unsafe {
-                let start = self.data.offset((first + i) as isize * self.row_stride);
+                let start = self.data.offset(start + i as isize * self.strides.row);
                 std::slice::from_raw_parts(start, self.n_cols)
             }
         })
@@ -103,51 +132,47 @@ impl<'p> Panel<'p> {
         self.row(i)[col..].first_chunk().expect("N columns")
     }
 
-    /// An address to ask for while row `i` is worked on.
+    /// How many bytes behind a value is what to ask for while it is worked on; none where that is not known.
     #[inline(always)]
-    pub(crate) fn ahead(&self, i: usize) -> Option<*const u8> {
-        let Ahead { address, row_stride, .. } = self.ahead;
-        (!address.is_null()).then(|| address.wrapping_offset(i as isize * row_stride))
+    pub(crate) fn ahead(&self) -> Option<usize> {
+        self.is_in_place().then_some(self.source.ahead)
     }
 
-    /// Whether the rows of [`Panel::ahead`] are `f64` that follow one another.
-    #[inline(always)]
-    pub(crate) fn is_plain_ahead(&self) -> bool {
-        let row_bytes = self.n_cols * size_of::<f64>();
-        self.ahead.row_bytes == row_bytes && self.ahead.row_stride == row_bytes as isize
-    }
-
-    /// Asks for what is ahead of some rows.
+    /// Asks for what is ahead of some rows that have been packed.
     #[inline(always)]
     pub(crate) fn ask_for(&self, rows: Range<usize>) {
-        let Ahead { row_bytes, row_stride, .. } = self.ahead;
+        let Source { address, row_bytes, row_stride, ahead } = self.source;
+        if address.is_null() {
+            return;
+        }
         // Rows that follow one another are one.
         let (rows, n_bytes) = if row_stride == row_bytes as isize {
             (rows.start..rows.start + 1, rows.len() * row_bytes)
         } else {
             (rows, row_bytes)
         };
-        for address in rows.filter_map(|i| self.ahead(i)) {
+        for row in rows {
             for line in (0..n_bytes).step_by(CACHE_LINE) {
-                prefetch(address.wrapping_add(line));
+                prefetch(self.source.row(row).wrapping_add(ahead + line));
             }
         }
     }
 
     /// Where in memory as many rows behind the last lie; nothing where that is not known.
     pub(crate) fn after(&self) -> Pieces {
-        let Ahead { address, row_bytes, row_stride } = self.ahead;
+        let Source { address, row_bytes, row_stride, .. } = self.source;
         if address.is_null() {
             return Pieces::NONE;
         }
-        // What is ahead is so many rows ahead.
-        let n_rows = DISTANCE.div_ceil(row_bytes.max(1));
+        let first = self.source.row(self.n_rows);
         if row_stride == row_bytes as isize {
-            let first = address.wrapping_sub(DISTANCE).wrapping_add(self.n_rows * row_bytes);
             return Pieces { first, n_pieces: 1, n_bytes: self.n_rows * row_bytes, stride: 0 };
         }
-        let first = address.wrapping_offset((self.n_rows as isize - n_rows as isize).wrapping_mul(row_stride));
         Pieces { first, n_pieces: self.n_rows, n_bytes: row_bytes, stride: row_stride }
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.source.address == self.data.cast()
     }
 }
 

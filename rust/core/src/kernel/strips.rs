@@ -1,0 +1,235 @@
+//! The strips in which a kernel goes through rows.
+
+use std::ops::Range;
+
+use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefetch, transpose};
+
+/// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
+/// time, beside everything else that is there.
+const STRIP_BYTES: usize = 12 << 10;
+
+/// Rows that a kernel goes through, a strip at a time.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'p> {
+    /// Packed, where they have to be, strip by strip.
+    Matrix(Matrix<'p>),
+    Panel(Panel<'p>),
+}
+
+/// The order in which rows are gone through.
+///
+/// The first come from eight lanes, so many rows each that follow one another, a row of each lane in turn: of data that lie
+/// row by row memory delivers more where they are read in several places at the same time. Then come the rest as they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    lane_rows: usize,
+}
+
+/// Room for one strip.
+#[derive(Default)]
+pub(crate) struct StripBuffers {
+    pub(super) x: Vec<f64>,
+    pub(super) z: Vec<f64>,
+    pub(super) costs: Vec<f64>,
+    pub(super) ordered: Ordered,
+}
+
+/// Room for columns in the order of their rows' visits.
+#[derive(Default)]
+pub(super) struct Ordered {
+    pub(super) y: Vec<f64>,
+    pub(super) sample_weight: Vec<f64>,
+    pub(super) offset: Vec<f64>,
+}
+
+impl<'p> Rows<'p> {
+    /// Rows that a panel has been made of as well.
+    pub(crate) fn over(matrix: Matrix<'p>, panel: Panel<'p>) -> Self {
+        if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix) } else { Self::Panel(panel) }
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Matrix(matrix) => matrix.shape(),
+            Self::Panel(panel) => (panel.n_rows(), panel.n_cols()),
+        }
+    }
+
+    /// The most rows that make a strip.
+    pub(super) fn strip_rows(&self) -> usize {
+        match self {
+            Self::Matrix(matrix) if matrix.is_by_columns() => strip_rows_of_columns(matrix.n_cols()),
+            _ => strip_rows(self.shape().1),
+        }
+    }
+
+    pub(super) fn order(&self) -> Order {
+        let lane_rows = match self {
+            Self::Matrix(matrix) => lane_rows(matrix),
+            Self::Panel(_) => 0,
+        };
+        Order { lane_rows }
+    }
+
+    /// The rows of each strip, in this order.
+    pub(super) fn strips(&self, order: Order) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (n_rows, strip_rows) = (self.shape().0, self.strip_rows());
+        let in_lanes = order.in_lanes();
+        let of = move |rows: Range<usize>| {
+            rows.clone().step_by(strip_rows).map(move |start| start..(start + strip_rows).min(rows.end))
+        };
+        of(0..in_lanes).chain(of(in_lanes..n_rows))
+    }
+
+    pub(super) fn strip<'s>(&'s self, order: Order, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
+        match self {
+            Self::Matrix(matrix) if rows.start < order.in_lanes() => {
+                Strip::Rows(matrix.panel_of_lanes(rows.start / GROUP..rows.end / GROUP, order.lane_rows))
+            }
+            Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
+            Self::Panel(panel) => Strip::Rows(panel.rows(rows)),
+        }
+    }
+}
+
+impl Order {
+    fn in_lanes(self) -> usize {
+        GROUP * self.lane_rows
+    }
+
+    /// A column in this order.
+    pub(super) fn of<'s>(self, column: &'s [f64], buffer: &'s mut Vec<f64>) -> &'s [f64] {
+        if self.lane_rows == 0 {
+            return column;
+        }
+        let (lanes, rest) = column.split_at(self.in_lanes());
+        transpose(lanes, (GROUP, self.lane_rows), buffer);
+        buffer.extend_from_slice(rest);
+        buffer
+    }
+
+    /// Some strips later as many values of a column as a strip has will be needed: too few at a time for the processor to
+    /// foresee them, unless the column has just been put in this order.
+    #[inline(always)]
+    pub(super) fn ask_for_more(self, column: &[f64], rows: &Range<usize>) {
+        const DISTANCE: usize = 4 << 10;
+        if self.lane_rows == 0 {
+            let address = column[rows.start..].as_ptr().cast::<u8>().wrapping_add(DISTANCE);
+            for line in (0..size_of::<f64>() * rows.len()).step_by(CACHE_LINE) {
+                prefetch(address.wrapping_add(line));
+            }
+        }
+    }
+
+    /// Puts a column that is in this order as its rows lie.
+    pub(super) fn restore(self, column: &mut [f64], buffer: &mut Vec<f64>) {
+        if self.lane_rows > 0 {
+            let (lanes, _) = column.split_at_mut(self.in_lanes());
+            transpose(lanes, (self.lane_rows, GROUP), buffer);
+            lanes.copy_from_slice(buffer);
+        }
+    }
+}
+
+/// Rows of each lane; 0 where there are none.
+fn lane_rows(matrix: &Matrix<'_>) -> usize {
+    /// Lanes at least so far apart, in bytes, are worth it.
+    const MIN_APART: usize = 16 << 10;
+    /// Places this far apart share one in the nearest cache.
+    const SAME_PLACE: usize = 4096;
+    let (row_bytes, most) = (matrix.row_bytes(), matrix.n_rows() / GROUP);
+    if matrix.n_cols() <= FEW_COLUMNS || !matrix.rows_are_plain_f64() || most * row_bytes < MIN_APART {
+        return 0;
+    }
+    let collide = |rows: usize| {
+        let offset = rows * row_bytes % SAME_PLACE;
+        offset.min(SAME_PLACE - offset) < SAME_PLACE / GROUP
+    };
+    (0..GROUP.min(most)).map(|fewer| most - fewer).find(|&rows| !collide(rows)).unwrap_or(most)
+}
+
+/// Rows of `n_cols` columns that make a strip.
+fn strip_rows(n_cols: usize) -> usize {
+    let strip_rows = (STRIP_BYTES / size_of::<f64>() / n_cols.max(1)).max(GROUP);
+    strip_rows - strip_rows % GROUP
+}
+
+/// The same where these lie column by column: many rows of some columns, for the nearest cache; or of more columns so many
+/// that each is some lines, unless that is too much for the second-level cache.
+fn strip_rows_of_columns(n_cols: usize) -> usize {
+    const NEAR_BYTES: usize = 16 << 10;
+    const MAX_BYTES: usize = 256 << 10;
+    const MIN_ROWS: usize = 64;
+    const ROWS: usize = 128;
+    let rows_in = |bytes: usize| bytes / size_of::<f64>() / n_cols.max(1);
+    let strip_rows = if rows_in(NEAR_BYTES) >= MIN_ROWS { rows_in(NEAR_BYTES) } else { rows_in(MAX_BYTES).min(ROWS) };
+    let strip_rows = strip_rows.max(GROUP);
+    strip_rows - strip_rows % GROUP
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array2, ArrayView2, s};
+
+    use super::*;
+
+    #[test]
+    fn strips_hold_whole_groups_of_rows() {
+        for n_cols in 0..50_000 {
+            for rows in [strip_rows(n_cols), strip_rows_of_columns(n_cols)] {
+                assert!(rows >= GROUP && rows.is_multiple_of(GROUP), "{rows} of {n_cols} columns");
+            }
+        }
+    }
+
+    /// Checks that strips have each row once, with its own values of a column. Returns how many rows are in lanes.
+    fn check(x: ArrayView2<'_, f64>) -> usize {
+        let m = x.nrows();
+        let rows = Rows::Matrix(Matrix::from(x));
+        let order = rows.order();
+        let indices: Vec<_> = (0..m).map(|i| i as f64).collect();
+        let (mut ordered, mut buffer) = (Vec::new(), Vec::new());
+        let ordered = order.of(&indices, &mut ordered).to_vec();
+        let mut next = 0;
+        for strip_rows in rows.strips(order) {
+            assert!(strip_rows.start == next && !strip_rows.is_empty() && strip_rows.len() <= rows.strip_rows());
+            next = strip_rows.end;
+            let Strip::Rows(panel) = rows.strip(order, strip_rows.clone(), &mut buffer) else { panic!("columns") };
+            assert_eq!(panel.n_rows(), strip_rows.len());
+            for (i, &index) in ordered[strip_rows].iter().enumerate() {
+                assert!(panel.row(i).iter().eq(x.row(index as usize)), "row {index} of {m}");
+            }
+        }
+        assert_eq!(next, m);
+        let mut restored = ordered;
+        order.restore(&mut restored, &mut buffer);
+        assert_eq!(restored, indices);
+        order.in_lanes()
+    }
+
+    #[test]
+    fn every_order_has_each_row_once_with_its_values() {
+        for n in [9, 32, 35, 64, 512] {
+            for m in (8..70).chain([1000, 4096, 4099]) {
+                let x = Array2::from_shape_fn((m, n + 3), |(i, j)| (i * (n + 3) + j) as f64);
+                let in_lanes = check(x.slice(s![.., ..n]));
+                assert!(in_lanes <= m && (in_lanes > 0 || m < 4096), "{m} × {n}: {in_lanes}");
+                check(x.slice(s![..;-1, 1..=n]));
+                check(x.slice(s![..;3, 3..]));
+                assert_eq!(check(x.slice(s![.., ..n;-1])), 0, "values from right to left are packed");
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_differ_in_their_places_in_the_nearest_cache() {
+        for n in [16, 32, 64, 128] {
+            let x = Array2::<f64>::zeros((4096, n));
+            let offset = lane_rows(&Matrix::from(&x)) * n * 8 % 4096;
+            assert!(offset > 0, "{n} columns");
+        }
+        assert_eq!(lane_rows(&Matrix::from(&Array2::<f64>::zeros((100, 32)))), 0, "too few rows");
+        assert_eq!(lane_rows(&Matrix::from(&Array1::<f64>::zeros(100_000))), 0, "too few columns");
+        assert_eq!(lane_rows(&Matrix::from(&Array2::<f32>::zeros((4096, 32)))), 0, "packed");
+    }
+}

@@ -20,6 +20,9 @@ const MAX_PANEL_ROWS: usize = 4096;
 /// A chunk has at least this many elements, so that handing it to a thread costs little beside the work.
 const MIN_CHUNK_ELEMENTS: usize = 32 << 10;
 const MAX_CHUNKS: usize = MAX_THREADS.get();
+/// Chunks of so many rows have no strip of a few rows at their end; if there are then still many of them for threads to share.
+const WHOLE_STRIPS: usize = 512;
+const MANY_CHUNKS: usize = 64;
 /// Matrix products keep what they sum in registers for this many rows at least, and have this many tasks if they can,
 /// so that threads end at about the same time.
 const MIN_PRODUCT_ROWS: usize = 96;
@@ -44,7 +47,8 @@ impl Partition {
         let panel_rows = panel_rows - panel_rows % MIN_PANEL_ROWS;
         let max_chunks = (MAX_SUMS_BYTES / size_of::<f64>() / (n_cols + 2)).clamp(1, MAX_CHUNKS);
         let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
-        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
+        let unit = if n_rows >= MANY_CHUNKS * WHOLE_STRIPS { panel_rows.max(WHOLE_STRIPS) } else { panel_rows };
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(unit) }
     }
 
     /// For sums that hold `n_sums` numbers a chunk and gain from taking more rows at a time; `n_visits` tasks a chunk.

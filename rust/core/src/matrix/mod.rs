@@ -218,13 +218,14 @@ impl<'a> Matrix<'a> {
     {
         /// Places in memory so far apart share a place in the caches, where few of them fit.
         const SAME_PLACE: isize = 4096;
+        /// Some lines of each of many columns.
+        const COLUMN_DISTANCE: usize = 512;
         let some = self.rows(rows);
         let transposed = some.transposed();
         let collide = self.n_cols > FEW_COLUMNS && self.col_stride % SAME_PLACE == 0;
         if transposed.rows_are_plain_f64() && !collide {
             let col_stride = self.col_stride / size_of::<f64>() as isize;
-            // What follows next.
-            let distance = (DISTANCE / self.n_cols.max(1)).max(some.n_rows * size_of::<f64>());
+            let distance = (DISTANCE / self.n_cols.max(1)).max(COLUMN_DISTANCE);
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) }.with_ahead(distance);
         }

@@ -47,7 +47,10 @@ def time_rounds(
 
 
 def read_bandwidth(n_threads: int) -> float:
-    """Return the bytes a second at which `n_threads` threads read an array much larger than the caches, at best."""
+    """Return the bytes a second at which `n_threads` threads read an array much larger than the caches, at best.
+
+    Each reads in one place. Memory may deliver more to one that reads in several places at the same time.
+    """
     array = np.ones(2**26)
     slices = np.array_split(array, 8 * n_threads)
     best = float("inf")

@@ -1,5 +1,5 @@
-//! Neither the number of threads nor the storage type changes any result by a bit; nor does the layout, but for whether
-//! rows or columns lie together: sums over rows are formed in another order where columns do.
+//! The number of threads changes no result by a bit; nor does the layout, but for whether rows or columns lie together; nor
+//! the storage type, but for much data in rows of `f64`. Of columns, and of those, sums over rows are formed in another order.
 
 mod common;
 
@@ -12,6 +12,8 @@ use steepest::{Activation, Element, FitOptions, LearningRate, Matrix, Model, Par
 
 /// More than one panel, and a tail in each direction.
 const SHAPE: (usize, usize) = (203, 13);
+/// Enough rows of `f64` to be read in several places at the same time.
+const MANY_ROWS: (usize, usize) = (1303, 13);
 
 fn evaluate(model: Model, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>, at: &Parameters) -> CostGradient {
     let samples = Samples::weighted(x, y, s).unwrap();
@@ -87,14 +89,14 @@ impl Foreign {
 
 /// `bytes` gives an element's bytes in native order.
 fn check_storage<T: Element + Debug>(
+    (m, n): (usize, usize),
     value: impl Fn(usize) -> T,
     widen: impl Fn(T) -> f64,
     bytes: impl Fn(T) -> Vec<u8>,
     [zero, one]: [T; 2],
     extremes: &[T],
 ) {
-    let (m, n) = SHAPE;
-    let x = Array2::from_shape_fn(SHAPE, |(i, j)| value(i * 31 + j * 7));
+    let x = Array2::from_shape_fn((m, n), |(i, j)| value(i * 31 + j * 7));
     let y = Array2::from_shape_fn((m, 1), |(i, _)| if i % 3 == 0 { one } else { zero });
     let s = Array2::from_shape_fn((m, 1), |(i, _)| if i % 7 == 0 { zero } else { one });
     let (wide_y, wide_s) = (y.column(0).mapv(&widen), s.column(0).mapv(&widen));
@@ -135,7 +137,8 @@ macro_rules! check_numbers {
     ($($type:ty),*) => {$({
         let small = |i: usize| if <$type>::MIN == 0 as $type { (i % 101) as $type } else { (i as i8 % 50) as $type };
         let extremes = [<$type>::MIN, <$type>::MAX, 0 as $type, 1 as $type, <$type>::MAX / 3 as $type];
-        check_storage::<$type>(small, |v| v as f64, |v| v.to_ne_bytes().to_vec(), [0 as $type, 1 as $type], &extremes);
+        let bits = [0 as $type, 1 as $type];
+        check_storage::<$type>(SHAPE, small, |v| v as f64, |v| v.to_ne_bytes().to_vec(), bits, &extremes);
     })*};
 }
 
@@ -148,17 +151,19 @@ fn integers_are_read_as_they_are() {
 fn floats_are_read_as_they_are() {
     let value = |i: usize| (i as f64 * 0.37).sin() / 3.0;
     let extremes = [f64::MIN, f64::MAX, f64::MIN_POSITIVE, 5e-324, -0.0];
-    check_storage(value, |v| v, |v| v.to_ne_bytes().to_vec(), [0.0, 1.0], &extremes);
+    for shape in [SHAPE, MANY_ROWS] {
+        check_storage(shape, value, |v| v, |v| v.to_ne_bytes().to_vec(), [0.0, 1.0], &extremes);
+    }
     let extremes = [f32::MIN, f32::MAX, f32::MIN_POSITIVE, 1e-45, 0.1];
-    check_storage(|i| value(i) as f32, f64::from, |v| v.to_ne_bytes().to_vec(), [0.0, 1.0], &extremes);
+    check_storage(SHAPE, |i| value(i) as f32, f64::from, |v| v.to_ne_bytes().to_vec(), [0.0, 1.0], &extremes);
     let finite: Vec<_> = (0..=u16::MAX).map(f16::from_bits).filter(|half| half.is_finite()).collect();
     let [zero, one] = [0.0, 1.0].map(f16::from_f64);
-    check_storage(|i| f16::from_f64(value(i)), f16::to_f64, |v| v.to_ne_bytes().to_vec(), [zero, one], &finite);
+    check_storage(SHAPE, |i| f16::from_f64(value(i)), f16::to_f64, |v| v.to_ne_bytes().to_vec(), [zero, one], &finite);
 }
 
 #[test]
 fn booleans_are_read_as_they_are() {
-    check_storage(|i| i % 5 < 2, f64::from, |v| vec![u8::from(v)], [false, true], &[true, false]);
+    check_storage(SHAPE, |i| i % 5 < 2, f64::from, |v| vec![u8::from(v)], [false, true], &[true, false]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod element;
 mod pack;
 mod panel;
 
+use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -42,7 +43,7 @@ pub(crate) fn prefetch(_address: *const u8) {
 /// Fills `out` with values that lie row by row, column by column.
 pub(crate) fn transpose(values: &[f64], (n_rows, n_cols): (usize, usize), out: &mut Vec<f64>) {
     let values = ArrayView2::from_shape((n_rows, n_cols), values).expect("as many values");
-    Matrix::from(values).transposed().pack(out);
+    Matrix::pack(&[Matrix::from(values).transposed()], out);
 }
 
 /// A view of dense data of any layout and any [`DType`], never copied whole.
@@ -142,7 +143,7 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn to_vec(&self) -> Vec<f64> {
         let mut values = Vec::new();
-        self.pack(&mut values);
+        Self::pack(&[*self], &mut values);
         values
     }
 
@@ -159,27 +160,38 @@ impl<'a> Matrix<'a> {
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Panel::new(some.data.cast(), shape, strides) }.from(some.source());
         }
-        some.pack(buffer);
+        Self::pack(&[some], buffer);
         let strides = Strides::even(self.n_cols as isize);
         // SAFETY: pack has just filled n_rows · n_cols values, borrowed for 'p.
         unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(some.source())
     }
 
     /// The rows of eight ranges, `rows` and those that follow it by `apart`, by twice that and so on, as a panel of groups
-    /// that have a row of each. Only where they need not be packed.
-    pub(crate) fn panel_of_lanes(&self, rows: Range<usize>, apart: usize) -> Panel<'a> {
-        assert!(self.rows_are_plain_f64() && rows.start <= rows.end && rows.end <= apart);
-        assert!(apart <= self.n_rows / GROUP);
-        let source = Source {
-            address: self.element(rows.start, 0),
-            row_bytes: self.n_cols * self.dtype.size(),
-            row_stride: self.row_stride * apart as isize,
-            ahead: self.row_stride.wrapping_mul(rows.len() as isize) as usize,
-        };
-        let size = size_of::<f64>() as isize;
-        let strides = Strides { row: source.row_stride / size, group: self.row_stride / size };
-        // SAFETY: alignment, stride and byte order are as they should be, and the rows in bounds.
-        unsafe { Panel::new(source.address.cast(), (GROUP * rows.len(), self.n_cols), strides) }.from(source)
+    /// that have a row of each; borrowed or packed like [`Matrix::panel`].
+    pub(crate) fn panel_of_lanes<'p>(&self, rows: Range<usize>, apart: usize, buffer: &'p mut Vec<f64>) -> Panel<'p>
+    where
+        'a: 'p,
+    {
+        let n_rows = rows.len();
+        let lanes: [_; GROUP] = array::from_fn(|lane| self.rows(rows.start + lane * apart..rows.end + lane * apart));
+        let shape = (GROUP * n_rows, self.n_cols);
+        let strides = Strides { row: self.row_stride * apart as isize, group: self.row_stride };
+        let ahead = self.row_stride.wrapping_mul(n_rows as isize) as usize;
+        let source = Source { strides, ahead, ..lanes[0].source() };
+        if self.rows_are_plain_f64() {
+            let size = size_of::<f64>() as isize;
+            let strides = Strides { row: strides.row / size, group: strides.group / size };
+            // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
+            return unsafe { Panel::new(lanes[0].data.cast(), shape, strides) }.from(source);
+        }
+        Self::pack(&lanes, buffer);
+        let strides = Strides { row: (n_rows * self.n_cols) as isize, group: self.n_cols as isize };
+        // SAFETY: pack has just filled GROUP · n_rows · n_cols values, lane by lane, borrowed for 'p.
+        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(source)
+    }
+
+    pub(crate) fn is_f64(&self) -> bool {
+        self.dtype == DType::F64
     }
 
     /// Whether there are more than a few columns, and each lies in one place rather than each row.
@@ -229,7 +241,7 @@ impl<'a> Matrix<'a> {
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) }.with_ahead(distance);
         }
-        transposed.pack(buffer);
+        Self::pack(&[transposed], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
         unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }
     }
@@ -245,7 +257,7 @@ impl<'a> Matrix<'a> {
             // SAFETY: aligned f64 in native byte order, one after the other, in bounds.
             return unsafe { std::slice::from_raw_parts(some.data.cast(), some.n_rows) };
         }
-        some.pack(buffer);
+        Self::pack(&[some], buffer);
         buffer
     }
 
@@ -272,11 +284,6 @@ impl<'a> Matrix<'a> {
         Ok(())
     }
 
-    /// Bytes from a row to the next.
-    pub(crate) fn row_bytes(&self) -> usize {
-        self.row_stride.unsigned_abs()
-    }
-
     /// Known where each row lies in one piece.
     fn source(&self) -> Source {
         let row_bytes = self.n_cols * self.dtype.size();
@@ -286,26 +293,26 @@ impl<'a> Matrix<'a> {
         let follow = self.row_stride == row_bytes as isize;
         let n_rows = DISTANCE.div_ceil(row_bytes.max(1)) as isize;
         let ahead = if follow { DISTANCE } else { self.row_stride.wrapping_mul(n_rows) as usize };
-        Source { address: self.data, row_bytes, row_stride: self.row_stride, ahead }
+        Source { address: self.data, row_bytes, strides: Strides::even(self.row_stride), ahead }
     }
 
     fn element(&self, row: usize, col: usize) -> *const u8 {
         self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
     }
 
-    /// Whether a panel of rows need not be packed.
-    pub(crate) fn rows_are_plain_f64(&self) -> bool {
+    fn rows_are_plain_f64(&self) -> bool {
         let size = size_of::<f64>() as isize;
-        self.dtype == DType::F64
+        self.is_f64()
             && !self.byte_swapped
             && self.data.cast::<f64>().is_aligned()
             && self.row_stride % size == 0
             && (self.n_cols == 1 || self.col_stride == size)
     }
 
-    fn pack(&self, buffer: &mut Vec<f64>) {
-        buffer.resize(self.n_rows * self.n_cols, 0.0);
-        pack::pack(self, buffer);
+    /// One after the other; they are alike but for where they begin.
+    fn pack(matrices: &[Self], buffer: &mut Vec<f64>) {
+        buffer.resize(matrices.iter().map(|matrix| matrix.n_rows * matrix.n_cols).sum(), 0.0);
+        pack::pack(matrices, buffer);
     }
 }
 

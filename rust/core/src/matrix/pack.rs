@@ -16,30 +16,31 @@ const SMALL_BLOCK: usize = 4;
 const COLUMN_DISTANCE: usize = 1024;
 const CACHE_LINE: isize = super::CACHE_LINE as isize;
 
-/// Fills `out` with all rows.
-pub(super) fn pack(matrix: &Matrix<'_>, out: &mut [f64]) {
-    match matrix.dtype {
-        DType::F64 => pack_as::<f64>(matrix, out),
-        DType::F32 => pack_as::<f32>(matrix, out),
-        DType::F16 => pack_as::<half::f16>(matrix, out),
-        DType::I64 => pack_as::<i64>(matrix, out),
-        DType::I32 => pack_as::<i32>(matrix, out),
-        DType::I16 => pack_as::<i16>(matrix, out),
-        DType::I8 => pack_as::<i8>(matrix, out),
-        DType::U64 => pack_as::<u64>(matrix, out),
-        DType::U32 => pack_as::<u32>(matrix, out),
-        DType::U16 => pack_as::<u16>(matrix, out),
-        DType::U8 => pack_as::<u8>(matrix, out),
-        DType::Bool => pack_as::<RawBool>(matrix, out),
+/// Fills `out` with all rows of matrices that are alike but for where they begin, one matrix after the other.
+pub(super) fn pack(matrices: &[Matrix<'_>], out: &mut [f64]) {
+    let [first, ..] = matrices else { return };
+    match first.dtype {
+        DType::F64 => pack_as::<f64>(matrices, out),
+        DType::F32 => pack_as::<f32>(matrices, out),
+        DType::F16 => pack_as::<half::f16>(matrices, out),
+        DType::I64 => pack_as::<i64>(matrices, out),
+        DType::I32 => pack_as::<i32>(matrices, out),
+        DType::I16 => pack_as::<i16>(matrices, out),
+        DType::I8 => pack_as::<i8>(matrices, out),
+        DType::U64 => pack_as::<u64>(matrices, out),
+        DType::U32 => pack_as::<u32>(matrices, out),
+        DType::U16 => pack_as::<u16>(matrices, out),
+        DType::U8 => pack_as::<u8>(matrices, out),
+        DType::Bool => pack_as::<RawBool>(matrices, out),
     }
 }
 
-fn pack_as<T: Raw>(matrix: &Matrix<'_>, out: &mut [f64]) {
-    Arch::new().dispatch(Pack { matrix, out, element: PhantomData::<T> });
+fn pack_as<T: Raw>(matrices: &[Matrix<'_>], out: &mut [f64]) {
+    Arch::new().dispatch(Pack { matrices, out, element: PhantomData::<T> });
 }
 
 struct Pack<'p, 'a, T> {
-    matrix: &'p Matrix<'a>,
+    matrices: &'p [Matrix<'a>],
     out: &'p mut [f64],
     element: PhantomData<T>,
 }
@@ -50,9 +51,19 @@ impl<T: Raw> WithSimd for Pack<'_, '_, T> {
     // The loops are plain; compiled for the SIMD dispatched to, they widen several values at a time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { matrix, mut out, .. } = self;
+        let Self { matrices, mut out, .. } = self;
+        for matrix in matrices {
+            let one = out.split_off_mut(..matrix.n_rows * matrix.n_cols).expect("room for all");
+            Self::pack_one(simd, matrix, one);
+        }
+        assert!(out.is_empty());
+    }
+}
+
+impl<T: Raw> Pack<'_, '_, T> {
+    #[inline(always)]
+    fn pack_one<S: Simd>(simd: S, matrix: &Matrix<'_>, mut out: &mut [f64]) {
         let mut rows = 0..matrix.n_rows;
-        assert!(out.len() == rows.len() * matrix.n_cols);
         if out.is_empty() {
             return;
         }
@@ -77,9 +88,7 @@ impl<T: Raw> WithSimd for Pack<'_, '_, T> {
             Self::pack_rows::<false>(matrix, rows, out);
         }
     }
-}
 
-impl<T: Raw> Pack<'_, '_, T> {
     #[inline(always)]
     fn pack_rows<const SWAP: bool>(matrix: &Matrix<'_>, rows: Range<usize>, out: &mut [f64]) {
         let &Matrix { n_cols, row_stride, col_stride, .. } = matrix;
@@ -350,7 +359,7 @@ mod tests {
         let mut out = vec![0.5; matrix.n_rows * matrix.n_cols];
         for simd in SimdKind::all() {
             out.fill(0.5);
-            simd.run(Pack { matrix, out: &mut out, element: PhantomData::<T> });
+            simd.run(Pack { matrices: std::slice::from_ref(matrix), out: &mut out, element: PhantomData::<T> });
             check(simd, &out);
         }
     }

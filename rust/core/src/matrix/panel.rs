@@ -40,21 +40,23 @@ pub(crate) struct Panel<'p> {
     lifetime: PhantomData<&'p [f64]>,
 }
 
-/// Where a panel's rows come from: in memory, how many bytes each, how far from one to the next, and how far behind is what
+/// Where a panel's rows come from: in memory, how many bytes each, how many from one to the next, and how far behind is what
 /// to ask for while they are worked on; null where nothing is known.
 #[derive(Clone, Copy)]
 pub(super) struct Source {
     pub(super) address: *const u8,
     pub(super) row_bytes: usize,
-    pub(super) row_stride: isize,
+    pub(super) strides: Strides,
     pub(super) ahead: usize,
 }
 
 impl Source {
-    pub(super) const UNKNOWN: Self = Self { address: std::ptr::null(), row_bytes: 0, row_stride: 0, ahead: 0 };
+    pub(super) const UNKNOWN: Self =
+        Self { address: std::ptr::null(), row_bytes: 0, strides: Strides { row: 0, group: 0 }, ahead: 0 };
 
+    #[inline(always)]
     fn row(&self, i: usize) -> *const u8 {
-        self.address.wrapping_offset(self.row_stride.wrapping_mul(i as isize))
+        self.address.wrapping_offset(self.strides.offset(i))
     }
 }
 
@@ -100,7 +102,7 @@ impl<'p> Panel<'p> {
     pub(crate) fn rows(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.n_rows && range.start.is_multiple_of(GROUP));
         let data = self.data.wrapping_offset(self.strides.offset(range.start));
-        let address = if self.is_in_place() { data.cast() } else { self.source.row(range.start) };
+        let address = self.source.row(range.start);
         Self { data, n_rows: range.len(), source: Source { address, ..self.source }, ..*self }
     }
 
@@ -141,12 +143,12 @@ impl<'p> Panel<'p> {
     /// Asks for what is ahead of some rows that have been packed.
     #[inline(always)]
     pub(crate) fn ask_for(&self, rows: Range<usize>) {
-        let Source { address, row_bytes, row_stride, ahead } = self.source;
+        let Source { address, row_bytes, strides, ahead } = self.source;
         if address.is_null() {
             return;
         }
         // Rows that follow one another are one.
-        let (rows, n_bytes) = if row_stride == row_bytes as isize {
+        let (rows, n_bytes) = if strides.row == row_bytes as isize {
             (rows.start..rows.start + 1, rows.len() * row_bytes)
         } else {
             (rows, row_bytes)
@@ -160,15 +162,15 @@ impl<'p> Panel<'p> {
 
     /// Where in memory as many rows behind the last lie; nothing where that is not known.
     pub(crate) fn after(&self) -> Pieces {
-        let Source { address, row_bytes, row_stride, .. } = self.source;
+        let Source { address, row_bytes, strides, .. } = self.source;
         if address.is_null() {
             return Pieces::NONE;
         }
         let first = self.source.row(self.n_rows);
-        if row_stride == row_bytes as isize {
+        if strides.row == row_bytes as isize {
             return Pieces { first, n_pieces: 1, n_bytes: self.n_rows * row_bytes, stride: 0 };
         }
-        Pieces { first, n_pieces: self.n_rows, n_bytes: row_bytes, stride: row_stride }
+        Pieces { first, n_pieces: self.n_rows, n_bytes: row_bytes, stride: strides.row }
     }
 
     fn is_in_place(&self) -> bool {

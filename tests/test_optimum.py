@@ -307,3 +307,61 @@ def test_least_squares_arrives_where_a_column_is_nearly_another(nearness, seed):
     least = objective("squared_error", easy, y, *fitted(LinearRegression(), easy, y)[:2])
     # Weights of 1/nearness round what they add up to.
     assert found <= least * (1 + 1e-5)
+
+
+FAR = pytest.mark.parametrize("far", [1e6, 1e8, 1e10, 1e12])
+
+
+def one_far_row(seed, label):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(500, 4))
+    y = (X @ rng.normal(size=4) + rng.logistic(size=500) > 0).astype(float)
+    y[77] = label
+    return X, y, np.arange(500) != 77
+
+
+@FAR
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("tol", [1e-6, 1e-10])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_value_far_from_all_others_hides_no_minimum(far, seed, tol, order):
+    # The row goes where its class has it for next to no cost, or holds the column's weight at 0.
+    for label in 0, 1:
+        X, y, others = one_far_row(seed, label)
+        X[77, 1] = far
+        model = LogisticRegression(tol=tol).fit(np.asarray(X, order=order), y)
+        free = LogisticRegression(tol=1e-12).fit(X[others], y[others])
+        if (free.coef_[0, 1] > 0) != label:
+            X[:, 1] = 0
+            free = LogisticRegression(tol=1e-12).fit(X[others], y[others])
+        assert model.converged_
+        np.testing.assert_allclose(model.coef_, free.coef_, rtol=0, atol=1e-6 + 100 / far)
+
+
+@FAR
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("l2", [0, 1e-2])
+def test_a_row_far_from_all_others_hides_no_minimum(far, seed, l2):
+    for label in 0, 1:
+        X, y, others = one_far_row(seed, label)
+        X[77] = far
+        model = LogisticRegression(l2=l2).fit(X, y)
+        free = LogisticRegression(tol=1e-12, l2=l2 * 500 / 499).fit(X[others], y[others])
+        expected = free.coef_[0]
+        if (expected.sum() > 0) != label:
+            # What is left are the differences of columns; the penalty is that of orthonormal ones.
+            basis = np.linalg.qr(np.column_stack([np.ones(4), np.eye(4)[:, :3]]))[0][:, 1:]
+            free = LogisticRegression(tol=1e-12, l2=l2 * 500 / 499).fit(X[others] @ basis, y[others])
+            expected = basis @ free.coef_[0]
+        assert model.converged_
+        np.testing.assert_allclose(model.coef_[0], expected, rtol=0, atol=1e-6 + 100 / far)
+
+
+@pytest.mark.parametrize("row", [0, 77])
+@pytest.mark.parametrize("cls", [LinearRegression, LogisticRegression])
+def test_a_row_far_from_all_others_that_does_not_count_changes_nothing(cls, row):
+    X, y, _ = one_far_row(0, 1)
+    X[row] = 1e12
+    others = np.arange(500) != row
+    expected = cls().fit(X[others], y[others]).coef_
+    np.testing.assert_allclose(cls().fit(X, y, sample_weight=others.astype(float)).coef_, expected, rtol=1e-7)

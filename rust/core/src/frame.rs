@@ -10,10 +10,6 @@ use crate::matrix::Matrix;
 use crate::model::Parameters;
 use crate::objective::Hessian;
 
-/// Rows looked at to choose centre and scale. They need not be exact: a centre within a few standard deviations of the
-/// mean does.
-const SAMPLE_ROWS: usize = 64;
-
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     centre: Vec<f64>,
@@ -22,19 +18,19 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// From rows evenly spread over `x`. `centred` is false where the bias is fixed.
-    pub(crate) fn of(x: &Matrix<'_>, centred: bool) -> Self {
-        let (n_rows, n_cols) = x.shape();
-        let n_sampled = n_rows.min(SAMPLE_ROWS);
+    /// From some of the rows of `x`. They need not be all: a centre within a few standard deviations of the mean does.
+    /// `centred` is false where the bias is fixed.
+    pub(crate) fn of(x: &Matrix<'_>, some_rows: &[usize], centred: bool) -> Self {
+        let n_cols = x.n_cols();
         let mut buffer = Vec::new();
         let mut for_each_sampled = |visit: &mut dyn FnMut(&[f64])| {
-            for row in (0..n_sampled).map(|i| i * n_rows / n_sampled) {
+            for &row in some_rows {
                 visit(x.panel(row..row + 1, &mut buffer).row(0));
             }
         };
         let mut centre = vec![0.0; n_cols];
         if centred {
-            let share = 1.0 / n_sampled as f64;
+            let share = 1.0 / some_rows.len() as f64;
             for_each_sampled(&mut |row| {
                 centre.iter_mut().zip(row).for_each(|(centre, value)| *centre += value * share)
             });

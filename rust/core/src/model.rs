@@ -87,6 +87,11 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// The linear predictor of one row.
+    pub(crate) fn predictor(&self, row: &[f64]) -> f64 {
+        row.iter().zip(&self.weights).fold(self.bias, |z, (x, w)| z + x * w)
+    }
+
     /// All zero, for `n_features` features.
     #[must_use]
     pub fn zeros(n_features: usize) -> Self {

@@ -133,6 +133,12 @@ impl<'a> Samples<'a> {
         Ok(Self { class_weight: Some(class_weight), ..self })
     }
 
+    /// The same data, with weights that are all there are.
+    pub(crate) fn with_weights(self, weights: Matrix<'a>) -> Self {
+        assert_eq!(weights.shape(), self.y.shape(), "one weight a row");
+        Self { sample_weight: Some(weights), class_weight: None, ..self }
+    }
+
     /// The same data, predictors without their offset.
     pub(crate) fn without_offset(self) -> Self {
         Self { offset: None, ..self }
@@ -167,6 +173,22 @@ impl<'a> Samples<'a> {
     pub(crate) fn with_features(self, x: Matrix<'a>) -> Self {
         assert_eq!(x.shape(), self.x.shape(), "other features");
         Self { x, ..self }
+    }
+
+    /// A few rows that count, evenly spread over all.
+    pub(crate) fn some_rows(&self) -> Vec<usize> {
+        const MOST: usize = 64;
+        const TRIALS: usize = 64;
+        let m = self.n_samples();
+        let n = m.min(MOST);
+        let first_of = |i: usize| i * m / n;
+        let Some(weights) = self.sample_weight else { return (0..n).map(first_of).collect() };
+        let mut buffer = Vec::new();
+        let counts = |row: usize, buffer: &mut Vec<f64>| weights.column(row..row + 1, buffer)[0] != 0.0;
+        let rows: Vec<usize> = (0..n)
+            .filter_map(|i| (first_of(i)..first_of(i + 1)).take(TRIALS).find(|&row| counts(row, &mut buffer)))
+            .collect();
+        if rows.is_empty() { (0..n).map(first_of).collect() } else { rows }
     }
 
     /// The features as they are.

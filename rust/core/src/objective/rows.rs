@@ -85,6 +85,15 @@ impl<'a> RowObjective<'a> {
         Self::new(model, self.samples, self.intercept, self.context)
     }
 
+    /// The same rows, with weights that are all there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn with_weights<'s>(&'s self, weights: &'s Array1<f64>) -> Result<RowObjective<'s>, Error> {
+        RowObjective::new(self.model, self.samples.with_weights(weights.into()), self.intercept, self.context)
+    }
+
     /// Every `step`th row from the `first` on, alone.
     ///
     /// # Errors
@@ -183,12 +192,16 @@ impl<'a> RowObjective<'a> {
 
     /// Newton's step from `at` for the log loss, as least squares of the linear predictors without their offset.
     ///
+    /// A row whose sigmoid is flat at `at`, and that its class suits, has next to no weight, and would cost much where a
+    /// step leads that does not know it. Such rows at any of the places `ahead` are kept where the sigmoid begins to be flat.
+    ///
     /// # Errors
     ///
     /// As [`Objective::cost`].
-    pub(crate) fn working_response(&self, at: &Parameters) -> Result<WorkingResponse, Error> {
+    pub(crate) fn working_response(&self, at: &Parameters, ahead: &[Parameters]) -> Result<WorkingResponse, Error> {
         /// A row whose sigmoid is flat would be moved to infinity.
         const LONGEST: f64 = 1e6;
+        const FLAT: f64 = 30.0;
         let m = self.samples.n_samples();
         let mut response = WorkingResponse { target: Array1::zeros(m), weight: Array1::zeros(m) };
         let partition = self.samples.partition();
@@ -204,7 +217,16 @@ impl<'a> RowObjective<'a> {
             slopes.resize(x.n_rows(), 0.0);
             let rows = Evaluation { link: SigmoidLogLoss, rows: Rows::Matrix(x), targets, at, buffers: strips };
             let finite = rows.cost_slopes(&mut 0.0, slopes, weight);
-            for ((target, weight), slope) in target.iter_mut().zip(weight).zip(slopes) {
+            let panel = x.panel(0..x.n_rows(), buffer);
+            for (i, ((target, weight), slope)) in target.iter_mut().zip(weight).zip(slopes).enumerate() {
+                let offset = at.offset.map_or(0.0, |offset| offset[i]);
+                let z = *target + offset;
+                let suits = |z: f64| (targets.y[i] == 1.0 && z > FLAT) || (targets.y[i] == 0.0 && z < -FLAT);
+                if suits(z) && ahead.iter().any(|there| !suits(there.predictor(panel.row(i)) + offset)) {
+                    *weight = targets.sample_weight.map_or(1.0, |weights| weights[i]) * (-FLAT).exp();
+                    *target = FLAT.copysign(z) - offset;
+                    continue;
+                }
                 *weight = (*weight * *weight).max(slope.abs() / LONGEST);
                 if *weight > 0.0 {
                     *target -= *slope / *weight;
@@ -228,7 +250,7 @@ impl<'a> RowObjective<'a> {
 
     /// Variables in which second derivatives are formed.
     pub(crate) fn frame(&self) -> Frame {
-        Frame::of(&self.samples.features(), self.intercept)
+        Frame::of(&self.samples.features(), &self.samples.some_rows(), self.intercept)
     }
 
     /// Whether the bias is fitted.

@@ -3,6 +3,7 @@
 mod coordinate_descent;
 mod exact;
 mod factor;
+mod far_values;
 mod gradient_descent;
 mod least_squares;
 mod normal_equations;
@@ -39,6 +40,13 @@ pub enum StopReason {
     Separation,
     /// The validation cost had not improved for `patience` iterations, or had its minimum before the last iteration.
     EarlyStopping,
+}
+
+impl StopReason {
+    /// Whether the search ended by itself.
+    fn is_arrival(self) -> bool {
+        matches!(self, Self::Tolerance | Self::Rounding)
+    }
 }
 
 /// One iteration, as an observer sees it. Iteration 0 is the start.

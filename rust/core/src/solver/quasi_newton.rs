@@ -70,6 +70,12 @@ pub(crate) struct Outcome {
     pub(crate) asked_to_stop: bool,
 }
 
+impl Outcome {
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.stop_reason.is_arrival() && !self.asked_to_stop
+    }
+}
+
 /// Pairs of steps and changes of the gradient that are remembered.
 const MEMORY: usize = 10;
 /// Sufficient decrease: this share of what the slope promises.

@@ -18,19 +18,53 @@ const DEPENDENT: f64 = 1e-13;
 const MAX_STEPS: usize = 50;
 const MAX_TRIALS: usize = 30;
 
-/// Where the steps ended, and how many there were.
-pub(super) struct Reweighted {
+/// Where a search for a minimum stands.
+pub(super) struct Reached {
     /// In the data's own variables.
     pub(super) parameters: Parameters,
-    /// In standardised ones.
+    pub(super) cost: f64,
+    /// In standardised variables.
     pub(super) gradient: Parameters,
     pub(super) n_iter: usize,
     pub(super) stop_reason: StopReason,
-    /// The columns of the last step, if the steps ended with one that separates the classes.
+    /// The condition number of the last Hessian, if one was formed.
+    pub(super) condition: Option<f64>,
+    /// The columns that separate the classes, if these are separated.
     pub(super) separating: Option<Vec<usize>>,
 }
 
-/// From where Newton's method with products of columns ended, if a direction that it left out leads further.
+impl Reached {
+    pub(super) fn of(objective: &Standardised<'_>, outcome: &Outcome) -> Self {
+        let place = &outcome.place;
+        Self {
+            parameters: objective.frame().leave(&place.at),
+            cost: place.cost,
+            gradient: place.gradient.clone(),
+            n_iter: outcome.n_iter,
+            stop_reason: outcome.stop_reason,
+            condition: outcome.curvature.condition(),
+            separating: None,
+        }
+    }
+
+    pub(super) fn has_arrived(&self) -> bool {
+        self.stop_reason.is_arrival()
+    }
+}
+
+/// Whether a direction that Newton's method with products of columns left out leads further.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(super) fn left_something_out(objective: &Standardised<'_>, outcome: &Outcome) -> Result<bool, Error> {
+    let Some(left_out) = &outcome.left_out else { return Ok(false) };
+    let frame = objective.frame();
+    let margins = Margins::along(objective.rows(), &frame.leave(left_out), &frame.leave(&outcome.place.at))?;
+    Ok(margins.least_share <= -DEPENDENT)
+}
+
+/// From where Newton's method with products of columns ended.
 ///
 /// # Errors
 ///
@@ -38,39 +72,29 @@ pub(super) struct Reweighted {
 pub(super) fn go_on(
     objective: &Standardised<'_>,
     l2: f64,
-    outcome: &Outcome,
+    from: Reached,
+    cancelling: Cancelling,
     settings: Settings,
     observer: &mut Observer<'_>,
-) -> Result<Option<Reweighted>, Error> {
-    let (rows, frame) = (objective.rows(), objective.frame());
-    let arrived = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding);
-    if rows.model() != Model::SigmoidLogLoss || !arrived || outcome.asked_to_stop {
-        return Ok(None);
-    }
-    let Some(left_out) = &outcome.left_out else { return Ok(None) };
-    let mut at = frame.leave(&outcome.place.at);
-    let margins = Margins::along(rows, &frame.leave(left_out), &at)?;
-    if margins.least_share > -DEPENDENT {
-        return Ok(None);
-    }
-    let mut n_iter = outcome.n_iter;
-    let mut cost = outcome.place.cost;
-    let mut gradient = outcome.place.gradient.clone();
+) -> Result<Reached, Error> {
+    let frame = objective.frame();
+    let mut reached = from;
     let mut last_step = None;
-    let last = (settings.max_iter).min(n_iter + MAX_STEPS);
+    let last = (settings.max_iter).min(reached.n_iter + MAX_STEPS);
     let stopped = loop {
-        if n_iter >= last {
+        if reached.n_iter >= last {
             break Some(StopReason::MaxIter);
         }
-        let Some((next, next_cost, next_gradient)) = step(objective, l2, &at, cost)? else { break None };
-        let decrease = cost - next_cost;
-        let mut moved = next.clone();
-        moved.add_scaled(-1.0, &at);
+        let Some(lower) = step(objective, l2, &reached, cancelling)? else { break None };
+        let Lower { parameters, cost, gradient, .. } = lower;
+        let decrease = reached.cost - cost;
+        let mut moved = parameters.clone();
+        moved.add_scaled(-1.0, &reached.parameters);
         last_step = Some(frame.enter(&moved));
-        (at, cost, gradient) = (next, next_cost, next_gradient);
-        n_iter += 1;
-        let gradient_norm = frame.leave_gradient(&gradient).norm();
-        let wish = observer(&Step { iteration: n_iter, parameters: &at, cost, gradient_norm })?;
+        let n_iter = reached.n_iter + 1;
+        reached = Reached { parameters, cost, gradient, n_iter, ..reached };
+        let gradient_norm = frame.leave_gradient(&reached.gradient).norm();
+        let wish = observer(&Step { iteration: n_iter, parameters: &reached.parameters, cost, gradient_norm })?;
         if let ControlFlow::Break(reason) = wish {
             break Some(reason);
         }
@@ -79,50 +103,98 @@ pub(super) fn go_on(
         }
     };
     // Before they end steps may be long, and separate nothing.
-    let separating = match &last_step {
-        Some(step) if stopped.is_none() => separated_along(objective, step, &at, Cancelling::Likely)?,
+    reached.separating = match &last_step {
+        Some(step) if stopped.is_none() => separated_along(objective, step, &reached.parameters, cancelling)?,
         _ => None,
     };
-    let arrived = objective.optimality(&gradient) <= settings.tol;
-    let stop_reason = stopped.unwrap_or(if arrived { StopReason::Tolerance } else { StopReason::Rounding });
-    Ok(Some(Reweighted { parameters: at, gradient, n_iter, stop_reason, separating }))
+    let small = objective.optimality(&reached.gradient) <= settings.tol;
+    reached.stop_reason = stopped.unwrap_or(if small { StopReason::Tolerance } else { StopReason::Rounding });
+    Ok(reached)
 }
 
-/// A place that costs less, with its cost and gradient in standardised variables; none if there is none.
-fn step(
+/// Steps shorter than this are those that some row holds up whose sigmoid is flat where they begin.
+const SHORT: f64 = 0.1;
+/// Steps that are tried, each with the rows held that held up those before.
+const MAX_HELD: usize = 4;
+
+/// A place that costs less; none if there is none.
+fn step(objective: &Standardised<'_>, l2: f64, from: &Reached, cancelling: Cancelling) -> Result<Option<Lower>, Error> {
+    let mut lowest: Option<Lower> = None;
+    let mut ahead = Vec::new();
+    loop {
+        let Some(there) = minimum_of_model(objective, l2, from, &ahead)? else { break };
+        let found = search(objective, from, &there)?;
+        let is_long = matches!(found, Found::Level) || matches!(&found, Found::Lower(lower) if lower.length >= SHORT);
+        if let Found::Lower(lower) = found
+            && lowest.as_ref().is_none_or(|lowest| lower.cost < lowest.cost)
+        {
+            lowest = Some(lower);
+        }
+        if is_long || cancelling != Cancelling::ButInFarRows || ahead.len() == MAX_HELD {
+            break;
+        }
+        ahead.push(there);
+    }
+    Ok(lowest)
+}
+
+/// Where Newton's step from a place leads, with rows held that suit their class there but at none of those `ahead`.
+fn minimum_of_model(
     objective: &Standardised<'_>,
     l2: f64,
-    at: &Parameters,
-    cost: f64,
-) -> Result<Option<(Parameters, f64, Parameters)>, Error> {
+    from: &Reached,
+    ahead: &[Parameters],
+) -> Result<Option<Parameters>, Error> {
     let rows = objective.rows();
-    let WorkingResponse { target, weight } = rows.working_response(at)?;
+    let WorkingResponse { target, weight } = rows.working_response(&from.parameters, ahead)?;
     let samples = Samples::weighted(rows.samples().features(), &target, &weight)?;
     let quadratic = RowObjective::new(Model::Linear, samples, rows.intercept(), rows.context())?;
     // The linear model's cost is divided by the sum of its weights, and not by 2.
     let total = weight.sum();
     let penalty = 2.0 * l2 * rows.summary().weight_sum / total;
-    let found = least_squares(quadratic.samples(), quadratic.summary(), rows.context(), rows.intercept(), penalty);
-    let found = match found {
-        Err(Error::Overflow) => return Ok(None),
-        found => found?.parameters,
-    };
-    let mut gradient = Parameters::zeros(at.n_features());
+    match least_squares(quadratic.samples(), quadratic.summary(), rows.context(), rows.intercept(), penalty) {
+        Err(Error::Overflow) => Ok(None),
+        found => Ok(Some(found?.parameters)),
+    }
+}
+
+enum Found {
+    Lower(Lower),
+    /// The whole step changes the cost by no more than rounding error.
+    Level,
+    Higher,
+}
+
+struct Lower {
+    parameters: Parameters,
+    cost: f64,
+    /// In standardised variables.
+    gradient: Parameters,
+    /// The share of the step that was taken.
+    length: f64,
+}
+
+/// A place that costs less on the way to another, whole way first.
+fn search(objective: &Standardised<'_>, from: &Reached, there: &Parameters) -> Result<Found, Error> {
+    let mut gradient = Parameters::zeros(there.n_features());
     let mut length = 1.0;
     for _ in 0..MAX_TRIALS {
-        let mut next = at.clone();
+        let mut next = from.parameters.clone();
         next.scale(1.0 - length);
-        next.add_scaled(length, &found);
-        match rows.cost_gradient(&next, &mut gradient) {
+        next.add_scaled(length, there);
+        match objective.rows().cost_gradient(&next, &mut gradient) {
             Err(Error::Overflow) => {}
             next_cost => {
-                let (_, next_cost, gradient) = objective.enter(&next, next_cost?, &gradient);
-                if next_cost < cost {
-                    return Ok(Some((next, next_cost, gradient)));
+                let (_, cost, gradient) = objective.enter(&next, next_cost?, &gradient);
+                if cost < from.cost {
+                    return Ok(Found::Lower(Lower { parameters: next, cost, gradient, length }));
+                }
+                if length == 1.0 && cost <= from.cost + ROUNDING * from.cost.abs() {
+                    return Ok(Found::Level);
                 }
             }
         }
         length *= 0.5;
     }
-    Ok(None)
+    Ok(Found::Higher)
 }

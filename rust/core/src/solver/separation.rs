@@ -19,7 +19,11 @@ const LONG_STEP: f64 = 0.03;
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(super) fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Option<Vec<usize>>, Error> {
+pub(super) fn separation(
+    objective: &Standardised<'_>,
+    outcome: &Outcome,
+    cancelling: Cancelling,
+) -> Result<Option<Vec<usize>>, Error> {
     let rows = objective.rows();
     let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
     if rows.model() != Model::SigmoidLogLoss || !is_unpenalised(objective) || !ended {
@@ -50,18 +54,21 @@ pub(super) fn separation(objective: &Standardised<'_>, outcome: &Outcome) -> Res
         newton = newton_step(objective, &outcome.place.at)?;
     }
     let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
-    if let Some(columns) = separated_along(objective, step, &place, Cancelling::Unlikely)? {
+    if let Some(columns) = separated_along(objective, step, &place, cancelling)? {
         return Ok(Some(columns));
     }
     let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
     Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
 }
 
-/// Whether a step's margins are small beside what they are the sum of, as along columns that are nearly dependent.
+/// Whether a step's margins are small beside what they are the sum of.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Cancelling {
-    Likely,
     Unlikely,
+    /// As along columns that are nearly dependent.
+    Likely,
+    /// In all rows but those with values far from all others, whose margins are as far from all others.
+    ButInFarRows,
 }
 
 fn is_unpenalised(objective: &Standardised<'_>) -> bool {
@@ -88,8 +95,12 @@ pub(super) fn separated_along(
         return Ok(None);
     }
     // Parts that lead nowhere are small in any case, but not yet gone.
-    let share_tells = cancelling == Cancelling::Unlikely;
-    if margins.least >= -1e-4 * margins.most || share_tells && margins.least_share >= -1e-4 {
+    let no_row_moves_back = match cancelling {
+        Cancelling::Unlikely => margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4,
+        Cancelling::Likely => margins.least >= -1e-4 * margins.most,
+        Cancelling::ButInFarRows => margins.least_share >= -1e-13,
+    };
+    if no_row_moves_back {
         return Ok(Some(columns_of(step)));
     }
     // Rows that are told apart by now may move back.
@@ -156,8 +167,7 @@ impl Margins {
                     -sum.abs()
                 };
                 let share = if size > 0.0 { margin / size } else { 0.0 };
-                let z = panel.row(i).iter().zip(&place.weights).fold(place.bias, |z, (x, w)| z + x * w);
-                let most = if z.abs() < SATURATED { margin } else { 0.0 };
+                let most = if place.predictor(panel.row(i)).abs() < SATURATED { margin } else { 0.0 };
                 margins.merge(Self { least: margin, least_share: share, most });
             }
             true

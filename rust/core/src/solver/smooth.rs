@@ -3,15 +3,16 @@
 
 use std::ops::ControlFlow;
 
+use super::far_values::FarValues;
 use super::quasi_newton::{
     Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
 };
-use super::reweighted::{self, Reweighted};
-use super::separation::separation;
-use super::{Observer, Settings, Step, StopReason, unless_interrupted};
+use super::reweighted::{Reached, go_on, left_something_out};
+use super::separation::{Cancelling, separation};
+use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
-use crate::objective::{RowObjective, Spread, Standardised};
+use crate::objective::{Objective, RowObjective, Spread, Standardised};
 
 /// What is known at the end.
 pub(crate) struct Smooth {
@@ -47,26 +48,84 @@ pub(crate) fn minimise(
         None => begin(rows, l2, settings)?,
     };
     let outcome = quasi_newton(&objective, start, settings, observer)?;
-    let mut separating = separation(&objective, &outcome)?;
-    let mut found = Smooth {
-        parameters: objective.frame().leave(&outcome.place.at),
-        n_iter: outcome.n_iter,
-        stop_reason: outcome.stop_reason,
-        optimality: objective.optimality(&outcome.place.gradient),
-        condition: outcome.curvature.condition(),
-        separating: Vec::new(),
+    let may_go_on = rows.model() == Model::SigmoidLogLoss && outcome.has_arrived();
+    let far_values = if may_go_on { FarValues::find(&objective) } else { None };
+    let reached = if let Some(far_values) = far_values {
+        beyond_far_values(&objective, l2, &far_values, &outcome, settings, observer)?
+    } else {
+        let mut reached = Reached::of(&objective, &outcome);
+        reached.separating = separation(&objective, &outcome, Cancelling::Unlikely)?;
+        if reached.separating.is_none() && may_go_on && left_something_out(&objective, &outcome)? {
+            reached = go_on(&objective, l2, reached, Cancelling::Likely, settings, observer)?;
+        }
+        reached
     };
-    if separating.is_none()
-        && let Some(further) = reweighted::go_on(&objective, l2, &outcome, settings, observer)?
-    {
-        let Reweighted { parameters, gradient, n_iter, stop_reason, separating: columns } = further;
-        separating = columns;
-        found = Smooth { parameters, n_iter, stop_reason, optimality: objective.optimality(&gradient), ..found };
+    Ok(Smooth {
+        optimality: objective.optimality(&reached.gradient),
+        parameters: reached.parameters,
+        n_iter: reached.n_iter,
+        stop_reason: if reached.separating.is_some() { StopReason::Separation } else { reached.stop_reason },
+        condition: reached.condition,
+        separating: reached.separating.unwrap_or_default(),
+    })
+}
+
+/// The minimum where some values are far from all others of their column, in variables that these do not decide.
+fn beyond_far_values(
+    objective: &Standardised<'_>,
+    l2: f64,
+    far_values: &FarValues,
+    outcome: &Outcome,
+    settings: Settings,
+    observer: &mut Observer<'_>,
+) -> Result<Reached, Error> {
+    let mut reached = Reached::of(objective, outcome);
+    if let Some(lower) = without_far_rows(objective, l2, far_values, &reached, settings, observer)? {
+        reached = lower;
+    } else {
+        reached.separating = separation(objective, outcome, Cancelling::ButInFarRows)?;
     }
-    if let Some(columns) = separating {
-        (found.stop_reason, found.separating) = (StopReason::Separation, columns);
+    if reached.separating.is_none() && reached.has_arrived() {
+        reached = go_on(objective, l2, reached, Cancelling::ButInFarRows, settings, observer)?;
     }
-    Ok(found)
+    Ok(reached)
+}
+
+/// The minimum over the other rows, where the whole objective is lower there.
+fn without_far_rows(
+    objective: &Standardised<'_>,
+    l2: f64,
+    far_values: &FarValues,
+    reached: &Reached,
+    settings: Settings,
+    observer: &mut Observer<'_>,
+) -> Result<Option<Reached>, Error> {
+    let rows = objective.rows();
+    let Some(weights) = far_values.weights_without(rows, &reached.parameters)? else { return Ok(None) };
+    let settings = Settings { max_iter: settings.max_iter - reached.n_iter, ..settings };
+    let minimum = || -> Result<Option<(Smooth, f64, Parameters)>, Error> {
+        let others = rows.with_weights(&weights)?;
+        let l2 = l2 * rows.summary().weight_sum / weights.sum();
+        let found = minimise(&others, l2, None, settings, &mut unobserved)?;
+        let mut gradient = Parameters::zeros(rows.n_features());
+        let cost = rows.cost_gradient(&found.parameters, &mut gradient)?;
+        let (_, cost, gradient) = objective.enter(&found.parameters, cost, &gradient);
+        Ok((cost < reached.cost - ROUNDING * reached.cost).then_some((found, cost, gradient)))
+    };
+    let Some((found, cost, gradient)) = unless_interrupted(minimum())? else { return Ok(None) };
+    let n_iter = reached.n_iter + found.n_iter;
+    let gradient_norm = objective.frame().leave_gradient(&gradient).norm();
+    let wish = observer(&Step { iteration: n_iter, parameters: &found.parameters, cost, gradient_norm })?;
+    let is_separated = found.stop_reason == StopReason::Separation;
+    Ok(Some(Reached {
+        parameters: found.parameters,
+        cost,
+        gradient,
+        n_iter,
+        stop_reason: wish.break_value().unwrap_or(found.stop_reason),
+        condition: found.condition,
+        separating: is_separated.then_some(found.separating),
+    }))
 }
 
 /// The objective, and where to start from.

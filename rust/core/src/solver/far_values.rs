@@ -1,0 +1,108 @@
+//! Values so far from all others of their column that they make its standard deviation: then those others hardly differ in
+//! standardised variables, and what they say of the weights is below the tolerance.
+//!
+//! A class that such a row suits moves its predictor to where the sigmoid is flat, from where the minimum may be any number
+//! of Newton's steps away; but not without that row, which costs nothing there.
+
+use ndarray::Array1;
+
+use crate::error::Error;
+use crate::model::Parameters;
+use crate::objective::{RowObjective, Standardised};
+use crate::samples::Samples;
+
+/// A column of which some rows tell a much smaller deviation than all do.
+struct Column {
+    index: usize,
+    centre: f64,
+    deviation: f64,
+}
+
+pub(super) struct FarValues {
+    columns: Vec<Column>,
+}
+
+/// Deviations of some rows that are smaller than that of all by this factor.
+const SMALL: f64 = 1e-4;
+/// Rows that are farther than so many of their deviations are far from them.
+const FAR: f64 = 1e3;
+/// A row with such a margin costs next to nothing.
+const RIGHT: f64 = 8.0;
+
+impl FarValues {
+    /// Looks at a few rows; none if no column has such values, as far as these tell.
+    pub(super) fn find(objective: &Standardised<'_>) -> Option<Self> {
+        let samples = objective.rows().samples();
+        let rows = samples.some_rows();
+        // A far value may be among the rows of either half.
+        let [one, other] = [0, 1].map(|first| deviations(samples, rows.iter().skip(first).step_by(2)));
+        let of_all = objective.frame().scale();
+        let columns =
+            one.into_iter().zip(other).zip(of_all).enumerate().filter_map(|(index, ((one, other), of_all))| {
+                let (centre, deviation) = if one.1 <= other.1 { one } else { other };
+                // A column that is constant but for a few rows has no other deviation.
+                let rounding = 64.0 * f64::EPSILON * centre.abs();
+                (deviation > rounding && deviation < SMALL * of_all).then_some(Column { index, centre, deviation })
+            });
+        let columns: Vec<Column> = columns.collect();
+        (!columns.is_empty()).then_some(Self { columns })
+    }
+
+    /// The weights of the rows without those that are far, and that their class suits at `at`; none if there are none.
+    ///
+    /// # Errors
+    ///
+    /// As a pass over the rows.
+    pub(super) fn weights_without(
+        &self,
+        rows: &RowObjective<'_>,
+        at: &Parameters,
+    ) -> Result<Option<Array1<f64>>, Error> {
+        let partition = rows.samples().partition();
+        let mut weights = Array1::ones(rows.samples().n_samples());
+        let chunks = weights.as_slice_mut().expect("contiguous").chunks_mut(partition.chunk_rows);
+        let states = chunks.map(|weights| (weights, false));
+        let merge = |a: &mut (&mut [f64], bool), b: &(&mut [f64], bool)| a.1 |= b.1;
+        let (_, any) = rows.pass(&partition, at, states, merge, |x, targets, predictor, scratch, (weights, any)| {
+            let weights = weights.split_off_mut(..x.n_rows()).expect("one a row");
+            if let Some(given) = targets.sample_weight {
+                weights.copy_from_slice(given);
+            }
+            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+            for (i, (weight, &y)) in weights.iter_mut().zip(targets.y).enumerate() {
+                let row = panel.row(i);
+                if *weight > 0.0 && self.columns.iter().any(|column| column.is_far(row[column.index])) {
+                    let z = at.predictor(row) + predictor.offset.map_or(0.0, |offset| offset[i]);
+                    if (y == 1.0 && z >= RIGHT) || (y == 0.0 && z <= -RIGHT) {
+                        (*weight, *any) = (0.0, true);
+                    }
+                }
+            }
+            true
+        })?;
+        Ok(any.then_some(weights))
+    }
+}
+
+impl Column {
+    fn is_far(&self, value: f64) -> bool {
+        (value - self.centre).abs() > FAR * self.deviation
+    }
+}
+
+/// The mean and the standard deviation of each column in some rows.
+fn deviations<'r>(samples: &Samples<'_>, rows: impl Iterator<Item = &'r usize> + Clone) -> Vec<(f64, f64)> {
+    let n = samples.n_features();
+    let share = 1.0 / rows.clone().count() as f64;
+    let mut columns = vec![(0.0, 0.0); n];
+    let mut buffer = Vec::new();
+    let mut for_each = |visit: &dyn Fn(&mut (f64, f64), f64)| {
+        for &row in rows.clone() {
+            columns.iter_mut().zip(samples.x(row..row + 1, &mut buffer).row(0)).for_each(|(c, &value)| visit(c, value));
+        }
+    };
+    for_each(&|(mean, _), value| *mean += value * share);
+    for_each(&|(mean, square), value| *square += (value - *mean) * (value - *mean) * share);
+    columns.iter_mut().for_each(|(_, square)| *square = square.sqrt());
+    columns
+}

@@ -17,6 +17,8 @@ pub(crate) struct Standardised<'r> {
     varies: Vec<bool>,
     /// `l2 / scale²`: the penalty's second derivative.
     penalty: Vec<f64>,
+    /// Whether some column's deviation may be that of a few rows alone.
+    may_have_far_values: bool,
 }
 
 impl<'r> Standardised<'r> {
@@ -52,6 +54,9 @@ impl<'r> Standardised<'r> {
         let mut centre = rough.centre().to_vec();
         let mut scale = rough.scale().to_vec();
         let mut varies = vec![false; scale.len()];
+        let mut may_have_far_values = false;
+        // One value far from m others is √m deviations away.
+        let far = 0.25 * (rows.samples().n_samples() as f64).sqrt();
         for (j, (centre, scale)) in centre.iter_mut().zip(&mut scale).enumerate() {
             let mean = if rows.intercept() { sums.first[j] / total } else { 0.0 };
             let variance = sums.second[j] / total - mean * mean;
@@ -59,15 +64,18 @@ impl<'r> Standardised<'r> {
             // What rounding leaves of a constant column is no deviation.
             let noise = f64::EPSILON * (centre.abs() / *scale + mean.abs() + 1.0);
             if variance > (4.0 * noise).powi(2) {
-                *scale *= variance.sqrt();
+                let deviation = variance.sqrt();
+                *scale *= deviation;
                 varies[j] = true;
+                // The rough scale is the largest distance in some rows, which may have such a value or not.
+                may_have_far_values |= !(far.recip()..1e3).contains(&deviation);
             }
         }
         if !scale.iter().chain(&centre).all(|value| value.is_finite()) {
             return Err(rows.samples().why_not_finite());
         }
         let penalty = scale.iter().map(|scale| frame::penalty(l2, *scale)).collect();
-        Ok(Self { rows, frame: Frame::new(centre, scale), varies, penalty })
+        Ok(Self { rows, frame: Frame::new(centre, scale), varies, penalty, may_have_far_values })
     }
 
     /// Whether the columns vary about as much as in `other`, of some of the rows. A rare value may be missing there.
@@ -106,7 +114,13 @@ impl<'r> Standardised<'r> {
 
     /// The same variables, and the same penalty, for other rows.
     pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
-        Standardised { rows, frame: self.frame.clone(), varies: self.varies.clone(), penalty: self.penalty.clone() }
+        let (frame, varies, penalty) = (self.frame.clone(), self.varies.clone(), self.penalty.clone());
+        Standardised { rows, frame, varies, penalty, ..*self }
+    }
+
+    /// Whether some column's deviation may be that of a few rows alone; false only where it is not.
+    pub(crate) fn may_have_far_values(&self) -> bool {
+        self.may_have_far_values
     }
 
     pub(crate) fn rows(&self) -> &'r RowObjective<'r> {

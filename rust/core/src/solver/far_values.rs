@@ -32,6 +32,9 @@ const RIGHT: f64 = 8.0;
 impl FarValues {
     /// Looks at a few rows; none if no column has such values, as far as these tell.
     pub(super) fn find(objective: &Standardised<'_>) -> Option<Self> {
+        if !objective.may_have_far_values() {
+            return None;
+        }
         let samples = objective.rows().samples();
         let rows = samples.some_rows();
         // A far value may be among the rows of either half.

@@ -365,3 +365,37 @@ def test_a_row_far_from_all_others_that_does_not_count_changes_nothing(cls, row)
     others = np.arange(500) != row
     expected = cls().fit(X[others], y[others]).coef_
     np.testing.assert_allclose(cls().fit(X, y, sample_weight=others.astype(float)).coef_, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("l2", [0, 1e-2])
+def test_many_columns_cost_no_digits(rng, dtype, order, l2):
+    X = rng.normal(size=(3000, 300)) * 20 + rng.normal(size=300)
+    X = np.asarray(X.astype(dtype), order=order)
+    share = rng.uniform(0.1, 2, size=3000)
+    y = X @ rng.normal(size=300) + rng.normal(size=3000)
+    root = np.sqrt(share / share.sum())[:, None]
+    centred = root * (X.astype(np.float64) - share @ X / share.sum())
+    design = np.vstack([centred, np.sqrt(l2 / 2) * np.eye(300)])
+    targets = np.concatenate([root[:, 0] * (y - share @ y / share.sum()), np.zeros(300)])
+    expected = np.linalg.lstsq(design, targets, rcond=None)[0]
+    models = [LinearRegression(l2=l2, n_threads=k).fit(X, y, sample_weight=share) for k in (1, 2, 3)]
+    np.testing.assert_allclose(models[0].coef_, expected, rtol=0, atol=2e-14 * np.abs(expected).max())
+    assert models[0].optimality_ < 1e-12
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.coef_, models[0].coef_)
+
+
+@pytest.mark.parametrize("nearness", [1e-2, 1e-4, 1e-7])
+def test_dependence_of_two_of_many_columns_costs_no_digits_but_its_own(rng, nearness):
+    parts = rng.normal(size=(3000, 300))
+    y = parts.sum(axis=1) + rng.normal(size=3000)
+    X = parts.copy()
+    X[:, 299] = X[:, 0] + nearness * parts[:, 299]
+    model = LinearRegression().fit(X, y)
+    difference = (X[:, 299] - X[:, 0]) / nearness
+    easy = LinearRegression().fit(np.column_stack([X[:, :299], difference]), y)
+    np.testing.assert_allclose(model.coef_[299] * nearness, easy.coef_[299], rtol=1e-13 / nearness)
+    np.testing.assert_allclose(model.coef_[1:299], easy.coef_[1:299], rtol=0, atol=1e-14 / nearness)
+    assert model.rank_ == 300

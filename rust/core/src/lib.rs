@@ -47,6 +47,7 @@ mod matrix;
 mod model;
 mod objective;
 mod pass;
+mod processor;
 mod samples;
 #[cfg(test)]
 mod simd_kind;

@@ -169,6 +169,11 @@ impl<'a> Samples<'a> {
         Self { x: self.x.every(step, first), y: self.y.every(step, first), sample_weight, offset, ..*self }
     }
 
+    /// The same targets, some of the features.
+    pub(crate) fn of_columns(&self, columns: Range<usize>) -> Self {
+        Self { x: self.x.columns(columns), ..*self }
+    }
+
     /// The same data, its features in another place.
     pub(crate) fn with_features(self, x: Matrix<'a>) -> Self {
         assert_eq!(x.shape(), self.x.shape(), "other features");

@@ -1,14 +1,18 @@
 //! How many threads, and the pools they come from.
 
 use std::collections::HashMap;
+use std::hint;
 use std::num::NonZeroUsize;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::processor::Helpers;
 
 /// The environment variables that set the number of threads, the first that holds a positive integer wins.
 pub const THREAD_VARIABLES: [&str; 3] = ["STEEPEST_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
@@ -28,6 +32,9 @@ pub fn default_threads() -> NonZeroUsize {
         .unwrap_or_else(|| *CORES.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)))
 }
 
+/// Helpers end at about the same time as the caller's thread, which does not fall asleep before: waking it takes about as long.
+const PATIENCE: Duration = Duration::from_micros(100);
+
 /// Runs `work` on this thread and on `n_workers − 1` threads of a pool of `n_threads − 1`, at the same time, until all
 /// have returned. On this thread `work` gets `interrupted`, elsewhere what always says false.
 ///
@@ -45,67 +52,32 @@ pub(crate) fn run_on(
         return work(interrupted);
     };
     let work = &work;
-    let here = processor::current();
-    pool.in_place_scope(|scope| {
+    let away = &pool.helpers.keep_away();
+    let working = &AtomicUsize::new(helpers);
+    pool.threads.in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(move |_| {
-                processor::leave(here);
+                away.end();
                 work(&|| false);
+                working.fetch_sub(1, Ordering::Release);
             });
         }
         work(interrupted);
+        if away.is_possible() {
+            let patience = Instant::now() + PATIENCE;
+            while working.load(Ordering::Acquire) > 0 && Instant::now() < patience {
+                hint::spin_loop();
+            }
+        }
     });
 }
 
-/// Some systems wake a thread on the processor of the one that wakes it, and leave both there for milliseconds, as long as
-/// a pass takes.
-#[cfg(target_os = "linux")]
-mod processor {
-    use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
-
-    pub(super) fn current() -> usize {
-        sched_getcpu()
-    }
-
-    /// Moves this thread to another of its processors, if it is on this one, and lets it go where it likes from there.
-    pub(super) fn leave(processor: usize) {
-        if sched_getcpu() != processor {
-            return;
-        }
-        let Ok(allowed) = sched_getaffinity(None) else { return };
-        let mut others = allowed;
-        others.unset(processor);
-        if others.count() > 0 && sched_setaffinity(None, &others).is_ok() {
-            // Which it could do a moment ago.
-            let _ = sched_setaffinity(None, &allowed);
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_thread_that_leaves_may_go_where_it_could() {
-            let before = sched_getaffinity(None).unwrap();
-            for _ in 0..100 {
-                leave(current());
-                assert_eq!(sched_getaffinity(None).unwrap(), before);
-            }
-        }
-    }
+struct Pool {
+    threads: ThreadPool,
+    helpers: Arc<Helpers>,
 }
 
-#[cfg(not(target_os = "linux"))]
-mod processor {
-    pub(super) fn current() -> usize {
-        0
-    }
-
-    pub(super) fn leave(_: usize) {}
-}
-
-type Pools = Mutex<HashMap<usize, Arc<ThreadPool>>>;
+type Pools = Mutex<HashMap<usize, Arc<Pool>>>;
 
 /// A pool's threads do not survive `fork`, and a lock may be held by one of them at that moment. So a child never
 /// touches what its parent had: the registry carries the process id, and another process makes its own.
@@ -117,13 +89,16 @@ struct Registry {
 static REGISTRY: AtomicPtr<Registry> = AtomicPtr::new(ptr::null_mut());
 
 /// A pool with this many threads, or none if the system starts no more threads.
-fn pool(n_threads: usize) -> Option<Arc<ThreadPool>> {
+fn pool(n_threads: usize) -> Option<Arc<Pool>> {
     let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(pool) = pools.get(&n_threads) {
         return Some(Arc::clone(pool));
     }
+    let helpers = Arc::new(Helpers::default());
+    let begun = Arc::clone(&helpers);
     let builder = ThreadPoolBuilder::new().num_threads(n_threads).thread_name(|i| format!("steepest-{i}"));
-    let pool = Arc::new(builder.build().ok()?);
+    let threads = builder.start_handler(move |_| begun.add_this()).build().ok()?;
+    let pool = Arc::new(Pool { threads, helpers });
     pools.insert(n_threads, Arc::clone(&pool));
     Some(pool)
 }

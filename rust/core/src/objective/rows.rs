@@ -103,6 +103,15 @@ impl<'a> RowObjective<'a> {
         Self::new(self.model, self.samples.every(step, first), self.intercept, self.context)
     }
 
+    /// The same rows, of some columns alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn of_columns(&self, columns: Range<usize>) -> Result<Self, Error> {
+        Self::new(self.model, self.samples.of_columns(columns), self.intercept, self.context)
+    }
+
     /// The same rows with their features in `values`, row by row: collected once where columns would be gone through for
     /// each of several passes.
     ///

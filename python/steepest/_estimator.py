@@ -185,8 +185,7 @@ class Estimator:
         names = feature_names(X)
         n_samples, n_features = X_array.shape
         labels = ravel_column(y, "y")
-        classes = self._find_classes(labels)
-        targets = self._encode(labels, "y", n_samples, "X", classes)
+        classes, targets = self._find_classes(labels, n_samples)
         weights = as_optional_vector(sample_weight, "sample_weight", n_samples, "X")
         offsets = as_optional_vector(offset, "offset", n_samples, "X")
 
@@ -403,8 +402,9 @@ class Estimator:
     def _loss(self) -> Loss:
         return "squared_error"
 
-    def _find_classes(self, labels: Array) -> Array | None:
-        return None
+    def _find_classes(self, labels: Array, n_samples: int) -> tuple[Array | None, Array]:
+        """Return the classes, if the model has any, and `labels` as targets."""
+        return None, self._encode(labels, "y", n_samples, "X", None)
 
     def _encode(self, y: Any, name: str, n_samples: int, X_name: str, classes: Array | None) -> Array:
         return as_targets(y, name, n_samples, X_name)

@@ -201,7 +201,12 @@ class LogisticRegression(Estimator):
     def _loss(self) -> Loss:
         return "log_loss"
 
-    def _find_classes(self, labels: Array) -> Array:
+    def _find_classes(self, labels: Array, n_samples: int) -> tuple[Array, Array]:
+        classes = self._two_classes(labels)
+        check_length(labels, "y", n_samples, "X")
+        return classes, np.asarray(labels == classes[1], dtype=np.bool_)
+
+    def _two_classes(self, labels: Array) -> Array:
         kind = labels.dtype.kind
         if kind == "c":
             raise ValueError(f"Complex data not supported: y has dtype {labels.dtype}, expected labels.")
@@ -298,9 +303,7 @@ def _distinct(labels: Array) -> Array:
     if not others.any():
         return labels[:1].copy()
     pair = labels[[0, int(np.argmax(others))]]
-    known = ~others
-    known |= labels == pair[1]
-    return np.unique(pair if known.all() else labels)
+    return np.unique(pair if np.array_equal(others, labels == pair[1]) else labels)
 
 
 def _first_missing(labels: Array) -> int | None:

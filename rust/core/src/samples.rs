@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::power_of_two_below;
-use crate::kernel::sum;
+use crate::kernel::{largest, sum, weighted_sum};
 use crate::matrix::{Matrix, Panel};
 use crate::model::{Activation, Model};
 use crate::pass::{Partition, run};
@@ -274,17 +274,12 @@ impl<'a> Samples<'a> {
         let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut Sums| {
             let ColumnBuffers { y, sample_weight, offset } = buffers;
             let y = self.y(rows.clone(), y);
-            // Without a way out of the loop several are looked at together.
-            if !y.iter().fold(true, |fine, value| fine & (low <= *value) & (*value <= high)) {
-                check_each(y, rows.start, |value, index| {
-                    let outside = !(low..=high).contains(&value);
-                    not_finite(argument, value, index).or(outside.then_some(Error::TargetOutOfRange {
-                        argument,
-                        index,
-                        value,
-                    }))
-                })?;
-            }
+            let is_fine = |y| (low <= y) & (y <= high);
+            check_each(y, rows.start, argument, is_fine, |value, index| Error::TargetOutOfRange {
+                argument,
+                index,
+                value,
+            })?;
             let weights = self.sample_weight(rows.clone(), y, sample_weight, &weight_units);
             if let Some(offset) = self.offset(rows.clone(), offset) {
                 check_finite(offset, rows.start, self.names.offset)?;
@@ -335,13 +330,11 @@ impl<'a> Samples<'a> {
         let partition = self.partition();
         let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut [f64; 2]| {
             let y = self.y(rows.clone(), &mut buffers.y);
-            check_each(y, rows.start, |value, index| {
-                let other = value != 0.0 && value != 1.0;
-                not_finite(argument, value, index).or(other.then_some(Error::TargetNotAClass {
-                    argument,
-                    index,
-                    value,
-                }))
+            let is_fine = |y| (y == 0.0) | (y == 1.0);
+            check_each(y, rows.start, argument, is_fine, |value, index| Error::TargetNotAClass {
+                argument,
+                index,
+                value,
             })?;
             // Not the difference from all: a class may weigh much less than the other.
             let of_class = match self.sample_weight(rows, y, &mut buffers.sample_weight, units) {
@@ -362,18 +355,17 @@ impl<'a> Samples<'a> {
         let Some(weights) = self.sample_weight else { return Ok(1.0) };
         let argument = self.names.sample_weight;
         let partition = self.partition();
-        let visit = |buffer: &mut Vec<f64>, rows: Range<usize>, largest: &mut f64| {
+        let visit = |buffer: &mut Vec<f64>, rows: Range<usize>, most: &mut f64| {
             let start = rows.start;
             let panel = weights.column(rows, buffer);
-            check_each(panel, start, |value, index| {
-                let negative = value < 0.0;
-                not_finite(argument, value, index).or(negative.then_some(Error::NegativeWeight {
-                    argument,
-                    index,
-                    value,
-                }))
-            })?;
-            *largest = panel.iter().fold(*largest, |acc, &weight| acc.max(weight));
+            check_each(
+                panel,
+                start,
+                argument,
+                |weight| weight >= 0.0,
+                |value, index| Error::NegativeWeight { argument, index, value },
+            )?;
+            *most = most.max(largest(panel));
             Ok(())
         };
         let states = repeat_n(0.0, partition.n_chunks());
@@ -409,11 +401,6 @@ impl Sums {
         self.square += other.square;
         self.offset += other.offset;
     }
-}
-
-/// `Σ s_i f(x_i)`.
-fn weighted_sum(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
-    values.iter().zip(weights).map(|(&value, weight)| weight * f(value)).sum()
 }
 
 /// Weights are divided by `unit` and multiplied by a factor of their class, so that the largest of each is about 1 and
@@ -455,11 +442,8 @@ pub(crate) fn check_column(x: Matrix<'_>, column: Matrix<'_>, argument: &'static
 ///
 /// [`Error::NonFiniteVector`] with the first of the values, the rows from `start` on, that is not finite.
 pub(crate) fn check_finite(values: &[f64], start: usize, argument: &'static str) -> Result<(), Error> {
-    check_each(values, start, |value, index| not_finite(argument, value, index))
-}
-
-fn not_finite(argument: &'static str, value: f64, index: usize) -> Option<Error> {
-    (!value.is_finite()).then_some(Error::NonFiniteVector { argument, index, value })
+    let fault = |value, index| Error::NonFiniteVector { argument, index, value };
+    check_each(values, start, argument, |_| true, fault)
 }
 
 impl Summary {
@@ -471,6 +455,22 @@ impl Summary {
     }
 }
 
-fn check_each(values: &[f64], start: usize, fault: impl Fn(f64, usize) -> Option<Error>) -> Result<(), Error> {
-    values.iter().enumerate().find_map(|(i, &value)| fault(value, start + i)).map_or(Ok(()), Err)
+fn check_each(
+    values: &[f64],
+    start: usize,
+    argument: &'static str,
+    is_fine: impl Fn(f64) -> bool,
+    fault: impl Fn(f64, usize) -> Error,
+) -> Result<(), Error> {
+    // Without a way out of the loop several are looked at together.
+    if values.iter().fold(true, |fine, &value| fine & value.is_finite() & is_fine(value)) {
+        return Ok(());
+    }
+    let mut faults = (start..).zip(values).filter_map(|(index, &value)| {
+        if !value.is_finite() {
+            return Some(Error::NonFiniteVector { argument, index, value });
+        }
+        (!is_fine(value)).then(|| fault(value, index))
+    });
+    faults.next().map_or(Ok(()), Err)
 }

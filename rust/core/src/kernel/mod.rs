@@ -324,16 +324,40 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
     }
 }
 
-/// `Σ f(x_i)` in eight lanes, which SIMD of any width forms in the same order.
+/// `Σ f(x_i)`.
 #[inline(always)]
 pub(crate) fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    in_lanes([values], |sum, [value]| sum + f(value)).iter().sum()
+}
+
+/// `Σ s_i f(x_i)`.
+#[inline(always)]
+pub(crate) fn weighted_sum(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    in_lanes([values, weights], |sum, [value, weight]| sum + weight * f(value)).iter().sum()
+}
+
+/// The largest of some numbers and 0.
+#[inline(always)]
+pub(crate) fn largest(values: &[f64]) -> f64 {
+    in_lanes([values], |largest, [value]| if value > largest { value } else { largest }).into_iter().fold(0.0, f64::max)
+}
+
+/// Folds slices of one length from 0 on in eight lanes, which SIMD of any width does in the same order.
+#[inline(always)]
+fn in_lanes<const N: usize>(slices: [&[f64]; N], f: impl Fn(f64, [f64; N]) -> f64) -> [f64; 8] {
     let mut lanes = [0.0; 8];
-    let (blocks, tail) = values.as_chunks::<8>();
-    for block in blocks {
-        lanes.iter_mut().zip(block).for_each(|(lane, &value)| *lane += f(value));
+    let parts = slices.map(|slice| slice.as_chunks::<8>());
+    let n_blocks = parts[0].0.len();
+    let blocks = parts.map(|(blocks, _)| &blocks[..n_blocks]);
+    for i in 0..n_blocks {
+        for (lane, result) in lanes.iter_mut().enumerate() {
+            *result = f(*result, blocks.map(|blocks| blocks[i][lane]));
+        }
     }
-    lanes.iter_mut().zip(tail).for_each(|(lane, &value)| *lane += f(value));
-    lanes.iter().sum()
+    for (lane, result) in lanes.iter_mut().enumerate().take(parts[0].1.len()) {
+        *result = f(*result, parts.map(|(_, tail)| tail[lane]));
+    }
+    lanes
 }
 
 /// Of each slice the first registers, so many, and as many values behind them.

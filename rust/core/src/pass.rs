@@ -39,6 +39,8 @@ pub(crate) struct Partition {
     n_rows: usize,
     pub(crate) panel_rows: usize,
     pub(crate) chunk_rows: usize,
+    /// Only one panel of so many is visited, the middle one.
+    pub(crate) every: usize,
 }
 
 impl Partition {
@@ -48,7 +50,15 @@ impl Partition {
         let max_chunks = (MAX_SUMS_BYTES / size_of::<f64>() / (n_cols + 2)).clamp(1, MAX_CHUNKS);
         let chunk_rows = (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(n_rows.div_ceil(max_chunks));
         let unit = if n_rows >= MANY_CHUNKS * WHOLE_STRIPS { panel_rows.max(WHOLE_STRIPS) } else { panel_rows };
-        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(unit) }
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(unit), every: 1 }
+    }
+
+    /// For sums over one panel of so many, short ones where others are left out.
+    pub(crate) fn for_products_of_some((n_rows, n_cols): (usize, usize), n_sums: usize, every: usize) -> Self {
+        let some = Self::for_products((n_rows.div_ceil(every), n_cols), n_sums, 1);
+        let panel_rows = if every == 1 { some.panel_rows } else { MIN_PRODUCT_ROWS };
+        let chunk_rows = every * some.chunk_rows.next_multiple_of(panel_rows);
+        Self { n_rows, panel_rows, chunk_rows, every }
     }
 
     /// For sums that hold `n_sums` numbers a chunk and gain from taking more rows at a time; `n_visits` tasks a chunk.
@@ -59,7 +69,7 @@ impl Partition {
             (MAX_SUMS_BYTES / size_of::<f64>() / n_sums.max(1)).clamp(MIN_TASKS.div_ceil(n_visits), MAX_CHUNKS);
         let chunk_rows =
             (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(MIN_PRODUCT_CHUNK_ROWS).max(n_rows.div_ceil(max_chunks));
-        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows) }
+        Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows), every: 1 }
     }
 
     /// With so many panels as one.
@@ -72,9 +82,10 @@ impl Partition {
     }
 
     fn panels(&self, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let Self { n_rows, panel_rows, chunk_rows } = *self;
+        let Self { n_rows, panel_rows, chunk_rows, every } = *self;
         let end = (chunk + 1).saturating_mul(chunk_rows).min(n_rows);
-        (chunk * chunk_rows..end).step_by(panel_rows).map(move |start| start..(start + panel_rows).min(end))
+        let first = chunk * chunk_rows + every / 2 * panel_rows;
+        (first..end).step_by(every * panel_rows).map(move |start| start..(start + panel_rows).min(end))
     }
 }
 
@@ -193,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn one_panel_of_so_many_is_visited() {
+        for (shape, every) in [((100_000, 1), 2), ((99_999, 32), 3), ((20_000, 256), 17), ((500, 4), 5)] {
+            let partition = Partition::for_products_of_some(shape, 100, every);
+            let rows: Vec<_> = (0..partition.n_chunks()).flat_map(|chunk| partition.panels(chunk)).collect();
+            assert!(rows.windows(2).all(|w| w[1].start == w[0].start + every * MIN_PRODUCT_ROWS));
+            assert_eq!(rows[0], every / 2 * MIN_PRODUCT_ROWS..(every / 2 + 1) * MIN_PRODUCT_ROWS);
+            assert!(rows.last().unwrap().end + every * MIN_PRODUCT_ROWS > shape.0);
+        }
+    }
+
+    #[test]
     fn every_chunk_is_visited_by_any_number_of_threads() {
         let partition = Partition::new((200_000, 8));
         assert!(partition.n_chunks() > 8);
@@ -256,7 +278,7 @@ mod tests {
     #[test]
     fn the_tree_merges_neighbours_in_order() {
         for n_chunks in 1..20 {
-            let partition = Partition { n_rows: n_chunks, panel_rows: 1, chunk_rows: 1 };
+            let partition = Partition { n_rows: n_chunks, panel_rows: 1, chunk_rows: 1, every: 1 };
             for n in [1, 2, 3, 8] {
                 for times in [1, 3] {
                     let visit = |(): &mut (), rows: Range<usize>, text: &mut String| {

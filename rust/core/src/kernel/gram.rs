@@ -63,13 +63,16 @@ impl Tiles {
     }
 
     fn merge_in<R: Real>(&mut self, other: &Self) {
-        assert_eq!(self.lanes.len(), other.lanes.len(), "sums of no rows");
+        if other.lanes.is_empty() {
+            return;
+        }
+        self.lanes.resize(other.lanes.len(), Lane::ZERO);
         for (ours, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
             ours.values_mut::<R>().iter_mut().zip(theirs.values::<R>()).for_each(|(ours, theirs)| *ours += *theirs);
         }
     }
 
-    /// Writes all entries; of a symmetric one those on and above the diagonal, and some below.
+    /// Writes all entries where there were any rows; of a symmetric one those on and above the diagonal, and some below.
     pub(crate) fn write(&self, matrix: ArrayViewMut2<'_, f64>) {
         match self.precision {
             Precision::Double => self.write_in::<f64>(matrix),
@@ -78,6 +81,9 @@ impl Tiles {
     }
 
     fn write_in<R: Real>(&self, mut matrix: ArrayViewMut2<'_, f64>) {
+        if self.lanes.is_empty() {
+            return;
+        }
         let side = R::ENTRIES;
         for (i, mut entries) in matrix.rows_mut().into_iter().enumerate() {
             let entries = entries.as_slice_mut().expect("rows of matrices are contiguous");
@@ -110,8 +116,9 @@ impl Next {
     pub(crate) const UNKNOWN: Self =
         Self { line: std::ptr::null(), n_lines: 0, left_of_piece: 0, lines_a_piece: 0, gap: 0 };
 
-    pub(crate) fn after(panel: &Panel<'_>) -> Self {
-        let Pieces { first, n_pieces, n_bytes, stride } = panel.after();
+    /// The panel that is so many farther on than this.
+    pub(crate) fn after(panel: &Panel<'_>, n_panels: usize) -> Self {
+        let Pieces { first, n_pieces, n_bytes, stride } = panel.after(n_panels);
         // A piece that begins within a line ends in one more.
         let lines_a_piece = n_bytes.div_ceil(CACHE_LINE) + usize::from(n_pieces > 1);
         let gap = stride.wrapping_sub((lines_a_piece * CACHE_LINE) as isize);

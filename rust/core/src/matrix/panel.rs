@@ -160,13 +160,13 @@ impl<'p> Panel<'p> {
         }
     }
 
-    /// Where in memory as many rows behind the last lie; nothing where that is not known.
-    pub(crate) fn after(&self) -> Pieces {
+    /// Where in memory as many rows lie, so many panels farther on; nothing where that is not known.
+    pub(crate) fn after(&self, n_panels: usize) -> Pieces {
         let Source { address, row_bytes, strides, .. } = self.source;
         if address.is_null() {
             return Pieces::NONE;
         }
-        let first = self.source.row(self.n_rows);
+        let first = self.source.row(n_panels * self.n_rows);
         if strides.row == row_bytes as isize {
             return Pieces { first, n_pieces: 1, n_bytes: self.n_rows * row_bytes, stride: 0 };
         }

@@ -80,7 +80,7 @@ fn mirror(matrix: &mut Array2<f64>) {
 
 /// Up to this many columns a panel is read once for all pairs of them; the sums of a task still fit the second-level
 /// cache. More are taken in blocks of at most as many, two blocks a task.
-const MAX_BLOCK: usize = 256;
+pub(crate) const MAX_BLOCK: usize = 256;
 /// Of two blocks at a time, wide enough that laying them out is little beside their products.
 const PAIRED_BLOCK: usize = 512;
 
@@ -110,11 +110,14 @@ struct SecondOrder {
     by_bias: f64,
     by_weights: RowSums,
     products: Sums,
+    /// `Σ s`
+    weight: f64,
 }
 
 impl SecondOrder {
     fn zeros(n: usize, precision: Precision) -> Self {
-        Self { cost: 0.0, by_bias: 0.0, by_weights: RowSums::zeros(n), products: Sums::diagonal(n, precision) }
+        let (by_weights, products) = (RowSums::zeros(n), Sums::diagonal(n, precision));
+        Self { cost: 0.0, by_bias: 0.0, by_weights, products, weight: 0.0 }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -122,6 +125,7 @@ impl SecondOrder {
         self.by_bias += other.by_bias;
         self.by_weights.merge(&other.by_weights);
         self.products.merge(&other.products);
+        self.weight += other.weight;
     }
 }
 
@@ -148,10 +152,39 @@ impl RowObjective<'_> {
         frame: &Frame,
         precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
+        self.second_order_of_some(at, frame, precision, 1)
+    }
+
+    /// The Hessian of about one row of so many.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::cost_gradient_hessian`].
+    pub(crate) fn hessian_of_some(
+        &self,
+        at: &Parameters,
+        frame: &Frame,
+        precision: Precision,
+        every: usize,
+    ) -> Result<Hessian, Error> {
+        if self.samples().n_features() <= MAX_BLOCK {
+            // Rows that lie together are read in the least time.
+            return Ok(self.second_order_of_some(at, frame, precision, every)?.2);
+        }
+        Ok(self.every(every, every / 2)?.cost_gradient_hessian(at, frame, precision)?.2)
+    }
+
+    fn second_order_of_some(
+        &self,
+        at: &Parameters,
+        frame: &Frame,
+        precision: Precision,
+        every: usize,
+    ) -> Result<(f64, Parameters, Hessian), Error> {
         let found = match self.model() {
-            Model::Linear => self.second_order(Linear, at, frame, precision),
-            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame, precision),
-            Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame, precision),
+            Model::Linear => self.second_order(Linear, at, frame, precision, every),
+            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame, precision, every),
+            Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame, precision, every),
         }?;
         // No product of two columns is larger than the larger of their squares.
         let (_, gradient, hessian) = &found;
@@ -165,10 +198,11 @@ impl RowObjective<'_> {
         at: &Parameters,
         frame: &Frame,
         precision: Precision,
+        every: usize,
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let n = self.samples().n_features();
         if n <= MAX_BLOCK {
-            self.in_one_pass(link, at, frame, precision)
+            self.in_one_pass(link, at, frame, precision, every)
         } else {
             self.in_blocks(link, at, frame, precision)
         }
@@ -180,9 +214,10 @@ impl RowObjective<'_> {
         at: &Parameters,
         frame: &Frame,
         precision: Precision,
+        every: usize,
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
-        let partition = Partition::for_products((m, n), n * n / 2 + 2 * n, 1);
+        let partition = Partition::for_products_of_some((m, n), n * n / 2 + 2 * n, every);
         let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision));
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
             let Scratch { strips, x: buffer, slopes, roots, curvatures, packed } = scratch;
@@ -195,18 +230,20 @@ impl RowObjective<'_> {
             let curvatures = squares(roots, curvatures);
             sums.by_bias += kernel::sum(slopes, |slope| slope);
             sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
+            sums.weight += targets.sample_weight.map_or(panel.n_rows() as f64, |s| kernel::sum(s, |s| s));
             let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
             packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums, precision);
-            sums.products.tiles.add(packed, packed, Next::after(&panel));
+            sums.products.tiles.add(packed, packed, Next::after(&panel, every));
             finite
         })?;
-        let SecondOrder { cost, by_bias, by_weights, products } = sums;
+        let SecondOrder { cost, by_bias, by_weights, products, weight } = sums;
+        let weight_sum = if every == 1 { self.summary().weight_sum } else { weight };
         let gradient = Parameters { weights: by_weights.to_array(), bias: by_bias };
         let (cost, gradient) = self.divide(CostGradient { cost, gradient });
         let mut hessian =
             Hessian { weights: Array2::zeros((n, n)), cross: products.cross.to_array(), bias: products.bias };
         products.tiles.write(hessian.weights.view_mut());
-        Ok((cost, gradient, self.finish(hessian)))
+        Ok((cost, gradient, self.finish(hessian, weight_sum)))
     }
 
     fn in_blocks(
@@ -227,12 +264,12 @@ impl RowObjective<'_> {
         })?;
         let (cost, gradient) = self.divide(sums);
         let hessian = products_of_columns(self.samples().features(), frame, &roots, precision, self.context())?;
-        Ok((cost, frame.enter_gradient(&gradient), self.finish(hessian)))
+        Ok((cost, frame.enter_gradient(&gradient), self.finish(hessian, self.summary().weight_sum)))
     }
 
     /// Fills in what lies below the diagonal, divides by the sum of the weights, and leaves out a fixed bias.
-    fn finish(&self, mut hessian: Hessian) -> Hessian {
-        let factor = 1.0 / self.summary().weight_sum;
+    fn finish(&self, mut hessian: Hessian, weight_sum: f64) -> Hessian {
+        let factor = 1.0 / weight_sum;
         mirror(&mut hessian.weights);
         hessian.weights *= factor;
         hessian.cross *= factor;
@@ -320,4 +357,46 @@ fn products_of_columns(
         }
     }
     Ok(hessian)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::Samples;
+
+    #[test]
+    fn a_hessian_of_some_rows_is_that_of_these_rows() {
+        for (n, every) in [(1, 2), (5, 17), (40, 3), (300, 5)] {
+            let m = 7000;
+            let x = Array2::from_shape_fn((m, n), |(i, j)| ((i * 37 + j * 11) as f64 * 0.7).sin());
+            let y = Array1::from_shape_fn(m, |i| f64::from(u8::from(i % 3 == 0)));
+            let weights = Array1::from_shape_fn(m, |i| 1.0 + (i % 4) as f64);
+            let at = Parameters { weights: Array1::from_elem(n, 0.1), bias: 0.2 };
+            let frame = Frame::identity(n);
+            let context = Context::default();
+            for is_weighted in [false, true] {
+                let samples =
+                    if is_weighted { Samples::weighted(&x, &y, &weights) } else { Samples::new(&x, &y) }.unwrap();
+                let rows = RowObjective::new(Model::SigmoidLogLoss, samples, true, &context).unwrap();
+                let found = rows.hessian_of_some(&at, &frame, Precision::Double, every).unwrap();
+                let partition = Partition::for_products_of_some((m, n), 1, every);
+                let is_visited = |i: usize| {
+                    if n > MAX_BLOCK {
+                        return i % every == every / 2;
+                    }
+                    i / partition.panel_rows % every == every / 2
+                };
+                let weight = |i: usize| if is_weighted { weights[i] } else { 1.0 };
+                let some = Array1::from_shape_fn(m, |i| if is_visited(i) { weight(i) } else { 0.0 });
+                let of_these = rows.with_weights(&some).unwrap();
+                let expected = of_these.cost_gradient_hessian(&at, &frame, Precision::Double).unwrap().2;
+                let differences = [
+                    &found.weights - &expected.weights,
+                    (&found.cross - &expected.cross).insert_axis(ndarray::Axis(0)),
+                ];
+                assert!(differences.iter().flatten().all(|difference| difference.abs() < 1e-14), "{n} columns");
+                assert!((found.bias - expected.bias).abs() < 1e-15);
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod rows;
 mod standardised;
 
 pub(crate) use dual::Dual;
-pub(crate) use hessian::{Hessian, products_of_rows};
+pub(crate) use hessian::{Hessian, MAX_BLOCK, products_of_rows};
 pub(crate) use moments::Moments;
 pub(crate) use penalised::Penalised;
 pub(crate) use rows::{RowObjective, WorkingResponse};

@@ -112,12 +112,6 @@ impl<'r> Standardised<'r> {
         columns.into_iter().all(told).then(|| (mean / self.rows.model().curvature_bound()).min(1.0))
     }
 
-    /// The same variables, and the same penalty, for other rows.
-    pub(crate) fn over<'s>(&self, rows: &'s RowObjective<'s>) -> Standardised<'s> {
-        let (frame, varies, penalty) = (self.frame.clone(), self.varies.clone(), self.penalty.clone());
-        Standardised { rows, frame, varies, penalty, ..*self }
-    }
-
     /// Whether some column's deviation may be that of a few rows alone; false only where it is not.
     pub(crate) fn may_have_far_values(&self) -> bool {
         self.may_have_far_values
@@ -189,8 +183,28 @@ impl<'r> Standardised<'r> {
     ) -> Result<(f64, Hessian), Error> {
         let (cost, mut hessian);
         (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame, precision)?;
-        hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
+        self.penalise_hessian(&mut hessian);
         Ok((cost + self.penalise(at, gradient), hessian))
+    }
+
+    /// See [`RowObjective::hessian_of_some`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::cost_gradient_hessian`].
+    pub(crate) fn hessian_of_some(
+        &self,
+        at: &Parameters,
+        precision: Precision,
+        every: usize,
+    ) -> Result<Hessian, Error> {
+        let mut hessian = self.rows.hessian_of_some(&self.frame.leave(at), &self.frame, precision, every)?;
+        self.penalise_hessian(&mut hessian);
+        Ok(hessian)
+    }
+
+    fn penalise_hessian(&self, hessian: &mut Hessian) {
+        hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
     }
 
     /// See [`RowObjective::optimality`].

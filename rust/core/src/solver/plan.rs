@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::kernel::Precision;
-use crate::objective::RowObjective;
+use crate::objective::{MAX_BLOCK, RowObjective};
 
 /// By what factors the gradient shrank since the last Hessian.
 #[derive(Default)]
@@ -58,8 +58,8 @@ pub(super) struct Plan {
     hessians: bool,
     m: f64,
     n: f64,
-    /// How much longer rows that lie apart take to read.
-    apart: f64,
+    /// To read some rows for a Hessian takes so much times their share, and at most so much.
+    reading: [f64; 2],
     /// Of the products of all rows, in double and in single precision, beyond a pass.
     products_cost: [f64; 2],
     factor_cost: f64,
@@ -73,12 +73,18 @@ impl Plan {
         let (m, n) = rows.samples().features().shape();
         let few = m.saturating_mul(n) <= FEW;
         let single = if n < MANY_COLUMNS { 40.0 } else { 75.0 };
-        // A line of the cache holds several values of a column.
-        let apart = if rows.samples().features().is_by_columns() { 8.0 } else { 2.0 };
+        let reading = match (n <= MAX_BLOCK, rows.samples().features().is_by_columns()) {
+            // By panels, which are laid out.
+            (true, false) => [1.6, 1.6],
+            (true, true) => [2.6, 2.6],
+            // Row by row. A line of the cache holds several values of a column.
+            (false, false) => [2.0, 1.0],
+            (false, true) => [8.0, 1.0],
+        };
         let (m, n) = (m as f64, n as f64);
         let (products_cost, factor_cost) =
             if few { ([0.0; 2], 0.0) } else { ([n / 40.0, n / single], n * n / (96.0 * m)) };
-        Self { hessians: settings.hessians, m, n, apart, products_cost, factor_cost }
+        Self { hessians: settings.hessians, m, n, reading, products_cost, factor_cost }
     }
 
     /// With it two or three more passes do.
@@ -107,8 +113,11 @@ impl Plan {
         let cost = |step: usize| {
             let passes = whole(passes_at(self.rate(step), size, settings.tol));
             let others = self.passes_with_hessian(passes, size, settings, Precision::Single);
-            let reading = (self.apart / step as f64).min(1.0);
-            reading + self.products_cost[1] / step as f64 + self.factor_cost + passes.min(others)
+            let [times, most] = self.reading;
+            (times / step as f64).min(most)
+                + self.products_cost[1] / step as f64
+                + self.factor_cost
+                + passes.min(others)
         };
         let step = STEPS.into_iter().min_by(|&a, &b| cost(a).total_cmp(&cost(b)))?;
         (self.hessians && cost(step) < FROM_NOWHERE).then(|| (step, self.rate(step)))

@@ -345,9 +345,7 @@ pub(crate) fn of_some_rows(
     let size = objective.optimality(&place.gradient);
     let Some((step, rate)) = Plan::new(rows, settings).some_rows(size, settings) else { return Ok(None) };
     let form = |precision| -> Result<Option<Curvature>, Error> {
-        let some = rows.every(step, step / 2)?;
-        let mut gradient = Parameters::zeros(rows.n_features());
-        let (_, hessian) = objective.over(&some).cost_gradient_hessian(&place.at, &mut gradient, precision)?;
+        let hessian = objective.hessian_of_some(&place.at, precision, step)?;
         let Some(share) = objective.share_of_curvature(&hessian) else { return Ok(None) };
         let rate = rate / (share * rows.n_effective() / rows.samples().n_samples() as f64).sqrt();
         let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());

@@ -29,6 +29,10 @@ class Problem:
     """For the optimum of the sigmoid model: the objective is C + (l2 / 2) |w|², C the mean log loss."""
     tolerance: float
     """The largest component of its gradient that counts as arrived."""
+    most_iter: int = 10_000
+    """Iterations towards the optimum after which a peer gives up."""
+    by_cost: bool = False
+    """Whether it is the objective that tells who arrived, where columns have units of their own."""
 
     def floats(self) -> tuple[Array, Array]:
         """`X` and `y` for peers that compute in the dtype of `X`: floats as they are, integers as float64."""

@@ -47,6 +47,7 @@ def write_csv(path: Path, about: Mapping[str, str], results: Sequence[Result]) -
 def _row(result: Result, best: float | None) -> dict[str, object]:
     return {
         "task": result.task,
+        "table": result.size.table,
         "samples": result.size.n_samples,
         "features": result.size.n_features,
         "order": result.size.order,

@@ -64,7 +64,10 @@ def compare(
     task: str, size: Size, loaded: Sequence[Peer], rounds: int, budget: float, bandwidth: float
 ) -> tuple[list[Result], list[str]]:
     """Return the results at one problem, and a line for each contender that could not take it."""
-    problem, small = make(task, size), make(task, replace(size, n_samples=50, n_features=2))
+    try:
+        problem, small = make(task, size), make(task, replace(size, n_samples=50, n_features=2, table=""))
+    except Unable as reason:
+        return [], [f"everyone: {reason}"]
     fits, outcomes, first, skipped = start(task, problem, small, loaded)
     verdicts = judge(task, problem, outcomes)
     results = []

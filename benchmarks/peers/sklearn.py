@@ -17,7 +17,9 @@ def logistic(solver: str, estimator: type[Any] = LogisticRegression) -> Prepare:
 
         def fit() -> Fitted:
             C = 1 / (len(problem.X) * problem.l2)
-            model = estimator(C=C, solver=solver, tol=problem.tolerance, max_iter=10_000).fit(problem.X, problem.y)
+            model = estimator(C=C, solver=solver, tol=problem.tolerance, max_iter=problem.most_iter).fit(
+                problem.X, problem.y
+            )
             # A gradient at the start, and one an iteration: a line search may take more.
             return fitted(model, int(np.max(model.n_iter_)) + 1)
 

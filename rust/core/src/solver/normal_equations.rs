@@ -10,8 +10,6 @@ use crate::objective::{Hessian, Objective, RowObjective};
 
 /// Above this the products of the columns have lost too many of their sixteen digits to be relied on.
 const MAX_CONDITION: f64 = 1e10;
-/// Below this a single correction brings all digits.
-const EASY: f64 = 1e4;
 /// Below this, with means that are not far from 0 and something left to explain, the products lose so few digits that
 /// a correction is not worth a pass.
 const HARMLESS: f64 = 1e3;
@@ -129,8 +127,7 @@ impl Equations {
         let step = factor.step(&inner_gradient);
         inner.add_scaled(1.0, &step);
         let mut place = None;
-        let mut arrived = precision == Precision::Double;
-        if arrived && self.near && condition < HARMLESS {
+        if precision == Precision::Double && self.near && condition < HARMLESS {
             // The objective is quadratic: what it and its gradient are there follows from here.
             let product = self.hessian.product(&step);
             let cost = null_cost + (inner_gradient.dot(&step) + 0.5 * step.dot(&product));
@@ -142,8 +139,11 @@ impl Equations {
         }
         let mut gradient = Parameters::zeros(n);
         let mut before = relative(size(&self.gradient, deviations), null_cost);
-        let n_corrections = if place.is_some() { 0 } else { MAX_CORRECTIONS };
-        for correction in 0..n_corrections {
+        let needed = corrections(condition);
+        for correction in 1..=MAX_CORRECTIONS {
+            if place.is_some() {
+                break;
+            }
             let outer = variables.leave(&inner);
             let cost = rows.cost_gradient(&outer, &mut gradient)?;
             inner_gradient = variables.enter_gradient(&gradient);
@@ -152,31 +152,18 @@ impl Equations {
             let size = relative(size(&inner_gradient, deviations), null_cost);
             let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
             let norm = variables.leave_gradient(&inner_gradient).norm();
-            let improved = place.is_none() || size < 0.5 * before;
-            if improved {
-                place = Some((inner.clone(), objective, norm, size));
-            }
-            if !improved || correction + 1 == MAX_CORRECTIONS {
-                break;
-            }
             inner.add_scaled(1.0, &factor.step(&inner_gradient));
-            // It shrinks the error by `condition` times the rounding error, or by as much as the one before: no need to
-            // look again.
-            let last = match precision {
-                Precision::Double => condition < EASY,
-                Precision::Single => size * (size / before) < f64::EPSILON,
+            // No need to look again after the last.
+            let arrived = match precision {
+                Precision::Double => correction == needed,
+                Precision::Single => size * (size / before) * condition < f64::EPSILON,
             };
-            if last {
-                place.as_mut().expect("the first place improves on none").0 = inner;
-                arrived = true;
-                break;
+            if arrived {
+                place = Some((inner.clone(), objective, norm, size));
             }
             before = size;
         }
-        if !arrived {
-            return Ok(None);
-        }
-        let (inner, cost, norm, optimality) = place.expect("the first place improves on none");
+        let Some((inner, cost, norm, optimality)) = place else { return Ok(None) };
         let dependent: Vec<usize> = (0..n).filter(|&j| factor.is_constant(j)).collect();
         Ok(Some(Exact {
             parameters: variables.leave(&inner),
@@ -188,6 +175,14 @@ impl Equations {
             dependent,
         }))
     }
+}
+
+/// Each leaves of the error `condition` times the rounding error, and some for the sums. That is not seen in gradients, which
+/// are of the size of rounding errors from the first solution on.
+fn corrections(condition: f64) -> usize {
+    let left = (condition * 10.0 * f64::EPSILON).log10();
+    let solutions = (f64::EPSILON.log10() / left).ceil();
+    (solutions as usize).saturating_sub(1).clamp(1, MAX_CORRECTIONS)
 }
 
 /// Mean and standard deviation of each column in the Hessian's variables.

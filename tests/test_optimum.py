@@ -335,6 +335,7 @@ def test_a_value_far_from_all_others_hides_no_minimum(far, seed, tol, order):
             X[:, 1] = 0
             free = LogisticRegression(tol=1e-12).fit(X[others], y[others])
         assert model.converged_
+        assert len(model.history_.cost) == model.n_iter_ + 1
         np.testing.assert_allclose(model.coef_, free.coef_, rtol=0, atol=1e-6 + 100 / far)
 
 

@@ -80,7 +80,12 @@ fn beyond_far_values(
     observer: &mut Observer<'_>,
 ) -> Result<Reached, Error> {
     let mut reached = Reached::of(objective, outcome);
-    if let Some(lower) = without_far_rows(objective, l2, far_values, &reached, settings, observer)? {
+    let lower = if reached.n_iter < settings.max_iter {
+        without_far_rows(objective, l2, far_values, &reached, settings, observer)?
+    } else {
+        None
+    };
+    if let Some(lower) = lower {
         reached = lower;
     } else {
         reached.separating = separation(objective, outcome, Cancelling::ButInFarRows)?;
@@ -91,7 +96,7 @@ fn beyond_far_values(
     Ok(reached)
 }
 
-/// The minimum over the other rows, where the whole objective is lower there.
+/// The minimum over the other rows, where the whole objective is lower there: one step, however many led to it.
 fn without_far_rows(
     objective: &Standardised<'_>,
     l2: f64,
@@ -102,7 +107,6 @@ fn without_far_rows(
 ) -> Result<Option<Reached>, Error> {
     let rows = objective.rows();
     let Some(weights) = far_values.weights_without(rows, &reached.parameters)? else { return Ok(None) };
-    let settings = Settings { max_iter: settings.max_iter - reached.n_iter, ..settings };
     let minimum = || -> Result<Option<(Smooth, f64, Parameters)>, Error> {
         let others = rows.with_weights(&weights)?;
         let l2 = l2 * rows.summary().weight_sum / weights.sum();
@@ -113,7 +117,7 @@ fn without_far_rows(
         Ok((cost < reached.cost - ROUNDING * reached.cost).then_some((found, cost, gradient)))
     };
     let Some((found, cost, gradient)) = unless_interrupted(minimum())? else { return Ok(None) };
-    let n_iter = reached.n_iter + found.n_iter;
+    let n_iter = reached.n_iter + 1;
     let gradient_norm = objective.frame().leave_gradient(&gradient).norm();
     let wish = observer(&Step { iteration: n_iter, parameters: &found.parameters, cost, gradient_norm })?;
     let is_separated = found.stop_reason == StopReason::Separation;

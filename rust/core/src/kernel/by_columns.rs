@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::reduce::sum_each;
 use super::registers;
-use crate::matrix::{Columns, GROUP, prefetch};
+use crate::matrix::{CACHE_LINE, Columns, GROUP, prefetch};
 
 /// Calls `$function` with the number of columns, up to that of a group, as a constant.
 macro_rules! by_columns {
@@ -63,6 +63,7 @@ fn products_from<S: Simd, const N: usize>(
     let columns = columns.all::<N>();
     let (z, z_tail) = S::as_mut_simd_f64s(z);
     let (wholes, tails) = registers::<S, N>(columns, z.len(), z_tail.len());
+    let per_line = CACHE_LINE / size_of::<S::f64s>();
     let mut splat = [simd.splat_f64s(0.0); N];
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
@@ -70,7 +71,9 @@ fn products_from<S: Simd, const N: usize>(
     for (i, z) in z.iter_mut().enumerate() {
         let mut sum = start(*z);
         for (column, weight) in wholes.iter().zip(splat) {
-            if let Some(distance) = ahead {
+            if let Some(distance) = ahead
+                && i.is_multiple_of(per_line)
+            {
                 prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
             }
             sum = simd.mul_add_e_f64s(column[i], weight, sum);

@@ -3,6 +3,7 @@
 
 use pulp::Simd;
 
+use super::next::Share;
 use super::reduce::sum_each;
 use super::registers;
 use crate::matrix::{CACHE_LINE, GROUP, Panel, prefetch};
@@ -12,13 +13,21 @@ use crate::matrix::{CACHE_LINE, GROUP, Panel, prefetch};
 /// Eight rows at a time, so that a weight is loaded once for all of them. They come from memory out of the order in which
 /// they lie there, so they have been asked for before. A row's predictor does not depend on the others.
 #[inline(always)]
-pub(super) fn predict<S: Simd>(simd: S, panel: &Panel<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+pub(super) fn predict<S: Simd>(
+    simd: S,
+    panel: &Panel<'_>,
+    weights: &[f64],
+    bias: f64,
+    z: &mut [f64],
+    share: Share<'_>,
+) {
     assert_eq!(z.len(), panel.n_rows());
     let (groups, rest) = z.as_chunks_mut::<GROUP>();
     let n_whole = groups.len() * GROUP;
+    let mut share = share.in_steps(groups.len());
     for (group, z) in groups.iter_mut().enumerate() {
-        let first = group * GROUP;
-        *z = sum_each(simd, products(simd, panel.block(first), weights, Half::first(panel, first)));
+        share.step();
+        *z = sum_each(simd, products(simd, panel.block(group * GROUP), weights, Half::first(panel)));
         z.iter_mut().for_each(|z| *z += bias);
     }
     if !rest.is_empty() {
@@ -30,8 +39,8 @@ pub(super) fn predict<S: Simd>(simd: S, panel: &Panel<'_>, weights: &[f64], bias
     }
 }
 
-/// Half of what is asked for while a group of rows is worked on: one for the predictors, one for the gradient, so that
-/// memory is read all the time and no more is under way than the processor keeps account of.
+/// Of rows in place, half of what is asked for while a group of them is worked on: one for the predictors, one for the
+/// gradient, so that memory is read all the time and no more is under way than the processor keeps account of.
 #[derive(Clone, Copy)]
 struct Half {
     /// So far behind each value of some rows of the group.
@@ -44,23 +53,13 @@ impl Half {
     const NOTHING: Self = Self { distance: None, first_row: 0 };
 
     #[inline(always)]
-    fn first(panel: &Panel<'_>, row: usize) -> Self {
-        Self::of(panel, row, 0)
+    fn first(panel: &Panel<'_>) -> Self {
+        Self { distance: panel.ahead(), first_row: 0 }
     }
 
     #[inline(always)]
-    fn second(panel: &Panel<'_>, row: usize) -> Self {
-        Self::of(panel, row, Self::ROWS)
-    }
-
-    #[inline(always)]
-    fn of(panel: &Panel<'_>, row: usize, first_row: usize) -> Self {
-        let distance = panel.ahead();
-        if distance.is_none() {
-            // Narrow rows are few lines.
-            panel.ask_for(row + first_row..row + first_row + Self::ROWS);
-        }
-        Self { distance, first_row }
+    fn second(panel: &Panel<'_>) -> Self {
+        Self { distance: panel.ahead(), first_row: Self::ROWS }
     }
 
     /// The share of the `j`th register of each row.
@@ -99,12 +98,13 @@ fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64]
 
 /// `g_j += Σ_i δ_i x_ij` over the rows of the panel.
 #[inline(always)]
-pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gradient: &mut [f64]) {
+pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gradient: &mut [f64], share: Share<'_>) {
     assert_eq!(slope.len(), panel.n_rows());
     let (groups, rest) = slope.as_chunks::<GROUP>();
+    let mut share = share.in_steps(groups.len());
     for (group, slopes) in groups.iter().enumerate() {
-        let first = group * GROUP;
-        add_rows(simd, panel.block(first), *slopes, gradient, Half::second(panel, first));
+        share.step();
+        add_rows(simd, panel.block(group * GROUP), *slopes, gradient, Half::second(panel));
     }
     for (i, &slope) in rest.iter().enumerate() {
         add_rows(simd, panel.block(groups.len() * GROUP + i), [slope], gradient, Half::NOTHING);

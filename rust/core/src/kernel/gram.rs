@@ -8,8 +8,8 @@ use std::array;
 use ndarray::ArrayViewMut2;
 use pulp::{Arch, Simd, WithSimd};
 
+use super::next::Next;
 use super::packed::{In, Lane, Packed, Precision, Real};
-use crate::matrix::{CACHE_LINE, Panel, Pieces, prefetch};
 
 /// Blocks of the right side that stay in the first-level cache, or near it, while the left side goes by.
 const GROUP: usize = 6;
@@ -101,47 +101,6 @@ impl Tiles {
     }
 }
 
-/// What will be read from memory next: lines of the cache, some in each of several pieces.
-#[derive(Clone, Copy)]
-pub(crate) struct Next {
-    line: *const u8,
-    n_lines: usize,
-    left_of_piece: usize,
-    lines_a_piece: usize,
-    /// From the end of a piece's last line to the next piece.
-    gap: isize,
-}
-
-impl Next {
-    pub(crate) const UNKNOWN: Self =
-        Self { line: std::ptr::null(), n_lines: 0, left_of_piece: 0, lines_a_piece: 0, gap: 0 };
-
-    /// The panel that is so many farther on than this.
-    pub(crate) fn after(panel: &Panel<'_>, n_panels: usize) -> Self {
-        let Pieces { first, n_pieces, n_bytes, stride } = panel.after(n_panels);
-        // A piece that begins within a line ends in one more.
-        let lines_a_piece = n_bytes.div_ceil(CACHE_LINE) + usize::from(n_pieces > 1);
-        let gap = stride.wrapping_sub((lines_a_piece * CACHE_LINE) as isize);
-        Self { line: first, n_lines: n_pieces * lines_a_piece, left_of_piece: lines_a_piece, lines_a_piece, gap }
-    }
-
-    /// Asks for some of the lines, and leaves the rest.
-    #[inline(always)]
-    fn ask_for(&mut self, n_lines: usize) {
-        let n_lines = n_lines.min(self.n_lines);
-        self.n_lines -= n_lines;
-        for _ in 0..n_lines {
-            prefetch(self.line);
-            self.line = self.line.wrapping_add(CACHE_LINE);
-            self.left_of_piece -= 1;
-            if self.left_of_piece == 0 {
-                self.left_of_piece = self.lines_a_piece;
-                self.line = self.line.wrapping_offset(self.gap);
-            }
-        }
-    }
-}
-
 struct Products<'a> {
     u: &'a Packed,
     v: &'a Packed,
@@ -160,7 +119,7 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
         let registers = R::registers::<S>(&Lane::ZERO).len();
         // So many lines with each few rows of a tile, for memory to have time.
         let steps = products.tiles.n_tiles() * (products.u.n_rows() / UNROLLED).max(1);
-        let n_lines = products.next.n_lines.div_ceil(steps);
+        let n_lines = products.next.n_lines().div_ceil(steps);
         for group in (0..n_right).step_by(GROUP) {
             let group = group..(group + GROUP).min(n_right);
             let last = if products.tiles.symmetric { group.end } else { n_left };

@@ -176,7 +176,7 @@ impl Link for Square {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CostSlope;
+    use super::super::{CostSlope, Share};
     use super::*;
     use crate::simd_kind::SimdKind;
 
@@ -215,7 +215,9 @@ mod tests {
                 let targets = Targets { y: &y, sample_weight: None };
                 for simd in SimdKind::all() {
                     let (mut slopes, mut costs) = (z.clone(), vec![0.0; n]);
-                    let sums = simd.run(CostSlope { link, targets, z: &mut slopes, costs: &mut costs, roots: None });
+                    let share = Share::NOTHING;
+                    let task = CostSlope { link, targets, z: &mut slopes, costs: &mut costs, roots: None, share };
+                    let sums = simd.run(task);
                     let near = |a: f64, b: f64| (a - b).abs() < 1e-13;
                     for i in 0..n {
                         let (cost, slope) = expected(z[i], y[i]);

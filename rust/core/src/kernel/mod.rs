@@ -6,6 +6,7 @@ mod columns;
 mod exponential;
 mod gram;
 pub(crate) mod link;
+mod next;
 mod packed;
 mod reduce;
 mod strips;
@@ -14,8 +15,10 @@ mod tests;
 
 pub(crate) use columns::ColumnSums;
 use exponential::exp_of_negative;
-pub(crate) use gram::{Next, Tiles};
+pub(crate) use gram::Tiles;
 use link::Link;
+pub(crate) use next::Next;
+use next::Share;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 use pulp::{Arch, Simd, WithSimd};
 pub(crate) use strips::{Rows, StripBuffers};
@@ -145,15 +148,20 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         costs.resize(all.strip_rows(), 0.0);
         let without_weights =
             matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
+        let is_gradient = matches!(derivative, Derivative::Gradient { .. });
+        let n_parts = 1 + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
         let mut finite = true;
         for rows in all.strips(order) {
             order.ask_for_more(targets.y, &rows);
             let strip = all.strip(order, rows.clone(), x);
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
+            let mut next = Next::ahead_of(&strip);
+            let share = next.n_lines().div_ceil(n_parts);
             if without_weights {
                 z.fill(at.bias);
             } else {
-                finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z }.with_simd(simd);
+                let share = Share::of(&mut next, share);
+                finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z, share }.with_simd(simd);
             }
             if let Some(offset) = offset {
                 finite &= add(&offset[rows.clone()], z);
@@ -161,13 +169,15 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
             let roots = roots.as_deref_mut().map(|roots| &mut roots[rows.clone()]);
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
-            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots }.with_simd(simd);
+            let link_share = Share::of(&mut next, if L::EXPONENTIAL { share } else { 0 });
+            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots, share: link_share }.with_simd(simd);
             *cost += cost_sum;
             match &mut derivative {
                 Derivative::NotWanted => {}
                 Derivative::Gradient { by_weights, by_bias, columns } => {
                     **by_bias += slope_sum;
-                    Accumulate { strip: &strip, slope: z, gradient: by_weights }.with_simd(simd);
+                    let share = Share::of(&mut next, share);
+                    Accumulate { strip: &strip, slope: z, gradient: by_weights, share }.with_simd(simd);
                     if let Some((sums, scaling)) = columns {
                         sums.add(simd, &strip, *scaling, sample_weight);
                     }
@@ -222,7 +232,7 @@ impl WithSimd for SumColumns<'_> {
 
 /// `z_i = x_i · w + b` for each row of the strip. Returns whether all are finite.
 pub(crate) fn predict(strip: &Strip<'_>, weights: &[f64], bias: f64, z: &mut [f64]) -> bool {
-    Arch::new().dispatch(Predict { strip, weights, bias, z })
+    Arch::new().dispatch(Predict { strip, weights, bias, z, share: Share::NOTHING })
 }
 
 struct Predict<'a> {
@@ -230,6 +240,7 @@ struct Predict<'a> {
     weights: &'a [f64],
     bias: f64,
     z: &'a mut [f64],
+    share: Share<'a>,
 }
 
 impl WithSimd for Predict<'_> {
@@ -237,13 +248,15 @@ impl WithSimd for Predict<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { strip, weights, bias, z } = self;
+        let Self { strip, weights, bias, z, mut share } = self;
         match strip {
-            Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z),
-            Strip::Columns(columns) => by_columns::predict(simd, columns, weights, bias, z),
+            Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share),
+            Strip::Columns(columns) => {
+                share.step();
+                by_columns::predict(simd, columns, weights, bias, z);
+            }
         }
-        // Without a way out of the loop several are looked at together.
-        z.iter().fold(true, |finite, z| finite & z.is_finite())
+        all_finite(z)
     }
 }
 
@@ -252,6 +265,7 @@ struct Accumulate<'a> {
     strip: &'a Strip<'a>,
     slope: &'a [f64],
     gradient: &'a mut [f64],
+    share: Share<'a>,
 }
 
 impl WithSimd for Accumulate<'_> {
@@ -259,10 +273,13 @@ impl WithSimd for Accumulate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { strip, slope, gradient } = self;
+        let Self { strip, slope, gradient, mut share } = self;
         match strip {
-            Strip::Rows(panel) => by_rows::accumulate(simd, panel, slope, gradient),
-            Strip::Columns(columns) => by_columns::accumulate(simd, columns, slope, gradient),
+            Strip::Rows(panel) => by_rows::accumulate(simd, panel, slope, gradient, share),
+            Strip::Columns(columns) => {
+                share.step();
+                by_columns::accumulate(simd, columns, slope, gradient);
+            }
         }
     }
 }
@@ -277,7 +294,7 @@ pub(crate) fn add(offset: &[f64], z: &mut [f64]) -> bool {
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.
 fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
-    Arch::new().dispatch(CostSlope { link, targets, z, costs, roots: None })
+    Arch::new().dispatch(CostSlope { link, targets, z, costs, roots: None, share: Share::NOTHING })
 }
 
 struct CostSlope<'a, L> {
@@ -286,6 +303,7 @@ struct CostSlope<'a, L> {
     z: &'a mut [f64],
     costs: &'a mut [f64],
     roots: Option<&'a mut [f64]>,
+    share: Share<'a>,
 }
 
 impl<L: Link> WithSimd for CostSlope<'_, L> {
@@ -294,7 +312,9 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
     // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
-        let Self { link, targets: Targets { y, sample_weight }, z, costs, roots } = self;
+        let Self { link, targets: Targets { y, sample_weight }, z, costs, roots, share } = self;
+        let mut share = share.in_steps(2);
+        share.step();
         // In a loop of their own: of the shorter chains of operations the processor has more samples' under way.
         let exponentials = &mut *costs;
         if L::EXPONENTIAL {
@@ -312,6 +332,7 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
                 }
             }
         }
+        share.step();
         for ((z, cost), &y) in z.iter_mut().zip(costs.iter_mut()).zip(y) {
             (*cost, *z) = link.cost_slope::<S>(*z, y, *cost);
         }
@@ -334,6 +355,12 @@ pub(crate) fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
 #[inline(always)]
 pub(crate) fn weighted_sum(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     in_lanes([values, weights], |sum, [value, weight]| sum + weight * f(value)).iter().sum()
+}
+
+/// Whether all are finite: 0 times what is not is NaN.
+#[inline(always)]
+fn all_finite(values: &[f64]) -> bool {
+    sum(values, |value| 0.0 * value) == 0.0
 }
 
 /// The largest of some numbers and 0.

@@ -7,6 +7,8 @@ use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefet
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
 const STRIP_BYTES: usize = 12 << 10;
+/// With few columns little of it is asked for at a time, between one part of the work and the next.
+const FEW_COLUMNS_STRIP_BYTES: usize = STRIP_BYTES / 3;
 
 /// Rows that a kernel goes through, a strip at a time.
 #[derive(Clone, Copy)]
@@ -151,20 +153,17 @@ fn lane_rows((n_rows, n_cols): (usize, usize)) -> usize {
 
 /// Rows of `n_cols` columns that make a strip.
 fn strip_rows(n_cols: usize) -> usize {
-    let strip_rows = (STRIP_BYTES / size_of::<f64>() / n_cols.max(1)).max(GROUP);
+    let bytes = if n_cols <= FEW_COLUMNS { FEW_COLUMNS_STRIP_BYTES } else { STRIP_BYTES };
+    let strip_rows = (bytes / size_of::<f64>() / n_cols.max(1)).max(GROUP);
     strip_rows - strip_rows % GROUP
 }
 
-/// The same where these lie column by column: many rows of some columns, for the nearest cache; or of more columns so many
-/// that each is some lines, unless that is too much for the second-level cache.
+/// The same where these lie column by column: so many that a piece of each column is long, as memory delivers more of a few
+/// long pieces than of many short ones, even if that is too much for the nearest caches.
 fn strip_rows_of_columns(n_cols: usize) -> usize {
-    const NEAR_BYTES: usize = 16 << 10;
-    const MAX_BYTES: usize = 256 << 10;
-    const MIN_ROWS: usize = 64;
-    const ROWS: usize = 128;
-    let rows_in = |bytes: usize| bytes / size_of::<f64>() / n_cols.max(1);
-    let strip_rows = if rows_in(NEAR_BYTES) >= MIN_ROWS { rows_in(NEAR_BYTES) } else { rows_in(MAX_BYTES).min(ROWS) };
-    let strip_rows = strip_rows.max(GROUP);
+    const BYTES: usize = 2 << 20;
+    const ROWS: Range<usize> = 256..1024;
+    let strip_rows = (BYTES / size_of::<f64>() / n_cols.max(1)).clamp(ROWS.start, ROWS.end);
     strip_rows - strip_rows % GROUP
 }
 

@@ -187,7 +187,7 @@ impl<'a> Matrix<'a> {
         Self::pack(&lanes, buffer);
         let strides = Strides { row: (n_rows * self.n_cols) as isize, group: self.n_cols as isize };
         // SAFETY: pack has just filled GROUP · n_rows · n_cols values, lane by lane, borrowed for 'p.
-        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(source)
+        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }
     }
 
     pub(crate) fn is_f64(&self) -> bool {
@@ -244,6 +244,7 @@ impl<'a> Matrix<'a> {
         Self::pack(&[transposed], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
         unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }
+            .with_ahead_of_source(some.source().ahead(some.n_rows))
     }
 
     /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].

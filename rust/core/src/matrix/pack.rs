@@ -109,10 +109,12 @@ impl<T: Raw> Pack<'_, '_, T> {
 
     /// As many elements of a column, which lie one after the other; what lies `ahead` of them is asked for.
     #[inline(always)]
-    fn load<const N: usize>(matrix: &Matrix<'_>, first_row: usize, col: usize, ahead: usize) -> [T; N] {
+    fn load<const N: usize>(matrix: &Matrix<'_>, first_row: usize, col: usize, ahead: Option<usize>) -> [T; N] {
         debug_assert!(matrix.row_stride == size_of::<T>() as isize && first_row + N <= matrix.n_rows);
         let address = matrix.element(first_row, col);
-        prefetch(address.wrapping_add(ahead));
+        if let Some(ahead) = ahead {
+            prefetch(address.wrapping_add(ahead));
+        }
         // SAFETY: they lie one after the other, and all of them are in bounds.
         unsafe { read(address) }
     }
@@ -132,12 +134,12 @@ impl<T: Raw> Pack<'_, '_, T> {
             let first = group * SMALL_BLOCK;
             let mut raw = [[T::default(); SMALL_BLOCK]; SMALL_BLOCK];
             for (j, column) in raw.iter_mut().enumerate() {
-                *column = Self::load(matrix, first_row, first + j, super::DISTANCE);
+                *column = Self::load(matrix, first_row, first + j, None);
             }
             [*a, *b, *c, *d] = transpose(simd, widen_columns(&raw, &mut wide));
         }
         for col in n_cols - n_cols % SMALL_BLOCK..n_cols {
-            let [w, x, y, z] = Self::load(matrix, first_row, col, super::DISTANCE);
+            let [w, x, y, z] = Self::load(matrix, first_row, col, None);
             (a[col], b[col], c[col], d[col]) = (w.widen(), x.widen(), y.widen(), z.widen());
         }
     }
@@ -152,8 +154,8 @@ impl<T: Raw> Pack<'_, '_, T> {
         let &Matrix { n_rows, n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
         let plain = row_stride == size && !matrix.byte_swapped;
-        // Few rows are the columns of others, which lie one after the other.
-        let ahead = if n_rows == B { super::DISTANCE } else { COLUMN_DISTANCE };
+        // Few rows are the columns of others, whose kernels ask for what lies behind.
+        let ahead = (n_rows > B).then_some(COLUMN_DISTANCE);
         // Asked for from the last byte back: the cache line of the first is that in which the block before ends.
         let last_ahead = row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 };
         let line_step = row_stride.signum() * row_stride.abs().max(CACHE_LINE);

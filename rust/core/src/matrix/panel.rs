@@ -4,8 +4,6 @@ use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{CACHE_LINE, prefetch};
-
 /// Rows that kernels take together.
 pub(crate) const GROUP: usize = 8;
 
@@ -57,6 +55,23 @@ impl Source {
     #[inline(always)]
     fn row(&self, i: usize) -> *const u8 {
         self.address.wrapping_offset(self.strides.offset(i))
+    }
+
+    /// Ahead of so many rows, as many.
+    pub(super) fn ahead(&self, n_rows: usize) -> Pieces {
+        self.pieces(self.address.wrapping_add(self.ahead), n_rows)
+    }
+
+    /// So many rows as far apart as these; nothing where that is not known.
+    fn pieces(&self, first: *const u8, n_rows: usize) -> Pieces {
+        let &Self { address, row_bytes, strides, .. } = self;
+        if address.is_null() {
+            Pieces::NONE
+        } else if strides.row == row_bytes as isize {
+            Pieces { first, n_pieces: 1, n_bytes: n_rows * row_bytes, stride: 0 }
+        } else {
+            Pieces { first, n_pieces: n_rows, n_bytes: row_bytes, stride: strides.row }
+        }
     }
 }
 
@@ -140,37 +155,14 @@ impl<'p> Panel<'p> {
         self.is_in_place().then_some(self.source.ahead)
     }
 
-    /// Asks for what is ahead of some rows that have been packed.
-    #[inline(always)]
-    pub(crate) fn ask_for(&self, rows: Range<usize>) {
-        let Source { address, row_bytes, strides, ahead } = self.source;
-        if address.is_null() {
-            return;
-        }
-        // Rows that follow one another are one.
-        let (rows, n_bytes) = if strides.row == row_bytes as isize {
-            (rows.start..rows.start + 1, rows.len() * row_bytes)
-        } else {
-            (rows, row_bytes)
-        };
-        for row in rows {
-            for line in (0..n_bytes).step_by(CACHE_LINE) {
-                prefetch(self.source.row(row).wrapping_add(ahead + line));
-            }
-        }
-    }
-
     /// Where in memory as many rows lie, so many panels farther on; nothing where that is not known.
     pub(crate) fn after(&self, n_panels: usize) -> Pieces {
-        let Source { address, row_bytes, strides, .. } = self.source;
-        if address.is_null() {
-            return Pieces::NONE;
-        }
-        let first = self.source.row(n_panels * self.n_rows);
-        if strides.row == row_bytes as isize {
-            return Pieces { first, n_pieces: 1, n_bytes: self.n_rows * row_bytes, stride: 0 };
-        }
-        Pieces { first, n_pieces: self.n_rows, n_bytes: row_bytes, stride: strides.row }
+        self.source.pieces(self.source.row(n_panels * self.n_rows), self.n_rows)
+    }
+
+    /// As many rows as these, ahead of where they were packed from.
+    fn ahead_of_source(&self) -> Pieces {
+        if self.is_in_place() { Pieces::NONE } else { self.source.ahead(self.n_rows) }
     }
 
     fn is_in_place(&self) -> bool {
@@ -186,6 +178,7 @@ pub(crate) struct Columns<'p> {
     n_cols: usize,
     col_stride: isize,
     ahead: Option<usize>,
+    ahead_of_source: Pieces,
     lifetime: PhantomData<&'p [f64]>,
 }
 
@@ -194,11 +187,16 @@ impl<'p> Columns<'p> {
     ///
     /// For every `j < n_cols`, the `n_rows` values at `data + j·col_stride` must be aligned and readable for `'p`.
     pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), col_stride: isize) -> Self {
-        Self { data, n_rows, n_cols, col_stride, ahead: None, lifetime: PhantomData }
+        Self { data, n_rows, n_cols, col_stride, ahead: None, ahead_of_source: Pieces::NONE, lifetime: PhantomData }
     }
 
     pub(super) fn with_ahead(self, distance: usize) -> Self {
         Self { ahead: Some(distance), ..self }
+    }
+
+    /// Packed from rows that follow one another; what lies so far behind them.
+    pub(super) fn with_ahead_of_source(self, pieces: Pieces) -> Self {
+        Self { ahead_of_source: pieces, ..self }
     }
 
     /// How many bytes behind a value is what to ask for while it is worked on; none where nothing is known.
@@ -233,4 +231,14 @@ impl<'p> Columns<'p> {
 pub(crate) enum Strip<'p> {
     Rows(Panel<'p>),
     Columns(Columns<'p>),
+}
+
+impl Strip<'_> {
+    /// What to ask for while the strip, which was packed, is worked on; nothing where that is not known.
+    pub(crate) fn ahead_of_source(&self) -> Pieces {
+        match self {
+            Self::Rows(panel) => panel.ahead_of_source(),
+            Self::Columns(columns) => columns.ahead_of_source,
+        }
+    }
 }

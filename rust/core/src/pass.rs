@@ -1,6 +1,6 @@
 //! A pass: over all rows once, in parallel, panel by panel.
 //!
-//! The rows are split into chunks and each chunk into panels, by the data's shape alone. Any thread may work on any
+//! The rows are split into chunks and each chunk into panels, by the data's shape and layout alone. Any thread may work on any
 //! chunk, but a chunk's panels go into the chunk's own sums in order, and the chunks' sums are merged in a fixed
 //! tree. So the result is the same, to the bit, for any number of threads.
 
@@ -30,10 +30,12 @@ const MIN_PRODUCT_ROWS: usize = 96;
 const MIN_PRODUCT_CHUNK_ROWS: usize = 8 * MIN_PRODUCT_ROWS;
 const MIN_TASKS: usize = 16;
 
+const LONG_PIECE_ROWS: usize = 256;
+
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;
 
-/// How rows are split, decided by the shape of the data alone.
+/// How rows are split, decided by the shape and the layout of the data alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Partition {
     n_rows: usize,
@@ -75,6 +77,13 @@ impl Partition {
     /// With so many panels as one.
     pub(crate) fn in_longer_panels(self, factor: usize) -> Self {
         Self { panel_rows: factor * self.panel_rows, ..self }
+    }
+
+    /// For data that lie column by column: with chunks of so many rows that a piece of each column is long, unless they are
+    /// then too few for threads to share.
+    pub(crate) fn in_longer_chunks(self) -> Self {
+        let rows = LONG_PIECE_ROWS.min(self.n_rows / MIN_TASKS);
+        Self { chunk_rows: self.chunk_rows.max(rows).next_multiple_of(MIN_PANEL_ROWS), ..self }
     }
 
     pub(crate) fn n_chunks(&self) -> usize {
@@ -188,6 +197,18 @@ mod tests {
 
     fn threads(n: usize) -> Context<'static> {
         Context::new(NonZeroUsize::new(n))
+    }
+
+    #[test]
+    fn longer_chunks_are_long_pieces_of_columns_and_as_many_as_tasks() {
+        for (shape, rows) in [((10_000, 2_000), 256), ((2_000, 2_000), 128), ((100_000, 200), 1024), ((3, 1 << 20), 16)]
+        {
+            let partition = Partition::new(shape).in_longer_panels(64).in_longer_chunks();
+            assert_eq!(partition.chunk_rows, rows, "{shape:?}");
+            let covered: usize =
+                (0..partition.n_chunks()).flat_map(|chunk| partition.panels(chunk)).map(|p| p.len()).sum();
+            assert_eq!(covered, shape.0);
+        }
     }
 
     #[test]

@@ -72,7 +72,10 @@ impl<'a> RowObjective<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
         let summary = samples.summarise(model, context)?;
-        let partition = samples.partition().in_longer_panels(LONG);
+        let mut partition = samples.partition().in_longer_panels(LONG);
+        if samples.features().is_by_columns() {
+            partition = partition.in_longer_chunks();
+        }
         Ok(Self { model, samples, intercept, summary, partition, context })
     }
 

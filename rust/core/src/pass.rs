@@ -30,6 +30,7 @@ const MIN_PRODUCT_ROWS: usize = 96;
 const MIN_PRODUCT_CHUNK_ROWS: usize = 8 * MIN_PRODUCT_ROWS;
 const MIN_TASKS: usize = 16;
 
+/// Of so many rows of a column memory delivers about as much as of more.
 const LONG_PIECE_ROWS: usize = 256;
 
 /// The sums of all chunks together fill at most this much, or one chunk is left.
@@ -82,7 +83,7 @@ impl Partition {
     /// For data that lie column by column: with chunks of so many rows that a piece of each column is long, unless they are
     /// then too few for threads to share.
     pub(crate) fn in_longer_chunks(self) -> Self {
-        let rows = LONG_PIECE_ROWS.min(self.n_rows / MIN_TASKS);
+        let rows = LONG_PIECE_ROWS.min(self.n_rows / MANY_CHUNKS);
         Self { chunk_rows: self.chunk_rows.max(rows).next_multiple_of(MIN_PANEL_ROWS), ..self }
     }
 
@@ -200,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn longer_chunks_are_long_pieces_of_columns_and_as_many_as_tasks() {
-        for (shape, rows) in [((10_000, 2_000), 256), ((2_000, 2_000), 128), ((100_000, 200), 1024), ((3, 1 << 20), 16)]
+    fn longer_chunks_are_long_pieces_of_columns_and_still_many() {
+        for (shape, rows) in [((20_000, 2_000), 256), ((2_000, 2_000), 32), ((100_000, 200), 1024), ((3, 1 << 20), 16)]
         {
             let partition = Partition::new(shape).in_longer_panels(64).in_longer_chunks();
             assert_eq!(partition.chunk_rows, rows, "{shape:?}");

@@ -149,18 +149,18 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         let without_weights =
             matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
         let is_gradient = matches!(derivative, Derivative::Gradient { .. });
-        let n_parts = 1 + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
+        let n_parts = usize::from(!without_weights) + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
         let mut finite = true;
         for rows in all.strips(order) {
             order.ask_for_more(targets.y, &rows);
             let strip = all.strip(order, rows.clone(), x);
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
             let mut next = Next::ahead_of(&strip);
-            let share = next.n_lines().div_ceil(n_parts);
+            let n_lines = next.n_lines().div_ceil(n_parts.max(1));
             if without_weights {
                 z.fill(at.bias);
             } else {
-                let share = Share::of(&mut next, share);
+                let share = Share::of(&mut next, n_lines);
                 finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z, share }.with_simd(simd);
             }
             if let Some(offset) = offset {
@@ -169,14 +169,14 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
             let roots = roots.as_deref_mut().map(|roots| &mut roots[rows.clone()]);
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
-            let link_share = Share::of(&mut next, if L::EXPONENTIAL { share } else { 0 });
-            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots, share: link_share }.with_simd(simd);
+            let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
+            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots, share }.with_simd(simd);
             *cost += cost_sum;
             match &mut derivative {
                 Derivative::NotWanted => {}
                 Derivative::Gradient { by_weights, by_bias, columns } => {
                     **by_bias += slope_sum;
-                    let share = Share::of(&mut next, share);
+                    let share = Share::of(&mut next, n_lines);
                     Accumulate { strip: &strip, slope: z, gradient: by_weights, share }.with_simd(simd);
                     if let Some((sums, scaling)) = columns {
                         sums.add(simd, &strip, *scaling, sample_weight);
@@ -232,7 +232,9 @@ impl WithSimd for SumColumns<'_> {
 
 /// `z_i = x_i · w + b` for each row of the strip. Returns whether all are finite.
 pub(crate) fn predict(strip: &Strip<'_>, weights: &[f64], bias: f64, z: &mut [f64]) -> bool {
-    Arch::new().dispatch(Predict { strip, weights, bias, z, share: Share::NOTHING })
+    let mut next = Next::ahead_of(strip);
+    let n_lines = next.n_lines();
+    Arch::new().dispatch(Predict { strip, weights, bias, z, share: Share::of(&mut next, n_lines) })
 }
 
 struct Predict<'a> {

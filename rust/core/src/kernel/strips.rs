@@ -60,7 +60,9 @@ impl<'p> Rows<'p> {
     /// The most rows that make a strip.
     pub(super) fn strip_rows(&self) -> usize {
         match self {
-            Self::Matrix(matrix) if matrix.is_by_columns() => strip_rows_of_columns(matrix.n_cols()),
+            Self::Matrix(matrix) if matrix.is_by_columns() => {
+                strip_rows_of_columns(matrix.n_cols(), matrix.columns_are_in_place())
+            }
             _ => strip_rows(self.shape().1),
         }
     }
@@ -111,7 +113,7 @@ impl Order {
         buffer
     }
 
-    /// Some strips later as many values of a column as a strip has will be needed: too few at a time for the processor to
+    /// Farther on as many values of a column as a strip has will be needed: often too few at a time for the processor to
     /// foresee them, unless the column has just been put in this order.
     #[inline(always)]
     pub(super) fn ask_for_more(self, column: &[f64], rows: &Range<usize>) {
@@ -159,12 +161,14 @@ fn strip_rows(n_cols: usize) -> usize {
 }
 
 /// The same where these lie column by column: so many that a piece of each column is long, as memory delivers more of a few
-/// long pieces than of many short ones, even if that is too much for the nearest caches.
-fn strip_rows_of_columns(n_cols: usize) -> usize {
-    const BYTES: usize = 2 << 20;
-    const ROWS: Range<usize> = 256..1024;
-    let strip_rows = (BYTES / size_of::<f64>() / n_cols.max(1)).clamp(ROWS.start, ROWS.end);
-    strip_rows - strip_rows % GROUP
+/// long pieces than of many short ones, even if that is too much for the nearest caches. What is packed must fit a buffer.
+/// A power of two, so that panels hold whole strips.
+fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
+    const BUFFER_BYTES: usize = 2 << 20;
+    const LEAST: usize = 256;
+    const MOST: usize = 1024;
+    let rows = BUFFER_BYTES / size_of::<f64>() / n_cols.max(1);
+    1 << rows.clamp(if in_place { LEAST } else { GROUP }, MOST).ilog2()
 }
 
 #[cfg(test)]
@@ -176,9 +180,12 @@ mod tests {
     #[test]
     fn strips_hold_whole_groups_of_rows() {
         for n_cols in 0..50_000 {
-            for rows in [strip_rows(n_cols), strip_rows_of_columns(n_cols)] {
+            let packed = strip_rows_of_columns(n_cols, false);
+            for rows in [strip_rows(n_cols), packed, strip_rows_of_columns(n_cols, true)] {
                 assert!(rows >= GROUP && rows.is_multiple_of(GROUP), "{rows} of {n_cols} columns");
             }
+            let bytes = packed * n_cols * size_of::<f64>();
+            assert!(bytes <= 2 << 20 || packed == GROUP, "{bytes} bytes of {n_cols} columns");
         }
     }
 

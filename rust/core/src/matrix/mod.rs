@@ -224,27 +224,31 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Whether a strip by columns is borrowed.
+    pub(crate) fn columns_are_in_place(&self) -> bool {
+        /// Places in memory so far apart share a place in the caches, where few of them fit.
+        const SAME_PLACE: isize = 4096;
+        let collide = self.n_cols > FEW_COLUMNS && self.col_stride % SAME_PLACE == 0;
+        self.transposed().rows_are_plain_f64() && !collide
+    }
+
     fn strip_of_columns<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Columns<'p>
     where
         'a: 'p,
     {
-        /// Places in memory so far apart share a place in the caches, where few of them fit.
-        const SAME_PLACE: isize = 4096;
         /// Some lines of each of many columns.
         const COLUMN_DISTANCE: usize = 512;
         let some = self.rows(rows);
-        let transposed = some.transposed();
-        let collide = self.n_cols > FEW_COLUMNS && self.col_stride % SAME_PLACE == 0;
-        if transposed.rows_are_plain_f64() && !collide {
+        if some.columns_are_in_place() {
             let col_stride = self.col_stride / size_of::<f64>() as isize;
             let distance = (DISTANCE / self.n_cols.max(1)).max(COLUMN_DISTANCE);
-            // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
+            // SAFETY: columns_are_in_place checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) }.with_ahead(distance);
         }
-        Self::pack(&[transposed], buffer);
+        Self::pack(&[some.transposed()], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
         unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }
-            .with_ahead_of_source(some.source().ahead(some.n_rows))
+            .with_ahead_of_source(some.source().pieces_ahead(some.n_rows))
     }
 
     /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].

@@ -154,7 +154,7 @@ impl<T: Raw> Pack<'_, '_, T> {
         let &Matrix { n_rows, n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
         let plain = row_stride == size && !matrix.byte_swapped;
-        // Few rows are the columns of others, whose kernels ask for what lies behind.
+        // So few rows are mostly the columns of others, whose kernels ask for what lies behind.
         let ahead = (n_rows > B).then_some(COLUMN_DISTANCE);
         // Asked for from the last byte back: the cache line of the first is that in which the block before ends.
         let last_ahead = row_stride.wrapping_mul((n_rows + B - 1) as isize) + if row_stride < 0 { 0 } else { size - 1 };

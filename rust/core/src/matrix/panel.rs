@@ -58,7 +58,7 @@ impl Source {
     }
 
     /// Ahead of so many rows, as many.
-    pub(super) fn ahead(&self, n_rows: usize) -> Pieces {
+    pub(super) fn pieces_ahead(&self, n_rows: usize) -> Pieces {
         self.pieces(self.address.wrapping_add(self.ahead), n_rows)
     }
 
@@ -162,7 +162,7 @@ impl<'p> Panel<'p> {
 
     /// As many rows as these, ahead of where they were packed from.
     fn ahead_of_source(&self) -> Pieces {
-        if self.is_in_place() { Pieces::NONE } else { self.source.ahead(self.n_rows) }
+        if self.is_in_place() { Pieces::NONE } else { self.source.pieces_ahead(self.n_rows) }
     }
 
     fn is_in_place(&self) -> bool {
@@ -194,7 +194,7 @@ impl<'p> Columns<'p> {
         Self { ahead: Some(distance), ..self }
     }
 
-    /// Packed from rows that follow one another; what lies so far behind them.
+    /// Packed from rows, ahead of which lie these pieces.
     pub(super) fn with_ahead_of_source(self, pieces: Pieces) -> Self {
         Self { ahead_of_source: pieces, ..self }
     }

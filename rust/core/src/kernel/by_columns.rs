@@ -49,6 +49,19 @@ fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights
     products_from::<S, N>(simd, columns, weights, |z| z, z);
 }
 
+/// What is `ahead` of the `i`th register of each column. Of columns in place half are asked for while the predictors are
+/// formed and half with the gradient, so that memory is read all the time.
+#[inline(always)]
+fn ask_for<V>(columns: &[&[V]], i: usize, ahead: Option<usize>) {
+    if let Some(distance) = ahead
+        && (i * size_of::<V>()).is_multiple_of(CACHE_LINE)
+    {
+        for column in columns {
+            prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
+        }
+    }
+}
+
 /// `start(z_i) + x_i · w`.
 #[inline(always)]
 fn products_from<S: Simd, const N: usize>(
@@ -63,19 +76,14 @@ fn products_from<S: Simd, const N: usize>(
     let columns = columns.all::<N>();
     let (z, z_tail) = S::as_mut_simd_f64s(z);
     let (wholes, tails) = registers::<S, N>(columns, z.len(), z_tail.len());
-    let per_line = CACHE_LINE / size_of::<S::f64s>();
     let mut splat = [simd.splat_f64s(0.0); N];
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
     }
     for (i, z) in z.iter_mut().enumerate() {
+        ask_for(&wholes[..N / 2], i, ahead);
         let mut sum = start(*z);
         for (column, weight) in wholes.iter().zip(splat) {
-            if let Some(distance) = ahead
-                && i.is_multiple_of(per_line)
-            {
-                prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
-            }
             sum = simd.mul_add_e_f64s(column[i], weight, sum);
         }
         *z = sum;
@@ -101,7 +109,6 @@ pub(super) fn accumulate<S: Simd>(simd: S, columns: &Columns<'_>, slope: &[f64],
 
 #[inline(always)]
 fn accumulate_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
-    let columns = columns.all::<N>();
     let sums = match N {
         1 => dots::<S, N, 4>(simd, columns, slope),
         2..=4 => dots::<S, N, 2>(simd, columns, slope),
@@ -112,13 +119,15 @@ fn accumulate_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, slope: 
 
 /// The products of each column with another, in `WAYS` registers each, so that few sums wait for the one before.
 #[inline(always)]
-fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: [&[f64]; N], other: &[f64]) -> [f64; N] {
+fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: &Columns<'_>, other: &[f64]) -> [f64; N] {
+    let ahead = columns.ahead();
     let (other, other_tail) = S::as_simd_f64s(other);
-    let (columns, tails) = registers::<S, N>(columns, other.len(), other_tail.len());
+    let (columns, tails) = registers::<S, N>(columns.all(), other.len(), other_tail.len());
     let (groups, rest) = other.as_chunks::<WAYS>();
     let mut sums = [[simd.splat_f64s(0.0); N]; WAYS];
     for (group, others) in groups.iter().enumerate() {
         for (way, &other) in others.iter().enumerate() {
+            ask_for(&columns[N / 2..], group * WAYS + way, ahead);
             for (sum, column) in sums[way].iter_mut().zip(columns) {
                 *sum = simd.mul_add_e_f64s(column[group * WAYS + way], other, *sum);
             }

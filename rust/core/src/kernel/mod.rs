@@ -288,10 +288,8 @@ impl WithSimd for Accumulate<'_> {
 
 /// Adds an offset to linear predictors. Returns whether all are finite.
 pub(crate) fn add(offset: &[f64], z: &mut [f64]) -> bool {
-    z.iter_mut().zip(offset).fold(true, |finite, (z, offset)| {
-        *z += offset;
-        finite & z.is_finite()
-    })
+    z.iter_mut().zip(offset).for_each(|(z, offset)| *z += offset);
+    all_finite(z)
 }
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.

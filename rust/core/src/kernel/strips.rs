@@ -9,6 +9,8 @@ use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefet
 const STRIP_BYTES: usize = 12 << 10;
 /// With few columns little of it is asked for at a time, between one part of the work and the next.
 const FEW_COLUMNS_STRIP_BYTES: usize = STRIP_BYTES / 3;
+/// The same of a strip by columns, of the second-level cache.
+const COLUMNS_BYTES: usize = 512 << 10;
 
 /// Rows that a kernel goes through, a strip at a time.
 #[derive(Clone, Copy)]
@@ -160,15 +162,15 @@ fn strip_rows(n_cols: usize) -> usize {
     strip_rows - strip_rows % GROUP
 }
 
-/// The same where these lie column by column: so many that a piece of each column is long, as memory delivers more of a few
-/// long pieces than of many short ones, even if that is too much for the nearest caches. What is packed must fit a buffer.
+/// The same where these lie column by column. Pieces of columns are longer than a strip of rows needs, as memory delivers
+/// more of a few long pieces than of many short ones, but the strip stays in the second-level cache; where there are too many
+/// columns for that, the pieces are as long in place as memory needs, and what is packed fits its buffer all the same.
 /// A power of two, so that panels hold whole strips.
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
-    const BUFFER_BYTES: usize = 2 << 20;
-    const LEAST: usize = 256;
-    const MOST: usize = 1024;
-    let rows = BUFFER_BYTES / size_of::<f64>() / n_cols.max(1);
-    1 << rows.clamp(if in_place { LEAST } else { GROUP }, MOST).ilog2()
+    const LEAST_IN_PLACE: usize = 64;
+    const MOST: usize = 128;
+    let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
+    1 << rows.clamp(if in_place { LEAST_IN_PLACE } else { GROUP }, MOST).ilog2()
 }
 
 #[cfg(test)]
@@ -185,7 +187,7 @@ mod tests {
                 assert!(rows >= GROUP && rows.is_multiple_of(GROUP), "{rows} of {n_cols} columns");
             }
             let bytes = packed * n_cols * size_of::<f64>();
-            assert!(bytes <= 2 << 20 || packed == GROUP, "{bytes} bytes of {n_cols} columns");
+            assert!(bytes <= COLUMNS_BYTES || packed == GROUP, "{bytes} bytes of {n_cols} columns");
         }
     }
 

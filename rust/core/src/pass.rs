@@ -75,6 +75,11 @@ impl Partition {
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows), every: 1 }
     }
 
+    /// With each chunk as one panel.
+    pub(crate) fn in_whole_chunks(self) -> Self {
+        Self { panel_rows: self.chunk_rows, ..self }
+    }
+
     /// With so many panels as one.
     pub(crate) fn in_longer_panels(self, factor: usize) -> Self {
         Self { panel_rows: factor * self.panel_rows, ..self }

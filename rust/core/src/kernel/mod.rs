@@ -21,7 +21,7 @@ pub(crate) use next::Next;
 use next::Share;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 use pulp::{Arch, Simd, WithSimd};
-pub(crate) use strips::{Rows, StripBuffers};
+pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
 
 use crate::matrix::Strip;
 use crate::model::Parameters;
@@ -139,11 +139,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         let Evaluation { link, rows: all, targets, at, buffers } = of;
         let StripBuffers { x, z, costs, ordered } = buffers;
         let order = all.order();
-        let targets = Targets {
-            y: order.of(targets.y, &mut ordered.y),
-            sample_weight: targets.sample_weight.map(|weights| order.of(weights, &mut ordered.sample_weight)),
-        };
-        let offset = at.offset.map(|offset| order.of(offset, &mut ordered.offset));
+        let (targets, offset) = order.columns(targets, at.offset, ordered);
         z.resize(all.strip_rows(), 0.0);
         costs.resize(all.strip_rows(), 0.0);
         let without_weights =

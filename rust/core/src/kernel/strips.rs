@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Targets;
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefetch, transpose};
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
@@ -25,7 +26,7 @@ pub(crate) enum Rows<'p> {
 /// The first come from eight lanes, so many rows each that follow one another, a row of each lane in turn: of data that lie
 /// row by row memory delivers more where they are read in several places at the same time. Then come the rest as they lie.
 #[derive(Clone, Copy)]
-pub(super) struct Order {
+pub(crate) struct Order {
     lane_rows: usize,
 }
 
@@ -40,7 +41,7 @@ pub(crate) struct StripBuffers {
 
 /// Room for columns in the order of their rows' visits.
 #[derive(Default)]
-pub(super) struct Ordered {
+pub(crate) struct Ordered {
     pub(super) y: Vec<f64>,
     pub(super) sample_weight: Vec<f64>,
     pub(super) offset: Vec<f64>,
@@ -70,29 +71,20 @@ impl<'p> Rows<'p> {
     }
 
     pub(super) fn order(&self) -> Order {
-        let lane_rows = match self {
-            // What has to be widened is packed faster in one run.
-            Self::Matrix(matrix) if matrix.is_f64() && !matrix.is_by_columns() => lane_rows(matrix.shape()),
-            _ => 0,
-        };
-        Order { lane_rows }
+        match self {
+            Self::Matrix(matrix) => Order::of_rows(matrix),
+            Self::Panel(_) => Order::AS_THEY_LIE,
+        }
     }
 
     /// The rows of each strip, in this order.
     pub(super) fn strips(&self, order: Order) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (n_rows, strip_rows) = (self.shape().0, self.strip_rows());
-        let in_lanes = order.in_lanes();
-        let of = move |rows: Range<usize>| {
-            rows.clone().step_by(strip_rows).map(move |start| start..(start + strip_rows).min(rows.end))
-        };
-        of(0..in_lanes).chain(of(in_lanes..n_rows))
+        order.parts(self.shape().0, self.strip_rows())
     }
 
     pub(super) fn strip<'s>(&'s self, order: Order, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
         match self {
-            Self::Matrix(matrix) if rows.start < order.in_lanes() => {
-                Strip::Rows(matrix.panel_of_lanes(rows.start / GROUP..rows.end / GROUP, order.lane_rows, buffer))
-            }
+            Self::Matrix(matrix) if rows.start < order.in_lanes() => Strip::Rows(order.panel(matrix, rows, buffer)),
             Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
             Self::Panel(panel) => Strip::Rows(panel.rows(rows)),
         }
@@ -100,8 +92,45 @@ impl<'p> Rows<'p> {
 }
 
 impl Order {
+    pub(crate) const AS_THEY_LIE: Self = Self { lane_rows: 0 };
+
+    pub(crate) fn of_rows(matrix: &Matrix<'_>) -> Self {
+        // What has to be widened is packed faster in one run.
+        let is_read_in_place = matrix.is_f64() && !matrix.is_by_columns();
+        Self { lane_rows: if is_read_in_place { lane_rows(matrix.shape()) } else { 0 } }
+    }
+
     fn in_lanes(self) -> usize {
         GROUP * self.lane_rows
+    }
+
+    /// Places in this order, so many at a time; those in lanes apart from the rest.
+    pub(crate) fn parts(self, n_rows: usize, part_rows: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let of = move |rows: Range<usize>| {
+            rows.clone().step_by(part_rows).map(move |start| start..(start + part_rows).min(rows.end))
+        };
+        of(0..self.in_lanes()).chain(of(self.in_lanes()..n_rows))
+    }
+
+    /// The rows at one part's places.
+    pub(crate) fn panel<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Panel<'s> {
+        if places.start < self.in_lanes() {
+            matrix.panel_of_lanes(places.start / GROUP..places.end / GROUP, self.lane_rows, buffer)
+        } else {
+            matrix.panel(places, buffer)
+        }
+    }
+
+    /// What goes with the rows, in this order.
+    pub(crate) fn columns<'s>(
+        self,
+        targets: Targets<'s>,
+        offset: Option<&'s [f64]>,
+        room: &'s mut Ordered,
+    ) -> (Targets<'s>, Option<&'s [f64]>) {
+        let y = self.of(targets.y, &mut room.y);
+        let sample_weight = targets.sample_weight.map(|weights| self.of(weights, &mut room.sample_weight));
+        (Targets { y, sample_weight }, offset.map(|offset| self.of(offset, &mut room.offset)))
     }
 
     /// A column in this order.

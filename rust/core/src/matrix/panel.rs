@@ -66,26 +66,33 @@ impl Source {
     fn pieces(&self, first: *const u8, n_rows: usize) -> Pieces {
         let &Self { address, row_bytes, strides, .. } = self;
         if address.is_null() {
-            Pieces::NONE
-        } else if strides.row == row_bytes as isize {
-            Pieces { first, n_pieces: 1, n_bytes: n_rows * row_bytes, stride: 0 }
-        } else {
-            Pieces { first, n_pieces: n_rows, n_bytes: row_bytes, stride: strides.row }
+            return Pieces::NONE;
         }
+        // Rows in lanes are neighbours of the next group's rows.
+        let is_in_lanes = strides.group != Strides::even(strides.row).group;
+        let (n_lanes, stride) = if is_in_lanes { (GROUP, strides.group) } else { (1, strides.row) };
+        let n_rows = n_rows / n_lanes;
+        let (n_pieces, n_bytes) =
+            if stride == row_bytes as isize { (1, n_rows * row_bytes) } else { (n_rows, row_bytes) };
+        Pieces { first, n_pieces, n_bytes, stride, n_lanes, apart: strides.row }
     }
 }
 
-/// Pieces of memory, as far apart as each other.
+/// Pieces of memory, as far apart as each other; and the same again in several lanes.
 #[derive(Clone, Copy)]
 pub(crate) struct Pieces {
     pub(crate) first: *const u8,
     pub(crate) n_pieces: usize,
     pub(crate) n_bytes: usize,
     pub(crate) stride: isize,
+    pub(crate) n_lanes: usize,
+    /// From lane to lane.
+    pub(crate) apart: isize,
 }
 
 impl Pieces {
-    pub(crate) const NONE: Self = Self { first: std::ptr::null(), n_pieces: 0, n_bytes: 0, stride: 0 };
+    pub(crate) const NONE: Self =
+        Self { first: std::ptr::null(), n_pieces: 0, n_bytes: 0, stride: 0, n_lanes: 1, apart: 0 };
 }
 
 impl<'p> Panel<'p> {

@@ -9,7 +9,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
-use crate::kernel::{self, CostGradient, Evaluation, Next, Packed, Precision, RowSums, Rows, Tiles};
+use crate::kernel::{
+    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, RowSums, Rows, Targets, Tiles,
+};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, run};
@@ -217,23 +219,36 @@ impl RowObjective<'_> {
         every: usize,
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let (m, n) = self.samples().features().shape();
-        let partition = Partition::for_products_of_some((m, n), n * n / 2 + 2 * n, every);
+        let mut partition = Partition::for_products_of_some((m, n), n * n / 2 + 2 * n, every);
+        let panel_rows = partition.panel_rows;
+        if every == 1 {
+            partition = partition.in_whole_chunks();
+        }
         let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision));
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
-            let Scratch { strips, x: buffer, slopes, roots, curvatures, packed } = scratch;
-            let panel = x.panel(0..x.n_rows(), buffer);
-            slopes.resize(panel.n_rows(), 0.0);
-            roots.resize(panel.n_rows(), 0.0);
-            let rows = Rows::over(x, panel.without_ahead());
-            let finite =
-                Evaluation { link, rows, targets, at, buffers: strips }.cost_slopes(&mut sums.cost, slopes, roots);
-            let curvatures = squares(roots, curvatures);
-            sums.by_bias += kernel::sum(slopes, |slope| slope);
-            sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
-            sums.weight += targets.sample_weight.map_or(panel.n_rows() as f64, |s| kernel::sum(s, |s| s));
-            let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
-            packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums, precision);
-            sums.products.tiles.add(packed, packed, Next::after(&panel, every));
+            let Scratch { strips, ordered, x: buffer, slopes, roots, curvatures, packed } = scratch;
+            let order = if every == 1 { Order::of_rows(&x) } else { Order::AS_THEY_LIE };
+            let (targets, offset) = order.columns(targets, at.offset, ordered);
+            let mut finite = true;
+            for places in order.parts(x.n_rows(), panel_rows) {
+                let panel = order.panel(&x, places.clone(), buffer);
+                let sample_weight = targets.sample_weight.map(|weights| &weights[places.clone()]);
+                let targets = Targets { y: &targets.y[places.clone()], sample_weight };
+                let at = Predictor { offset: offset.map(|offset| &offset[places.clone()]), ..at };
+                slopes.resize(panel.n_rows(), 0.0);
+                roots.resize(panel.n_rows(), 0.0);
+                // Of few columns, the rows lie at their places.
+                let rows = Rows::over(x.rows(places), panel.without_ahead());
+                finite &=
+                    Evaluation { link, rows, targets, at, buffers: strips }.cost_slopes(&mut sums.cost, slopes, roots);
+                let curvatures = squares(roots, curvatures);
+                sums.by_bias += kernel::sum(slopes, |slope| slope);
+                sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
+                sums.weight += sample_weight.map_or(panel.n_rows() as f64, |s| kernel::sum(s, |s| s));
+                let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
+                packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums, precision);
+                sums.products.tiles.add(packed, packed, Next::after(&panel, every));
+            }
             finite
         })?;
         let SecondOrder { cost, by_bias, by_weights, products, weight } = sums;

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Evaluation, Packed, Predictor, Rows, StripBuffers, Targets};
+use crate::kernel::{self, CostGradient, Evaluation, Ordered, Packed, Predictor, Rows, StripBuffers, Targets};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -52,6 +52,7 @@ struct Workspace {
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) strips: StripBuffers,
+    pub(crate) ordered: Ordered,
     pub(crate) x: Vec<f64>,
     pub(crate) slopes: Vec<f64>,
     pub(crate) roots: Vec<f64>,

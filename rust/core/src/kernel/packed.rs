@@ -8,7 +8,7 @@ use ndarray::Array1;
 use pulp::bytemuck::{self, Pod};
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::matrix::Panel;
+use crate::matrix::{GROUP, Panel};
 
 /// In what precision products are formed and summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,8 +31,6 @@ impl Precision {
 
 /// `f64` values of a lane.
 const WIDTH: usize = 8;
-/// Rows that are laid out together.
-const ROWS: usize = 16;
 
 /// What an AVX-512 register holds: 8 values of double precision or 16 of single. Aligned, so that no register's load
 /// touches two lines of the cache.
@@ -250,93 +248,105 @@ impl<R: Real, const N: usize> WithSimd for In<R, Pack<'_, N>> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut pack = self.task;
         let n_rows = pack.panel.n_rows();
-        // Some rows at a time, since they come from memory; and of these column by column, for scales to stay in registers.
-        for first_row in (0..n_rows).step_by(ROWS) {
-            pack.rows::<S, R>(simd, first_row..n_rows.min(first_row + ROWS));
+        let whole = n_rows - n_rows % GROUP;
+        for first_row in (0..whole).step_by(GROUP) {
+            pack.rows::<S, R, GROUP>(simd, first_row);
+        }
+        for row in whole..n_rows {
+            pack.rows::<S, R, 1>(simd, row);
         }
     }
 }
 
 impl<const N: usize> Pack<'_, N> {
+    /// Some rows at a time, since they come from memory; and of these column by column, for scales to stay in registers.
     #[inline(always)]
-    fn rows<S: Simd, R: Real>(&mut self, simd: S, rows: Range<usize>) {
-        let Self { panel, scaling, roots, factors, sums, lanes } = self;
+    fn rows<S: Simd, R: Real, const ROWS: usize>(&mut self, simd: S, first_row: usize) {
+        let &mut Self { panel, scaling, roots, factors, ref mut sums, ref mut lanes } = self;
         let (n_rows, n_cols) = (panel.n_rows(), panel.n_cols());
-        let panel = panel.rows(rows.clone());
-        let roots = &roots[rows.clone()];
-        let factors = factors.map(|factors| &factors[rows.clone()][..roots.len()]);
+        let rows: [&[f64]; ROWS] = panel.block(first_row);
+        let roots: &[f64; ROWS] = roots[first_row..].first_chunk().expect("one a row");
+        let factors = factors.map(|factors| factors[first_row..].first_chunk().expect("one a row"));
         let parts = R::ENTRIES / WIDTH;
-        for (eight, first) in (0..n_cols).step_by(WIDTH).enumerate() {
-            let Scaling { centre, inverse_scale } = scaling.columns(first..n_cols.min(first + WIDTH));
-            let (block, part) = (eight / parts, eight % parts);
-            let lanes = &mut lanes[block * n_rows + rows.start..][..roots.len()];
-            let mut totals = [[simd.splat_f64s(0.0); WIDTH]; N];
-            for (total, sums) in totals.iter_mut().zip(sums.iter()) {
-                let sum = f64::registers::<S>(&sums[eight]);
-                total[..sum.len()].copy_from_slice(sum);
-            }
-            if centre.len() == WIDTH {
-                let (centre, scale) = (S::as_simd_f64s(centre).0, S::as_simd_f64s(inverse_scale).0);
-                for i in 0..roots.len() {
-                    let value = S::as_simd_f64s(panel.part_of_row::<WIDTH>(i, first)).0;
-                    let factors = factors.map(|factors| factors[i]);
-                    let weighted = weigh(simd, value, centre, scale, roots[i], factors, &mut totals);
-                    R::write(&weighted.0, part, &mut lanes[i]);
-                }
+        let (n_whole, n_eights) = (n_cols / WIDTH, n_cols.div_ceil(WIDTH));
+        for eight in 0..n_eights {
+            let sums = sums.each_mut().map(|sums| &mut sums[eight]);
+            let first = eight * WIDTH;
+            let lanes = lanes[eight / parts * n_rows + first_row..].first_chunk_mut().expect("a lane a row");
+            let some = Eight { rows, first, scaling, roots, factors, sums, lanes, part: eight % parts };
+            if eight < n_whole {
+                some.pack::<S, R, true>(simd);
             } else {
-                let (centre, scale) = (partial(simd, centre), partial(simd, inverse_scale));
-                for i in 0..roots.len() {
-                    let value = partial(simd, &panel.row(i)[first..]);
-                    let factors = factors.map(|factors| factors[i]);
-                    let weighted = weigh(simd, &value, &centre, &scale, roots[i], factors, &mut totals);
-                    R::write(&weighted.0, part, &mut lanes[i]);
-                }
+                some.pack::<S, R, false>(simd);
             }
-            if first + WIDTH >= n_cols {
-                // What is left of the last block.
-                for part in part + 1..parts {
-                    lanes.iter_mut().for_each(|lane| R::write(&Lane::ZERO.0, part, lane));
+        }
+        if !n_eights.is_multiple_of(parts) {
+            // What is left of the last block.
+            for lane in &mut lanes[n_eights / parts * n_rows + first_row..][..ROWS] {
+                for part in n_eights % parts..parts {
+                    R::write(&Lane::ZERO.0, part, lane);
                 }
-            }
-            for (total, sums) in totals.iter().zip(sums.iter_mut()) {
-                let sum = f64::registers_mut::<S>(&mut sums[eight]);
-                sum.copy_from_slice(&total[..sum.len()]);
             }
         }
     }
 }
 
-/// `√h (x − c) / s`; and adds it without `√h`, times each factor, to the totals.
-#[inline(always)]
-fn weigh<S: Simd, const N: usize>(
-    simd: S,
-    value: &[S::f64s],
-    centre: &[S::f64s],
-    scale: &[S::f64s],
-    root: f64,
-    factors: [f64; N],
-    totals: &mut [[S::f64s; WIDTH]; N],
-) -> Lane {
-    let mut weighted = Lane::ZERO;
-    let out = f64::registers_mut::<S>(&mut weighted);
-    let root = simd.splat_f64s(root);
-    for i in 0..WIDTH / S::F64_LANES {
-        let scaled = simd.mul_f64s(simd.sub_f64s(value[i], centre[i]), scale[i]);
-        out[i] = simd.mul_f64s(scaled, root);
-        for (total, factor) in totals.iter_mut().zip(factors) {
-            total[i] = simd.mul_add_e_f64s(scaled, simd.splat_f64s(factor), total[i]);
-        }
-    }
-    weighted
+/// Eight columns of some rows, or what is left of them.
+struct Eight<'a, const N: usize, const ROWS: usize> {
+    rows: [&'a [f64]; ROWS],
+    first: usize,
+    scaling: Scaling<'a>,
+    roots: &'a [f64; ROWS],
+    factors: [&'a [f64; ROWS]; N],
+    sums: [&'a mut Lane; N],
+    lanes: &'a mut [Lane; ROWS],
+    part: usize,
 }
 
-/// The registers of a lane of which only the first values are there; the others are 0.
+impl<const N: usize, const ROWS: usize> Eight<'_, N, ROWS> {
+    #[inline(always)]
+    fn pack<S: Simd, R: Real, const WHOLE: bool>(self, simd: S) {
+        let Self { rows, first, scaling, roots, factors, sums, lanes, part } = self;
+        let centre = load::<S, WHOLE>(simd, &scaling.centre[first..]);
+        let scale = load::<S, WHOLE>(simd, &scaling.inverse_scale[first..]);
+        let mut totals = [[simd.splat_f64s(0.0); WIDTH]; N];
+        for (totals, sums) in totals.iter_mut().zip(&sums) {
+            let sums = f64::registers::<S>(sums);
+            totals[..sums.len()].copy_from_slice(sums);
+        }
+        for i in 0..ROWS {
+            let values = load::<S, WHOLE>(simd, &rows[i][first..]);
+            let mut weighted = Lane::ZERO;
+            let out = f64::registers_mut::<S>(&mut weighted);
+            let root = simd.splat_f64s(roots[i]);
+            for k in 0..WIDTH / S::F64_LANES {
+                let scaled = simd.mul_f64s(simd.sub_f64s(values[k], centre[k]), scale[k]);
+                out[k] = simd.mul_f64s(scaled, root);
+                for (totals, factors) in totals.iter_mut().zip(factors) {
+                    totals[k] = simd.mul_add_e_f64s(scaled, simd.splat_f64s(factors[i]), totals[k]);
+                }
+            }
+            R::write(&weighted.0, part, &mut lanes[i]);
+        }
+        for (totals, sums) in totals.iter().zip(sums) {
+            let sums = f64::registers_mut::<S>(sums);
+            sums.copy_from_slice(&totals[..sums.len()]);
+        }
+    }
+}
+
+/// Eight values, or as many as there are and zeros.
 #[inline(always)]
-fn partial<S: Simd>(simd: S, values: &[f64]) -> [S::f64s; WIDTH] {
+fn load<S: Simd, const WHOLE: bool>(simd: S, values: &[f64]) -> [S::f64s; WIDTH] {
     let mut registers = [simd.splat_f64s(0.0); WIDTH];
-    for (i, register) in registers[..WIDTH / S::F64_LANES].iter_mut().enumerate() {
-        let first = (i * S::F64_LANES).min(values.len());
-        *register = simd.partial_load_f64s(&values[first..values.len().min(first + S::F64_LANES)]);
+    if WHOLE {
+        let values = S::as_simd_f64s(values.first_chunk::<WIDTH>().expect("eight values")).0;
+        registers[..values.len()].copy_from_slice(values);
+    } else {
+        for (i, register) in registers[..WIDTH / S::F64_LANES].iter_mut().enumerate() {
+            let first = (i * S::F64_LANES).min(values.len());
+            *register = simd.partial_load_f64s(&values[first..values.len().min(first + S::F64_LANES)]);
+        }
     }
     registers
 }

@@ -150,12 +150,6 @@ impl<'p> Panel<'p> {
         })
     }
 
-    /// Of row `i` the columns `col` to `col + N − 1`.
-    #[inline(always)]
-    pub(crate) fn part_of_row<const N: usize>(&self, i: usize, col: usize) -> &'p [f64; N] {
-        self.row(i)[col..].first_chunk().expect("N columns")
-    }
-
     /// How many bytes behind a value is what to ask for while it is worked on; none where that is not known.
     #[inline(always)]
     pub(crate) fn ahead(&self) -> Option<usize> {

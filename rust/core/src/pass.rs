@@ -23,14 +23,14 @@ const MAX_CHUNKS: usize = MAX_THREADS.get();
 /// Chunks of so many rows have no strip of a few rows at their end; if there are then still many of them for threads to share.
 const WHOLE_STRIPS: usize = 512;
 const MANY_CHUNKS: usize = 64;
-/// Matrix products keep what they sum in registers for this many rows at least, and have this many tasks if they can,
+/// Matrix products keep what they sum in registers for this many rows, but at ends, and have this many tasks if they can,
 /// so that threads end at about the same time.
 const MIN_PRODUCT_ROWS: usize = 96;
 /// For so many rows a chunk, little time goes into sums before the first row and behind the last.
 const MIN_PRODUCT_CHUNK_ROWS: usize = 8 * MIN_PRODUCT_ROWS;
 const MIN_TASKS: usize = 16;
 
-/// Of so many rows of a column memory delivers about as much as of more.
+/// A chunk of so many rows of a column is long for memory.
 const LONG_PIECE_ROWS: usize = 256;
 
 /// The sums of all chunks together fill at most this much, or one chunk is left.
@@ -73,11 +73,6 @@ impl Partition {
         let chunk_rows =
             (MIN_CHUNK_ELEMENTS / n_cols.max(1)).max(MIN_PRODUCT_CHUNK_ROWS).max(n_rows.div_ceil(max_chunks));
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows), every: 1 }
-    }
-
-    /// With each chunk as one panel.
-    pub(crate) fn in_whole_chunks(self) -> Self {
-        Self { panel_rows: self.chunk_rows, ..self }
     }
 
     /// With so many panels as one.

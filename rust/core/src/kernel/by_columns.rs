@@ -4,7 +4,7 @@
 use pulp::Simd;
 
 use super::reduce::sum_each;
-use super::registers;
+use super::{Readings, registers};
 use crate::matrix::{CACHE_LINE, Columns, GROUP, prefetch};
 
 /// Calls `$function` with the number of columns, up to that of a group, as a constant.
@@ -26,31 +26,50 @@ macro_rules! by_columns {
 
 /// `z_i = x_i · w + b` for each row.
 #[inline(always)]
-pub(super) fn predict<S: Simd>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+pub(super) fn predict<S: Simd>(
+    simd: S,
+    columns: &Columns<'_>,
+    weights: &[f64],
+    bias: f64,
+    z: &mut [f64],
+    readings: Readings,
+) {
     assert!(!weights.is_empty() && weights.len() == columns.n_cols());
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         let columns = columns.part(group * GROUP, weights.len());
         if group == 0 {
-            by_columns!(weights.len(), first_products, (simd, &columns, weights, bias, z));
+            by_columns!(weights.len(), first_products, (simd, &columns, weights, bias, z, readings));
         } else {
-            by_columns!(weights.len(), add_products, (simd, &columns, weights, z));
+            by_columns!(weights.len(), add_products, (simd, &columns, weights, z, readings));
         }
     }
 }
 
 #[inline(always)]
-fn first_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], bias: f64, z: &mut [f64]) {
+fn first_products<S: Simd, const N: usize>(
+    simd: S,
+    columns: &Columns<'_>,
+    weights: &[f64],
+    bias: f64,
+    z: &mut [f64],
+    readings: Readings,
+) {
     let bias = simd.splat_f64s(bias);
-    products_from::<S, N>(simd, columns, weights, |_| bias, z);
+    products_from::<S, N>(simd, columns, weights, |_| bias, z, readings);
 }
 
 #[inline(always)]
-fn add_products<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, weights: &[f64], z: &mut [f64]) {
-    products_from::<S, N>(simd, columns, weights, |z| z, z);
+fn add_products<S: Simd, const N: usize>(
+    simd: S,
+    columns: &Columns<'_>,
+    weights: &[f64],
+    z: &mut [f64],
+    readings: Readings,
+) {
+    products_from::<S, N>(simd, columns, weights, |z| z, z, readings);
 }
 
-/// What is `ahead` of the `i`th register of each column. Of columns in place half are asked for while the predictors are
-/// formed and half with the gradient, so that memory is read all the time.
+/// What is `ahead` of the `i`th register of each column.
 #[inline(always)]
 fn ask_for<V>(columns: &[&[V]], i: usize, ahead: Option<usize>) {
     if let Some(distance) = ahead
@@ -70,6 +89,7 @@ fn products_from<S: Simd, const N: usize>(
     weights: &[f64],
     start: impl Fn(S::f64s) -> S::f64s,
     z: &mut [f64],
+    readings: Readings,
 ) {
     let weights: [f64; N] = weights.try_into().expect("N weights");
     let ahead = columns.ahead();
@@ -80,8 +100,9 @@ fn products_from<S: Simd, const N: usize>(
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
     }
+    let n_asked = if readings == Readings::Two { N / 2 } else { N };
     for (i, z) in z.iter_mut().enumerate() {
-        ask_for(&wholes[..N / 2], i, ahead);
+        ask_for(&wholes[..n_asked], i, ahead);
         let mut sum = start(*z);
         for (column, weight) in wholes.iter().zip(splat) {
             sum = simd.mul_add_e_f64s(column[i], weight, sum);
@@ -134,6 +155,7 @@ fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: &Columns<'
         }
     }
     for (i, &other) in rest.iter().enumerate() {
+        ask_for(&columns[N / 2..], groups.len() * WAYS + i, ahead);
         for (sum, column) in sums[0].iter_mut().zip(columns) {
             *sum = simd.mul_add_e_f64s(column[groups.len() * WAYS + i], other, *sum);
         }

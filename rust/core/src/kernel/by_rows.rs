@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::next::Share;
 use super::reduce::sum_each;
-use super::registers;
+use super::{Readings, registers};
 use crate::matrix::{CACHE_LINE, GROUP, Panel, prefetch};
 
 /// `z_i = x_i · w + b` for each row of the panel.
@@ -20,46 +20,52 @@ pub(super) fn predict<S: Simd>(
     bias: f64,
     z: &mut [f64],
     share: Share<'_>,
+    readings: Readings,
 ) {
     assert_eq!(z.len(), panel.n_rows());
     let (groups, rest) = z.as_chunks_mut::<GROUP>();
     let n_whole = groups.len() * GROUP;
     let mut share = share.in_steps(groups.len());
+    let ahead = if readings == Readings::Two { Ahead::first_half(panel) } else { Ahead::all(panel) };
     for (group, z) in groups.iter_mut().enumerate() {
         share.step();
-        *z = sum_each(simd, products(simd, panel.block(group * GROUP), weights, Half::first(panel)));
+        *z = sum_each(simd, products(simd, panel.block(group * GROUP), weights, ahead));
         z.iter_mut().for_each(|z| *z += bias);
     }
     if !rest.is_empty() {
         let mut sums = [simd.splat_f64s(0.0); GROUP];
         for (i, sums) in sums[..rest.len()].iter_mut().enumerate() {
-            [*sums] = products(simd, panel.block(n_whole + i), weights, Half::NOTHING);
+            [*sums] = products(simd, panel.block(n_whole + i), weights, Ahead::NOTHING);
         }
         rest.iter_mut().zip(sum_each(simd, sums)).for_each(|(z, sum)| *z = sum + bias);
     }
 }
 
-/// Of rows in place, half of what is asked for while a group of them is worked on: one for the predictors, one for the
-/// gradient, so that memory is read all the time and no more is under way than the processor keeps account of.
+/// Of rows in place, what is asked for while a group of them is worked on.
 #[derive(Clone, Copy)]
-struct Half {
+struct Ahead {
     /// So far behind each value of some rows of the group.
     distance: Option<usize>,
     first_row: usize,
+    end_row: usize,
 }
 
-impl Half {
-    const ROWS: usize = GROUP / 2;
-    const NOTHING: Self = Self { distance: None, first_row: 0 };
+impl Ahead {
+    const NOTHING: Self = Self { distance: None, first_row: 0, end_row: 0 };
 
     #[inline(always)]
-    fn first(panel: &Panel<'_>) -> Self {
-        Self { distance: panel.ahead(), first_row: 0 }
+    fn all(panel: &Panel<'_>) -> Self {
+        Self { distance: panel.ahead(), first_row: 0, end_row: GROUP }
     }
 
     #[inline(always)]
-    fn second(panel: &Panel<'_>) -> Self {
-        Self { distance: panel.ahead(), first_row: Self::ROWS }
+    fn first_half(panel: &Panel<'_>) -> Self {
+        Self { end_row: GROUP / 2, ..Self::all(panel) }
+    }
+
+    #[inline(always)]
+    fn second_half(panel: &Panel<'_>) -> Self {
+        Self { first_row: GROUP / 2, ..Self::all(panel) }
     }
 
     /// The share of the `j`th register of each row.
@@ -68,7 +74,7 @@ impl Half {
         if let Some(distance) = self.distance
             && (j * size_of::<V>()).is_multiple_of(CACHE_LINE)
         {
-            for row in &rows[self.first_row..self.first_row + Self::ROWS] {
+            for row in &rows[self.first_row..self.end_row] {
                 prefetch((&raw const row[j]).cast::<u8>().wrapping_add(distance));
             }
         }
@@ -77,7 +83,7 @@ impl Half {
 
 /// For each row what adds up to `x_i · w`.
 #[inline(always)]
-fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64], ahead: Half) -> [S::f64s; R] {
+fn products<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], weights: &[f64], ahead: Ahead) -> [S::f64s; R] {
     let (w, w_tail) = S::as_simd_f64s(weights);
     let (rows, tails) = registers::<S, R>(rows, w.len(), w_tail.len());
     let mut sums = [simd.splat_f64s(0.0); R];
@@ -104,15 +110,15 @@ pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gra
     let mut share = share.in_steps(groups.len());
     for (group, slopes) in groups.iter().enumerate() {
         share.step();
-        add_rows(simd, panel.block(group * GROUP), *slopes, gradient, Half::second(panel));
+        add_rows(simd, panel.block(group * GROUP), *slopes, gradient, Ahead::second_half(panel));
     }
     for (i, &slope) in rest.iter().enumerate() {
-        add_rows(simd, panel.block(groups.len() * GROUP + i), [slope], gradient, Half::NOTHING);
+        add_rows(simd, panel.block(groups.len() * GROUP + i), [slope], gradient, Ahead::NOTHING);
     }
 }
 
 #[inline(always)]
-fn add_rows<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], slopes: [f64; R], gradient: &mut [f64], ahead: Half) {
+fn add_rows<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], slopes: [f64; R], gradient: &mut [f64], ahead: Ahead) {
     let (g, g_tail) = S::as_mut_simd_f64s(gradient);
     let (rows, tails) = registers::<S, R>(rows, g.len(), g_tail.len());
     let slopes = slopes.map(|slope| simd.splat_f64s(slope));

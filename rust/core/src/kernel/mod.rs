@@ -145,6 +145,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         let without_weights =
             matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
         let is_gradient = matches!(derivative, Derivative::Gradient { .. });
+        let readings = if is_gradient { Readings::Two } else { Readings::One };
         let n_parts = usize::from(!without_weights) + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
         let mut finite = true;
         for rows in all.strips(order) {
@@ -157,7 +158,8 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 z.fill(at.bias);
             } else {
                 let share = Share::of(&mut next, n_lines);
-                finite &= Predict { strip: &strip, weights: at.weights, bias: at.bias, z, share }.with_simd(simd);
+                finite &=
+                    Predict { strip: &strip, weights: at.weights, bias: at.bias, z, share, readings }.with_simd(simd);
             }
             if let Some(offset) = offset {
                 finite &= add(&offset[rows.clone()], z);
@@ -230,7 +232,8 @@ impl WithSimd for SumColumns<'_> {
 pub(crate) fn predict(strip: &Strip<'_>, weights: &[f64], bias: f64, z: &mut [f64]) -> bool {
     let mut next = Next::ahead_of(strip);
     let n_lines = next.n_lines();
-    Arch::new().dispatch(Predict { strip, weights, bias, z, share: Share::of(&mut next, n_lines) })
+    let share = Share::of(&mut next, n_lines);
+    Arch::new().dispatch(Predict { strip, weights, bias, z, share, readings: Readings::One })
 }
 
 struct Predict<'a> {
@@ -239,6 +242,15 @@ struct Predict<'a> {
     bias: f64,
     z: &'a mut [f64],
     share: Share<'a>,
+    readings: Readings,
+}
+
+/// How often rows are read: for their predictors, and for the gradient. Of what lies ahead of rows in place each reading asks
+/// for its part, so that memory is read all the time and no more is under way than the processor keeps account of.
+#[derive(Clone, Copy, PartialEq)]
+enum Readings {
+    One,
+    Two,
 }
 
 impl WithSimd for Predict<'_> {
@@ -246,12 +258,12 @@ impl WithSimd for Predict<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { strip, weights, bias, z, mut share } = self;
+        let Self { strip, weights, bias, z, mut share, readings } = self;
         match strip {
-            Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share),
+            Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share, readings),
             Strip::Columns(columns) => {
                 share.step();
-                by_columns::predict(simd, columns, weights, bias, z);
+                by_columns::predict(simd, columns, weights, bias, z, readings);
             }
         }
         all_finite(z)

@@ -70,18 +70,23 @@ impl Next {
         self.n_lines -= n_lines;
         for _ in 0..n_lines {
             prefetch(self.line);
-            self.left_of_lanes -= 1;
-            if self.left_of_lanes > 0 {
-                self.line = self.line.wrapping_offset(self.apart);
-                continue;
-            }
-            self.left_of_lanes = self.n_lanes;
-            self.line = self.line.wrapping_offset(self.back);
-            self.left_of_piece -= 1;
-            if self.left_of_piece == 0 {
-                self.left_of_piece = self.lines_a_piece;
-                self.line = self.line.wrapping_offset(self.gap);
-            }
+            self.advance();
+        }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.left_of_lanes -= 1;
+        if self.left_of_lanes > 0 {
+            self.line = self.line.wrapping_offset(self.apart);
+            return;
+        }
+        self.left_of_lanes = self.n_lanes;
+        self.line = self.line.wrapping_offset(self.back);
+        self.left_of_piece -= 1;
+        if self.left_of_piece == 0 {
+            self.left_of_piece = self.lines_a_piece;
+            self.line = self.line.wrapping_offset(self.gap);
         }
     }
 }
@@ -111,6 +116,56 @@ impl<'n> Share<'n> {
     pub(super) fn step(&mut self) {
         if let Some(next) = &mut self.next {
             next.ask_for(self.n_lines);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, ArrayView2, s};
+
+    use super::*;
+    use crate::matrix::Matrix;
+
+    /// Checks that what follows a panel is, to the line, the rows of the next one and at most a line more of each piece.
+    fn check(what: &str, now: &Panel<'_>, next: &Panel<'_>) {
+        let mut asked = Next::after(now, 1);
+        let mut lines: Vec<_> = (0..asked.n_lines())
+            .map(|_| {
+                let line = asked.line.addr() / CACHE_LINE;
+                asked.advance();
+                line
+            })
+            .collect();
+        let n_asked = lines.len();
+        lines.sort_unstable();
+        lines.dedup();
+        let mut n_wanted = 0;
+        for i in 0..next.n_rows() {
+            let row = next.row(i).as_ptr_range();
+            for line in row.start.addr() / CACHE_LINE..=(row.end.addr() - 1) / CACHE_LINE {
+                n_wanted += 1;
+                let of_end = !row.end.addr().is_multiple_of(CACHE_LINE) && line == row.end.addr() / CACHE_LINE;
+                assert!(lines.binary_search(&line).is_ok() || of_end, "{what}: row {i}");
+            }
+        }
+        assert!(n_asked <= n_wanted + next.n_rows(), "{what}: {n_asked} lines for {n_wanted}");
+    }
+
+    #[test]
+    fn what_follows_a_panel_is_the_next_one() {
+        let host = Array2::<f64>::zeros((200, 40));
+        let layouts: [(&str, ArrayView2<'_, f64>); 3] = [
+            ("together", host.view()),
+            ("apart", host.slice(s![.., 3..20])),
+            ("backwards", host.slice(s![..;-1, ..33])),
+        ];
+        for (what, x) in layouts {
+            let x = Matrix::from(x);
+            let (mut buffer, mut other) = (Vec::new(), Vec::new());
+            check(what, &x.panel(16..32, &mut buffer), &x.panel(32..48, &mut other));
+            let lanes = [x.panel_of_lanes(2..5, 25, &mut buffer), x.panel_of_lanes(5..8, 25, &mut other)];
+            check(&format!("{what}, in lanes"), &lanes[0], &lanes[1]);
         }
     }
 }

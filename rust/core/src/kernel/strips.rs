@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Targets;
+use super::{Next, Targets};
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefetch, transpose};
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
@@ -10,7 +10,7 @@ use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefet
 const STRIP_BYTES: usize = 12 << 10;
 /// With few columns little of it is asked for at a time, between one part of the work and the next.
 const FEW_COLUMNS_STRIP_BYTES: usize = STRIP_BYTES / 3;
-/// The same of a strip by columns, of the second-level cache.
+/// A strip by columns fills at most this much of the second-level cache, unless it has more columns than that allows.
 const COLUMNS_BYTES: usize = 512 << 10;
 
 /// Rows that a kernel goes through, a strip at a time.
@@ -48,9 +48,9 @@ pub(crate) struct Ordered {
 }
 
 impl<'p> Rows<'p> {
-    /// Rows that a panel has been made of as well.
-    pub(crate) fn over(matrix: Matrix<'p>, panel: Panel<'p>) -> Self {
-        if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix) } else { Self::Panel(panel) }
+    /// The rows at some places, of which a panel has been made; of few columns they are never in lanes.
+    pub(crate) fn at(matrix: &Matrix<'p>, places: Range<usize>, panel: Panel<'p>) -> Self {
+        if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix.rows(places)) } else { Self::Panel(panel) }
     }
 
     fn shape(&self) -> (usize, usize) {
@@ -95,9 +95,13 @@ impl Order {
     pub(crate) const AS_THEY_LIE: Self = Self { lane_rows: 0 };
 
     pub(crate) fn of_rows(matrix: &Matrix<'_>) -> Self {
+        Self { lane_rows: if Self::may_be_in_lanes(matrix) { lane_rows(matrix.shape()) } else { 0 } }
+    }
+
+    /// Whether many rows of it are in lanes.
+    pub(crate) fn may_be_in_lanes(matrix: &Matrix<'_>) -> bool {
         // What has to be widened is packed faster in one run.
-        let is_read_in_place = matrix.is_f64() && !matrix.is_by_columns();
-        Self { lane_rows: if is_read_in_place { lane_rows(matrix.shape()) } else { 0 } }
+        matrix.n_cols() > FEW_COLUMNS && matrix.is_f64() && !matrix.is_by_columns()
     }
 
     fn in_lanes(self) -> usize {
@@ -110,6 +114,12 @@ impl Order {
             rows.clone().step_by(part_rows).map(move |start| start..(start + part_rows).min(rows.end))
         };
         of(0..self.in_lanes()).chain(of(self.in_lanes()..n_rows))
+    }
+
+    /// What memory should bring while a part's panel is worked on: the next one; none where that is not known.
+    pub(crate) fn next(self, panel: &Panel<'_>, places: Range<usize>) -> Next {
+        let ends_lanes = places.start < self.in_lanes() && self.in_lanes() < places.end + panel.n_rows();
+        if ends_lanes { Next::UNKNOWN } else { Next::after(panel, 1) }
     }
 
     /// The rows at one part's places.
@@ -192,8 +202,8 @@ fn strip_rows(n_cols: usize) -> usize {
 }
 
 /// The same where these lie column by column. Pieces of columns are longer than a strip of rows needs, as memory delivers
-/// more of a few long pieces than of many short ones, but the strip stays in the second-level cache; where there are too many
-/// columns for that, the pieces are as long in place as memory needs, and what is packed fits its buffer all the same.
+/// more of a few long pieces than of many short ones, but the strip stays in the second-level cache. Of more columns than that
+/// allows, the pieces in place are no shorter all the same; what is packed gets shorter, to bound its memory.
 /// A power of two, so that panels hold whole strips.
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
     const LEAST_IN_PLACE: usize = 64;

@@ -25,7 +25,9 @@ impl WithSimd for Products<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strip, weights, slope, z, gradient } = self;
-        assert!(Predict { strip, weights, bias: 0.5, z, share: Share::NOTHING }.with_simd(simd));
+        assert!(
+            Predict { strip, weights, bias: 0.5, z, share: Share::NOTHING, readings: Readings::Two }.with_simd(simd)
+        );
         Accumulate { strip, slope, gradient, share: Share::NOTHING }.with_simd(simd);
     }
 }

@@ -175,10 +175,10 @@ impl<'a> Matrix<'a> {
         let n_rows = rows.len();
         let lanes: [_; GROUP] = array::from_fn(|lane| self.rows(rows.start + lane * apart..rows.end + lane * apart));
         let shape = (GROUP * n_rows, self.n_cols);
+        let strides = Strides { row: self.row_stride * apart as isize, group: self.row_stride };
+        let ahead = self.row_stride.wrapping_mul(n_rows as isize) as usize;
+        let source = Source { strides, ahead, ..lanes[0].source() };
         if self.rows_are_plain_f64() {
-            let strides = Strides { row: self.row_stride * apart as isize, group: self.row_stride };
-            let ahead = self.row_stride.wrapping_mul(n_rows as isize) as usize;
-            let source = Source { strides, ahead, ..lanes[0].source() };
             let size = size_of::<f64>() as isize;
             let strides = Strides { row: strides.row / size, group: strides.group / size };
             // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
@@ -187,7 +187,7 @@ impl<'a> Matrix<'a> {
         Self::pack(&lanes, buffer);
         let strides = Strides { row: (n_rows * self.n_cols) as isize, group: self.n_cols as isize };
         // SAFETY: pack has just filled GROUP · n_rows · n_cols values, lane by lane, borrowed for 'p.
-        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }
+        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(source)
     }
 
     pub(crate) fn is_f64(&self) -> bool {
@@ -239,7 +239,7 @@ impl<'a> Matrix<'a> {
         let some = self.rows(rows);
         if some.columns_are_in_place() {
             let col_stride = self.col_stride / size_of::<f64>() as isize;
-            // At least the next rows, which neither reading of these brings.
+            // At least the next strip: neither reading of this one brings it.
             let distance = (DISTANCE / self.n_cols.max(1)).max(some.n_rows * size_of::<f64>());
             // SAFETY: columns_are_in_place checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) }.with_ahead(distance);

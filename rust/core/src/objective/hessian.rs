@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, s};
 
-use super::rows::{RowObjective, Scratch};
+use super::rows::{LONG, RowObjective, Scratch};
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
@@ -221,13 +221,14 @@ impl RowObjective<'_> {
         let (m, n) = self.samples().features().shape();
         let mut partition = Partition::for_products_of_some((m, n), n * n / 2 + 2 * n, every);
         let panel_rows = partition.panel_rows;
-        if every == 1 {
-            partition = partition.in_whole_chunks();
+        let in_lanes = every == 1 && Order::may_be_in_lanes(&self.samples().features());
+        if in_lanes {
+            partition = partition.in_longer_panels(LONG);
         }
         let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision));
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
             let Scratch { strips, ordered, x: buffer, slopes, roots, curvatures, packed } = scratch;
-            let order = if every == 1 { Order::of_rows(&x) } else { Order::AS_THEY_LIE };
+            let order = if in_lanes { Order::of_rows(&x) } else { Order::AS_THEY_LIE };
             let (targets, offset) = order.columns(targets, at.offset, ordered);
             let mut finite = true;
             for places in order.parts(x.n_rows(), panel_rows) {
@@ -237,8 +238,7 @@ impl RowObjective<'_> {
                 let at = Predictor { offset: offset.map(|offset| &offset[places.clone()]), ..at };
                 slopes.resize(panel.n_rows(), 0.0);
                 roots.resize(panel.n_rows(), 0.0);
-                // Of few columns, the rows lie at their places.
-                let rows = Rows::over(x.rows(places), panel.without_ahead());
+                let rows = Rows::at(&x, places.clone(), panel.without_ahead());
                 finite &=
                     Evaluation { link, rows, targets, at, buffers: strips }.cost_slopes(&mut sums.cost, slopes, roots);
                 let curvatures = squares(roots, curvatures);
@@ -247,7 +247,8 @@ impl RowObjective<'_> {
                 sums.weight += sample_weight.map_or(panel.n_rows() as f64, |s| kernel::sum(s, |s| s));
                 let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
                 packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums, precision);
-                sums.products.tiles.add(packed, packed, Next::after(&panel, every));
+                let next = if every == 1 { order.next(&panel, places) } else { Next::after(&panel, every) };
+                sums.products.tiles.add(packed, packed, next);
             }
             finite
         })?;
@@ -411,6 +412,46 @@ mod tests {
                 ];
                 assert!(differences.iter().flatten().all(|difference| difference.abs() < 1e-14), "{n} columns");
                 assert!((found.bias - expected.bias).abs() < 1e-15);
+            }
+        }
+    }
+
+    /// Rows of `f64` are taken in lanes, what has to be widened as it lies.
+    #[test]
+    fn rows_in_lanes_have_the_hessian_of_the_same_rows_as_they_lie() {
+        for (m, n) in [(3001, 33), (20_000, 9), (500, 256), (130, 200)] {
+            let host = Array2::from_shape_fn((2 * m, n + 3), |(i, j)| ((i * 37 + j * 11) as f32 * 0.7).sin());
+            let wide = host.mapv(f64::from);
+            let (y, weights) = (
+                Array1::from_shape_fn(m, |i| f64::from(u8::from(i % 3 == 0))),
+                Array1::from_shape_fn(m, |i| (i % 4) as f64),
+            );
+            let offset = Array1::from_shape_fn(m, |i| (i as f64 * 0.3).cos());
+            let at = Parameters { weights: Array1::from_elem(n, 0.1), bias: 0.2 };
+            let (frame, context) = (Frame::identity(n), Context::default());
+            let of = |x: Matrix<'_>, precision| {
+                let samples = Samples::weighted(x, &y, &weights).unwrap().with_offset(&offset).unwrap();
+                let rows = RowObjective::new(Model::SigmoidLogLoss, samples, true, &context).unwrap();
+                rows.cost_gradient_hessian(&at, &frame, precision).unwrap()
+            };
+            for (what, window) in [
+                ("apart", s![..m, 1..=n]),
+                ("every second", s![..;2, ..n]),
+                ("backwards", s![m..;-1, 2..n + 2]),
+                ("columns apart", s![..m, 3..;-1]),
+            ] {
+                let (x, widened) = (wide.slice(window), host.slice(window));
+                for (precision, tolerance) in [(Precision::Double, 1e-13), (Precision::Single, 1e-5)] {
+                    let (cost, gradient, hessian) = of(x.into(), precision);
+                    let expected = of(widened.into(), Precision::Double);
+                    assert!((cost - expected.0).abs() < 1e-13, "{what}, {m} × {n}");
+                    let far =
+                        |a: &Array1<f64>, b: &Array1<f64>| (a - b).iter().fold(0.0, |most: f64, d| most.max(d.abs()));
+                    assert!(far(&gradient.weights, &expected.1.weights) < 1e-13, "{what}, {m} × {n}");
+                    assert!(far(&hessian.cross, &expected.2.cross) < 1e-13, "{what}, {m} × {n}");
+                    let differences = &hessian.weights - &expected.2.weights;
+                    assert!(differences.iter().all(|d| d.abs() < tolerance), "{what}, {m} × {n}, {precision:?}");
+                }
             }
         }
     }

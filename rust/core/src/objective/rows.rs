@@ -37,7 +37,7 @@ pub(crate) struct WorkingResponse {
 }
 
 /// Panels of what is packed strip by strip are so much longer, so that little time is lost between them.
-const LONG: usize = 64;
+pub(super) const LONG: usize = 64;
 
 /// What a thread needs for one panel.
 #[derive(Default)]

@@ -246,19 +246,29 @@ impl<R: Real, const N: usize> WithSimd for In<R, Pack<'_, N>> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut pack = self.task;
-        let n_rows = pack.panel.n_rows();
-        let whole = n_rows - n_rows % GROUP;
-        for first_row in (0..whole).step_by(GROUP) {
-            pack.rows::<S, R, GROUP>(simd, first_row);
-        }
-        for row in whole..n_rows {
-            pack.rows::<S, R, 1>(simd, row);
+        // Where a lane takes several registers, fewer are left for addresses of rows.
+        if S::F64_LANES == WIDTH {
+            self.task.all_rows::<S, R, GROUP>(simd);
+        } else {
+            self.task.all_rows::<S, R, { GROUP / 2 }>(simd);
         }
     }
 }
 
 impl<const N: usize> Pack<'_, N> {
+    /// Most of them so many at a time.
+    #[inline(always)]
+    fn all_rows<S: Simd, R: Real, const ROWS: usize>(mut self, simd: S) {
+        let n_rows = self.panel.n_rows();
+        let whole = n_rows - n_rows % ROWS;
+        for first_row in (0..whole).step_by(ROWS) {
+            self.rows::<S, R, ROWS>(simd, first_row);
+        }
+        for row in whole..n_rows {
+            self.rows::<S, R, 1>(simd, row);
+        }
+    }
+
     /// Some rows at a time, since they come from memory; and of these column by column, for scales to stay in registers.
     #[inline(always)]
     fn rows<S: Simd, R: Real, const ROWS: usize>(&mut self, simd: S, first_row: usize) {

@@ -203,13 +203,13 @@ fn strip_rows(n_cols: usize) -> usize {
 
 /// The same where these lie column by column. Pieces of columns are longer than a strip of rows needs, as memory delivers
 /// more of a few long pieces than of many short ones, but the strip stays in the second-level cache. Of more columns than that
-/// allows, the pieces in place are no shorter all the same; what is packed gets shorter, to bound its memory.
+/// allows, pieces in place are so long that it need not; what is packed gets shorter, to bound its memory.
 /// A power of two, so that panels hold whole strips.
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
-    const LEAST_IN_PLACE: usize = 64;
     const MOST: usize = 128;
+    const OF_MANY_IN_PLACE: usize = 256;
     let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
-    1 << rows.clamp(if in_place { LEAST_IN_PLACE } else { GROUP }, MOST).ilog2()
+    if in_place && rows < MOST { OF_MANY_IN_PLACE } else { 1 << rows.clamp(GROUP, MOST).ilog2() }
 }
 
 #[cfg(test)]

@@ -236,11 +236,12 @@ impl<'a> Matrix<'a> {
     where
         'a: 'p,
     {
+        const COLUMN_DISTANCE: usize = 1024;
         let some = self.rows(rows);
         if some.columns_are_in_place() {
             let col_stride = self.col_stride / size_of::<f64>() as isize;
-            // At least the next strip: neither reading of this one brings it.
-            let distance = (DISTANCE / self.n_cols.max(1)).max(some.n_rows * size_of::<f64>());
+            // At least the next strip, as neither reading of this one brings it; of a long one the next rows.
+            let distance = (DISTANCE / self.n_cols.max(1)).max(COLUMN_DISTANCE.min(some.n_rows * size_of::<f64>()));
             // SAFETY: columns_are_in_place checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) }.with_ahead(distance);
         }

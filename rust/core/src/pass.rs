@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::matrix::LONG_PIECE_ROWS;
 use crate::threads::{MAX_THREADS, run_on};
 
 /// A packed panel fills about this much, so that it is still in the nearest caches when it is used.
@@ -29,9 +30,6 @@ const MIN_PRODUCT_ROWS: usize = 96;
 /// For so many rows a chunk, little time goes into sums before the first row and behind the last.
 const MIN_PRODUCT_CHUNK_ROWS: usize = 8 * MIN_PRODUCT_ROWS;
 const MIN_TASKS: usize = 16;
-
-/// A chunk of so many rows of a column is long for memory.
-const LONG_PIECE_ROWS: usize = 256;
 
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;

@@ -3,9 +3,10 @@
 
 use pulp::Simd;
 
+use super::next::ask_behind;
 use super::reduce::sum_each;
 use super::{Readings, registers};
-use crate::matrix::{CACHE_LINE, Columns, GROUP, prefetch};
+use crate::matrix::{Columns, GROUP};
 
 /// Calls `$function` with the number of columns, up to that of a group, as a constant.
 macro_rules! by_columns {
@@ -37,57 +38,18 @@ pub(super) fn predict<S: Simd>(
     assert!(!weights.is_empty() && weights.len() == columns.n_cols());
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         let columns = columns.part(group * GROUP, weights.len());
-        if group == 0 {
-            by_columns!(weights.len(), first_products, (simd, &columns, weights, bias, z, readings));
-        } else {
-            by_columns!(weights.len(), add_products, (simd, &columns, weights, z, readings));
-        }
+        let bias = (group == 0).then_some(bias);
+        by_columns!(weights.len(), add_products, (simd, &columns, weights, bias, z, readings));
     }
 }
 
-#[inline(always)]
-fn first_products<S: Simd, const N: usize>(
-    simd: S,
-    columns: &Columns<'_>,
-    weights: &[f64],
-    bias: f64,
-    z: &mut [f64],
-    readings: Readings,
-) {
-    let bias = simd.splat_f64s(bias);
-    products_from::<S, N>(simd, columns, weights, |_| bias, z, readings);
-}
-
+/// Adds `x_i · w` to `z_i`, or to the bias.
 #[inline(always)]
 fn add_products<S: Simd, const N: usize>(
     simd: S,
     columns: &Columns<'_>,
     weights: &[f64],
-    z: &mut [f64],
-    readings: Readings,
-) {
-    products_from::<S, N>(simd, columns, weights, |z| z, z, readings);
-}
-
-/// What is `ahead` of the `i`th register of each column.
-#[inline(always)]
-fn ask_for<V>(columns: &[&[V]], i: usize, ahead: Option<usize>) {
-    if let Some(distance) = ahead
-        && (i * size_of::<V>()).is_multiple_of(CACHE_LINE)
-    {
-        for column in columns {
-            prefetch((&raw const column[i]).cast::<u8>().wrapping_add(distance));
-        }
-    }
-}
-
-/// `start(z_i) + x_i · w`.
-#[inline(always)]
-fn products_from<S: Simd, const N: usize>(
-    simd: S,
-    columns: &Columns<'_>,
-    weights: &[f64],
-    start: impl Fn(S::f64s) -> S::f64s,
+    bias: Option<f64>,
     z: &mut [f64],
     readings: Readings,
 ) {
@@ -100,17 +62,18 @@ fn products_from<S: Simd, const N: usize>(
     for (splat, weight) in splat.iter_mut().zip(weights) {
         *splat = simd.splat_f64s(weight);
     }
+    let bias = bias.map(|bias| simd.splat_f64s(bias));
     let n_asked = if readings == Readings::Two { N / 2 } else { N };
     for (i, z) in z.iter_mut().enumerate() {
-        ask_for(&wholes[..n_asked], i, ahead);
-        let mut sum = start(*z);
+        ask_behind(&wholes[..n_asked], i, ahead);
+        let mut sum = bias.unwrap_or(*z);
         for (column, weight) in wholes.iter().zip(splat) {
             sum = simd.mul_add_e_f64s(column[i], weight, sum);
         }
         *z = sum;
     }
     if !z_tail.is_empty() {
-        let mut sum = start(simd.partial_load_f64s(z_tail));
+        let mut sum = bias.unwrap_or(simd.partial_load_f64s(z_tail));
         for (tail, weight) in tails.iter().zip(splat) {
             sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), weight, sum);
         }
@@ -148,14 +111,14 @@ fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: &Columns<'
     let mut sums = [[simd.splat_f64s(0.0); N]; WAYS];
     for (group, others) in groups.iter().enumerate() {
         for (way, &other) in others.iter().enumerate() {
-            ask_for(&columns[N / 2..], group * WAYS + way, ahead);
+            ask_behind(&columns[N / 2..], group * WAYS + way, ahead);
             for (sum, column) in sums[way].iter_mut().zip(columns) {
                 *sum = simd.mul_add_e_f64s(column[group * WAYS + way], other, *sum);
             }
         }
     }
     for (i, &other) in rest.iter().enumerate() {
-        ask_for(&columns[N / 2..], groups.len() * WAYS + i, ahead);
+        ask_behind(&columns[N / 2..], groups.len() * WAYS + i, ahead);
         for (sum, column) in sums[0].iter_mut().zip(columns) {
             *sum = simd.mul_add_e_f64s(column[groups.len() * WAYS + i], other, *sum);
         }

@@ -3,10 +3,10 @@
 
 use pulp::Simd;
 
-use super::next::Share;
+use super::next::{Share, ask_behind};
 use super::reduce::sum_each;
 use super::{Readings, registers};
-use crate::matrix::{CACHE_LINE, GROUP, Panel, prefetch};
+use crate::matrix::{GROUP, Panel};
 
 /// `z_i = x_i · w + b` for each row of the panel.
 ///
@@ -71,13 +71,7 @@ impl Ahead {
     /// The share of the `j`th register of each row.
     #[inline(always)]
     fn step<V, const R: usize>(self, rows: &[&[V]; R], j: usize) {
-        if let Some(distance) = self.distance
-            && (j * size_of::<V>()).is_multiple_of(CACHE_LINE)
-        {
-            for row in &rows[self.first_row..self.end_row] {
-                prefetch((&raw const row[j]).cast::<u8>().wrapping_add(distance));
-            }
-        }
+        ask_behind(&rows[self.first_row..self.end_row], j, self.distance);
     }
 }
 

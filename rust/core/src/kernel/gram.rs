@@ -36,6 +36,10 @@ impl Tiles {
         Self { lanes: Vec::new(), n_rows, n_cols, symmetric: false, precision }
     }
 
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
     fn n_tiles(&self) -> usize {
         self.tiles_before(self.n_cols.div_ceil(self.precision.n_entries()))
     }

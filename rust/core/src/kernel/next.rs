@@ -91,6 +91,18 @@ impl Next {
     }
 }
 
+/// Asks for the line that is so far behind the `i`th register of each slice, where that begins one.
+#[inline(always)]
+pub(super) fn ask_behind<V>(slices: &[&[V]], i: usize, distance: Option<usize>) {
+    if let Some(distance) = distance
+        && (i * size_of::<V>()).is_multiple_of(CACHE_LINE)
+    {
+        for slice in slices {
+            prefetch((&raw const slice[i]).cast::<u8>().wrapping_add(distance));
+        }
+    }
+}
+
 /// The lines that are asked for during a part of the work. They are asked for in the order in which they lie there: memory
 /// answers slower where pieces are left for later.
 pub(super) struct Share<'n> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Next, Targets};
-use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, Matrix, Panel, Strip, prefetch, transpose};
+use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Strip, prefetch, transpose};
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
@@ -116,10 +116,11 @@ impl Order {
         of(0..self.in_lanes()).chain(of(self.in_lanes()..n_rows))
     }
 
-    /// What memory should bring while a part's panel is worked on: the next one; none where that is not known.
-    pub(crate) fn next(self, panel: &Panel<'_>, places: Range<usize>) -> Next {
+    /// What memory should bring while a part's panel is worked on: of panels of which one in so many is visited, the next;
+    /// none where that is not known.
+    pub(crate) fn next(self, panel: &Panel<'_>, places: &Range<usize>, every: usize) -> Next {
         let ends_lanes = places.start < self.in_lanes() && self.in_lanes() < places.end + panel.n_rows();
-        if ends_lanes { Next::UNKNOWN } else { Next::after(panel, 1) }
+        if ends_lanes { Next::UNKNOWN } else { Next::after(panel, every) }
     }
 
     /// The rows at one part's places.
@@ -207,9 +208,8 @@ fn strip_rows(n_cols: usize) -> usize {
 /// A power of two, so that panels hold whole strips.
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
     const MOST: usize = 128;
-    const OF_MANY_IN_PLACE: usize = 256;
     let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
-    if in_place && rows < MOST { OF_MANY_IN_PLACE } else { 1 << rows.clamp(GROUP, MOST).ilog2() }
+    if in_place && rows < MOST { LONG_PIECE_ROWS } else { 1 << rows.clamp(GROUP, MOST).ilog2() }
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use crate::error::Error;
 
 /// Up to so many columns a row fills too little of a register; they are worked on column by column.
 pub(crate) const FEW_COLUMNS: usize = 8;
+/// Of columns that lie apart memory delivers so many rows each nearly as fast as more.
+pub(crate) const LONG_PIECE_ROWS: usize = 256;
 pub(crate) const CACHE_LINE: usize = 64;
 /// Memory is asked for so many bytes before it is used: some strips, so that it has come by then.
 const DISTANCE: usize = 16 << 10;

@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
 use crate::kernel::{
-    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, RowSums, Rows, Targets, Tiles,
+    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, RowSums, Rows, Scaling, Targets, Tiles,
 };
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, Panel};
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, run};
 
@@ -25,9 +25,15 @@ pub(crate) struct Hessian {
     pub(crate) cross: Array1<f64>,
     /// The bias with itself.
     pub(crate) bias: f64,
+    /// That of `weights`.
+    pub(crate) precision: Precision,
 }
 
 impl Hessian {
+    fn zeros(n: usize, precision: Precision) -> Self {
+        Self { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0, precision }
+    }
+
     /// The mean of each column, weighted by the curvature; 0 where the bias is fixed.
     pub(crate) fn means(&self) -> impl Iterator<Item = f64> {
         self.cross.iter().map(|&cross| if self.bias > 0.0 { cross / self.bias } else { 0.0 })
@@ -106,6 +112,14 @@ impl Sums {
     }
 }
 
+/// What a thread needs for the products of a panel.
+#[derive(Default)]
+pub(super) struct ProductScratch {
+    roots: Vec<f64>,
+    curvatures: Vec<f64>,
+    packed: Packed,
+}
+
 /// With the cost, and its derivatives by the bias and by the weights.
 struct SecondOrder {
     cost: f64,
@@ -120,6 +134,30 @@ impl SecondOrder {
     fn zeros(n: usize, precision: Precision) -> Self {
         let (by_weights, products) = (RowSums::zeros(n), Sums::diagonal(n, precision));
         Self { cost: 0.0, by_bias: 0.0, by_weights, products, weight: 0.0 }
+    }
+
+    /// Adds the rows of a panel. Returns whether every linear predictor was finite.
+    fn add(
+        &mut self,
+        panel: &Panel<'_>,
+        evaluation: Evaluation<'_, impl Link>,
+        scaling: Scaling<'_>,
+        scratch: (&mut Vec<f64>, &mut ProductScratch),
+        next: Next,
+    ) -> bool {
+        let Self { cost, by_bias, by_weights, products: Sums { tiles, cross, bias }, weight } = self;
+        let (slopes, ProductScratch { roots, curvatures, packed }) = scratch;
+        let n_rows = panel.n_rows();
+        *weight += evaluation.targets.sample_weight.map_or(n_rows as f64, |weights| kernel::sum(weights, |s| s));
+        slopes.resize(n_rows, 0.0);
+        roots.resize(n_rows, 0.0);
+        let finite = evaluation.cost_slopes(cost, slopes, roots);
+        let curvatures = squares(roots, curvatures);
+        *by_bias += kernel::sum(slopes, |slope| slope);
+        *bias += kernel::sum(curvatures, |curvature| curvature);
+        packed.pack(panel, scaling, roots, [slopes, curvatures], [by_weights, cross], tiles.precision());
+        tiles.add(packed, packed, next);
+        finite
     }
 
     fn merge(&mut self, other: &Self) {
@@ -227,28 +265,19 @@ impl RowObjective<'_> {
         }
         let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision));
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
-            let Scratch { strips, ordered, x: buffer, slopes, roots, curvatures, packed } = scratch;
+            let Scratch { strips, ordered, x: buffer, slopes, products } = scratch;
             let order = if in_lanes { Order::of_rows(&x) } else { Order::AS_THEY_LIE };
             let (targets, offset) = order.columns(targets, at.offset, ordered);
             let mut finite = true;
             for places in order.parts(x.n_rows(), panel_rows) {
                 let panel = order.panel(&x, places.clone(), buffer);
+                let next = order.next(&panel, &places, every);
+                let rows = Rows::at(&x, places.clone(), panel.without_ahead());
                 let sample_weight = targets.sample_weight.map(|weights| &weights[places.clone()]);
                 let targets = Targets { y: &targets.y[places.clone()], sample_weight };
-                let at = Predictor { offset: offset.map(|offset| &offset[places.clone()]), ..at };
-                slopes.resize(panel.n_rows(), 0.0);
-                roots.resize(panel.n_rows(), 0.0);
-                let rows = Rows::at(&x, places.clone(), panel.without_ahead());
-                finite &=
-                    Evaluation { link, rows, targets, at, buffers: strips }.cost_slopes(&mut sums.cost, slopes, roots);
-                let curvatures = squares(roots, curvatures);
-                sums.by_bias += kernel::sum(slopes, |slope| slope);
-                sums.products.bias += kernel::sum(curvatures, |curvature| curvature);
-                sums.weight += sample_weight.map_or(panel.n_rows() as f64, |s| kernel::sum(s, |s| s));
-                let row_sums = [&mut sums.by_weights, &mut sums.products.cross];
-                packed.pack(&panel, frame.scaling(), roots, [slopes, curvatures], row_sums, precision);
-                let next = if every == 1 { order.next(&panel, places) } else { Next::after(&panel, every) };
-                sums.products.tiles.add(packed, packed, next);
+                let at = Predictor { offset: offset.map(|offset| &offset[places]), ..at };
+                let evaluation = Evaluation { link, rows, targets, at, buffers: strips };
+                finite &= sums.add(&panel, evaluation, frame.scaling(), (&mut *slopes, &mut *products), next);
             }
             finite
         })?;
@@ -257,7 +286,7 @@ impl RowObjective<'_> {
         let gradient = Parameters { weights: by_weights.to_array(), bias: by_bias };
         let (cost, gradient) = self.divide(CostGradient { cost, gradient });
         let mut hessian =
-            Hessian { weights: Array2::zeros((n, n)), cross: products.cross.to_array(), bias: products.bias };
+            Hessian { cross: products.cross.to_array(), bias: products.bias, ..Hessian::zeros(n, precision) };
         products.tiles.write(hessian.weights.view_mut());
         Ok((cost, gradient, self.finish(hessian, weight_sum)))
     }
@@ -361,7 +390,7 @@ fn products_of_columns(
     };
     let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
     let sums = run(context, &partition, states, Blocks::default, visit, merge)?;
-    let mut hessian = Hessian { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0 };
+    let mut hessian = Hessian::zeros(n, precision);
     for ((left, right), total) in sums {
         let block = s![columns(left), columns(right)];
         total.tiles.write(hessian.weights.slice_mut(block));

@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use ndarray::{Array1, ArrayView2};
 
+use super::hessian::ProductScratch;
 use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Evaluation, Ordered, Packed, Predictor, Rows, StripBuffers, Targets};
+use crate::kernel::{self, CostGradient, Evaluation, Ordered, Predictor, Rows, StripBuffers, Targets};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -36,7 +37,7 @@ pub(crate) struct WorkingResponse {
     pub(crate) weight: Array1<f64>,
 }
 
-/// Panels of what is packed strip by strip are so much longer, so that little time is lost between them.
+/// Panels of which a kernel takes some rows at a time are so much longer, so that little time is lost between them.
 pub(super) const LONG: usize = 64;
 
 /// What a thread needs for one panel.
@@ -55,9 +56,7 @@ pub(crate) struct Scratch {
     pub(crate) ordered: Ordered,
     pub(crate) x: Vec<f64>,
     pub(crate) slopes: Vec<f64>,
-    pub(crate) roots: Vec<f64>,
-    pub(crate) curvatures: Vec<f64>,
-    pub(crate) packed: Packed,
+    pub(super) products: ProductScratch,
 }
 
 impl<'a> RowObjective<'a> {

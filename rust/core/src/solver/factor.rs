@@ -3,9 +3,11 @@
 use std::cell::OnceCell;
 
 use faer::linalg::solvers::{Llt, Solve};
+use faer::traits::RealField;
 use faer::{Mat, Side};
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, ArrayView1, ArrayViewMut1, LinalgScalar, s};
 
+use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::Hessian;
 
@@ -24,6 +26,8 @@ pub(crate) struct Factor {
 const CONSTANT: f64 = 1e-14;
 /// So is an eigenvalue, beside the largest, of products of columns.
 const SINGULAR: f64 = 1e-13;
+/// Above this condition number a factor in single precision has lost too many digits.
+const MAX_CONDITION_OF_SINGLE: f64 = 1e4;
 
 impl Factor {
     pub(crate) fn new(hessian: &Hessian, intercept: bool) -> Option<Self> {
@@ -41,16 +45,12 @@ impl Factor {
         if !inverse_root.iter().all(|root| root.is_finite()) {
             return None;
         }
-        // What lies above the diagonal is not looked at.
-        let mut scaled = Mat::zeros(n, n);
-        for (j, row) in weights.rows().into_iter().enumerate() {
-            scaled[(j, j)] = 1.0;
-            let below = scaled.col_as_slice_mut(j).iter_mut().zip(row).zip(cross).zip(&inverse_root);
-            for (((entry, product), cross), root) in below.skip(j + 1) {
-                *entry = (product - cross * means[j]) * root * inverse_root[j];
-            }
-        }
-        let inverse = Inverse::new(&scaled, SINGULAR)?;
+        let of_single = (hessian.precision == Precision::Single)
+            .then(|| scaled(hessian, &means, &inverse_root, |entry| entry as f32));
+        let inverse = match of_single.and_then(|matrix| Inverse::in_single(&matrix)) {
+            Some(inverse) => inverse,
+            None => Inverse::new(&scaled(hessian, &means, &inverse_root, |entry| entry), SINGULAR)?,
+        };
         Some(Self { inverse, inverse_root, cross: cross.clone(), bias })
     }
 
@@ -90,6 +90,25 @@ impl Factor {
     }
 }
 
+/// What is to be factored. What lies above the diagonal is not looked at.
+fn scaled<T: RealField>(
+    hessian: &Hessian,
+    means: &Array1<f64>,
+    inverse_root: &Array1<f64>,
+    round: impl Fn(f64) -> T,
+) -> Mat<T> {
+    let n = means.len();
+    let mut scaled = Mat::zeros(n, n);
+    for (j, row) in hessian.weights.rows().into_iter().enumerate() {
+        scaled[(j, j)] = round(1.0);
+        let below = scaled.col_as_slice_mut(j).iter_mut().zip(row).zip(&hessian.cross).zip(inverse_root);
+        for (((entry, product), cross), root) in below.skip(j + 1) {
+            *entry = round((product - cross * means[j]) * root * inverse_root[j]);
+        }
+    }
+    scaled
+}
+
 /// The inverse of a symmetric matrix that is not negative, or its pseudo-inverse: so a step stays where the data say
 /// something, and of all solutions the shortest is found.
 pub(crate) struct Inverse {
@@ -100,6 +119,7 @@ pub(crate) struct Inverse {
 
 enum Way {
     Cholesky(Llt<f64>),
+    CholeskyInSingle(Llt<f32>),
     /// Eigenvectors, and the inverses of the eigenvalues that are not rounding error.
     Eigen(Mat<f64>, Vec<f64>),
 }
@@ -127,11 +147,22 @@ impl Inverse {
         Some(Self { way: Way::Eigen(eigen.U().to_owned(), inverses), rank, condition: OnceCell::new() })
     }
 
+    /// By a factor in single precision; none if the matrix is too nearly singular for that.
+    fn in_single(matrix: &Mat<f32>) -> Option<Self> {
+        let way = Way::CholeskyInSingle(matrix.llt(Side::Lower).ok()?);
+        let inverse = Self { way, rank: matrix.nrows(), condition: OnceCell::new() };
+        (inverse.condition() < MAX_CONDITION_OF_SINGLE).then_some(inverse)
+    }
+
     /// The ratio of the largest to the smallest eigenvalue, an estimate that may be too small by some percent; infinite
     /// for a pseudo-inverse.
     pub(crate) fn condition(&self) -> f64 {
         *self.condition.get_or_init(|| match &self.way {
-            Way::Cholesky(cholesky) => condition(cholesky),
+            Way::Cholesky(cholesky) => condition(cholesky.L().nrows(), |v| multiply(cholesky, v), |v| self.apply(v)),
+            Way::CholeskyInSingle(cholesky) => {
+                let multiply = |v: &mut Mat<f64>| in_single(v, |v| multiply(cholesky, v));
+                condition(cholesky.L().nrows(), multiply, |v| self.apply(v))
+            }
             Way::Eigen(..) => f64::INFINITY,
         })
     }
@@ -147,6 +178,7 @@ impl Inverse {
     pub(crate) fn apply(&self, column: &mut Mat<f64>) {
         match &self.way {
             Way::Cholesky(cholesky) => cholesky.solve_in_place(column),
+            Way::CholeskyInSingle(cholesky) => in_single(column, |column| cholesky.solve_in_place(column)),
             Way::Eigen(vectors, inverses) => {
                 let mut along = vectors.transpose() * &*column;
                 inverses.iter().enumerate().for_each(|(i, inverse)| along[(i, 0)] *= inverse);
@@ -166,13 +198,37 @@ fn bound(matrix: &Mat<f64>, cholesky: &Llt<f64>) -> f64 {
     trace * ((n as f64 - 1.0) * (trace / others).ln() - logarithm).exp()
 }
 
-/// The product of the largest eigenvalues of a factored matrix and of its inverse.
-fn condition(cholesky: &Llt<f64>) -> f64 {
+/// Replaces a column by a linear function of it that is known in single precision.
+fn in_single(column: &mut Mat<f64>, function: impl FnOnce(&mut Mat<f32>)) {
+    // The column's own, so that no entry overflows and the large ones are no small numbers.
+    let scale = column.norm_max();
+    if scale == 0.0 {
+        return;
+    }
+    let mut rounded = Mat::from_fn(column.nrows(), 1, |i, _| (column[(i, 0)] / scale) as f32);
+    function(&mut rounded);
+    column.col_as_slice_mut(0).iter_mut().zip(rounded.col_as_slice(0)).for_each(|(out, &value)| {
+        *out = scale * f64::from(value);
+    });
+}
+
+/// Replaces a column by the factored matrix times it, `Σ_j L_j (L_j · v)` over the columns of the factor, each of which is
+/// read once.
+fn multiply<T: RealField + LinalgScalar>(cholesky: &Llt<T>, column: &mut Mat<T>) {
     let factor = cholesky.L();
-    let n = factor.nrows();
-    let largest = largest_eigenvalue(n, |v| *v = factor * (factor.transpose() * &*v));
-    let of_inverse = largest_eigenvalue(n, |v| cholesky.solve_in_place(v));
-    largest * of_inverse
+    let mut product = Array1::<T>::zeros(factor.nrows());
+    let vector = ArrayView1::from(column.col_as_slice(0));
+    for j in 0..factor.ncols() {
+        let below = ArrayView1::from(&factor.col(j).try_as_col_major().expect("columns lie together").as_slice()[j..]);
+        let along = below.dot(&vector.slice(s![j..]));
+        product.slice_mut(s![j..]).scaled_add(along, &below);
+    }
+    ArrayViewMut1::from(column.col_as_slice_mut(0)).assign(&product);
+}
+
+/// The product of the largest eigenvalues of a matrix and of its inverse, from their products with a column.
+fn condition(n: usize, multiply: impl Fn(&mut Mat<f64>), divide: impl Fn(&mut Mat<f64>)) -> f64 {
+    largest_eigenvalue(n, multiply) * largest_eigenvalue(n, divide)
 }
 
 /// An estimate from below, too small by some percent, by some steps of Lanczos' method, each vector made orthogonal to all before it (Golub and Van
@@ -237,6 +293,8 @@ fn largest_of_tridiagonal(diagonal: &[f64], beside: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+
     use super::*;
 
     #[test]
@@ -270,8 +328,46 @@ mod tests {
             let value = |k: usize| f64::powf(ratio, -(k as f64) / (n - 1) as f64);
             let h = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / norm;
             let matrix = Mat::from_fn(n, n, |i, j| (0..n).map(|k| h(i, k) * value(k) * h(k, j)).sum::<f64>());
-            let found = condition(&matrix.llt(Side::Lower).unwrap());
+            let found = Inverse::new(&matrix, 0.0).unwrap().condition();
             assert!(found < 1.01 * ratio && found > 0.8 * ratio, "{found} for {ratio}");
+            let rounded = Mat::from_fn(n, n, |i, j| matrix[(i, j)] as f32);
+            match Inverse::in_single(&rounded) {
+                Some(inverse) => assert!((inverse.condition() - found).abs() < 1e-2 * found, "{found} for {ratio}"),
+                None => assert!(ratio > 1e4, "not in single for {ratio}"),
+            }
         }
+    }
+
+    #[test]
+    fn a_factor_in_single_precision_steps_to_about_the_same_place() {
+        let n = 60;
+        let entry = |i: usize, j: usize| if i == j { 2.0 } else { ((i * j) as f64).sin() / n as f64 };
+        let double = Hessian {
+            weights: Array2::from_shape_fn((n, n), |(i, j)| entry(i.min(j), i.max(j))),
+            cross: Array1::from_shape_fn(n, |j| 0.1 * (j as f64).cos()),
+            bias: 1.5,
+            precision: Precision::Double,
+        };
+        let single = Hessian { precision: Precision::Single, ..double.clone() };
+        let mut nearly_singular = single.clone();
+        nearly_singular.weights.row_mut(1).assign(&double.weights.row(0));
+        nearly_singular.weights.column_mut(1).assign(&double.weights.column(0));
+        nearly_singular.weights[[0, 1]] = 2.0;
+        nearly_singular.weights[[1, 1]] = 2.0 + 1e-5;
+        nearly_singular.cross[1] = double.cross[0];
+        for size in [1.0, 1e-200, 1e200] {
+            let weights = Array1::from_shape_fn(n, |j| size * (0.3 * j as f64).sin());
+            let gradient = Parameters { weights, bias: 0.4 * size };
+            for (of_single, mut of_double) in [(&single, double.clone()), (&nearly_singular, nearly_singular.clone())] {
+                of_double.precision = Precision::Double;
+                let step = Factor::new(of_single, true).unwrap().step(&gradient);
+                let mut difference = Factor::new(&of_double, true).unwrap().step(&gradient);
+                let norm = difference.norm();
+                difference.add_scaled(-1.0, &step);
+                assert!(difference.norm() < 1e-6 * norm, "{size:e}: {:e} of {norm:e}", difference.norm());
+            }
+        }
+        let ways = [&single, &nearly_singular].map(|hessian| Factor::new(hessian, true).unwrap().inverse.way);
+        assert!(matches!(ways, [Way::CholeskyInSingle(_), Way::Cholesky(_)]));
     }
 }

@@ -197,7 +197,7 @@ struct Model {
 
 impl Model {
     fn new(hessian: &Hessian) -> Self {
-        let Hessian { weights, cross, bias } = hessian.clone();
+        let Hessian { weights, cross, bias, .. } = hessian.clone();
         let mut model = Self { weights, cross, bias };
         if bias > 0.0 {
             for ((i, j), entry) in model.weights.indexed_iter_mut() {

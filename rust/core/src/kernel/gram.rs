@@ -8,6 +8,7 @@ use std::array;
 use ndarray::ArrayViewMut2;
 use pulp::{Arch, Simd, WithSimd};
 
+use super::matrix_unit::MatrixUnit;
 use super::next::Next;
 use super::packed::{In, Lane, Packed, Precision, Real};
 
@@ -55,7 +56,10 @@ impl Tiles {
         let products = Products { u, v, tiles: self, next };
         match precision {
             Precision::Double => Arch::new().dispatch(In::<f64, _>::new(products)),
-            Precision::Single => Arch::new().dispatch(In::<f32, _>::new(products)),
+            Precision::Single => match MatrixUnit::find() {
+                Some(unit) => products.by_matrix_unit(unit),
+                None => Arch::new().dispatch(In::<f32, _>::new(products)),
+            },
         }
     }
 
@@ -148,6 +152,29 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
 }
 
 impl Products<'_> {
+    /// Two tiles by two at a time, of which some may not be wanted.
+    fn by_matrix_unit(self, unit: MatrixUnit) {
+        let Self { u, v, tiles, mut next } = self;
+        let (n_left, n_right) = (u.n_blocks(), v.n_blocks());
+        let mut unit = unit.begin();
+        let n_lines = next.n_lines().div_ceil(tiles.n_tiles().div_ceil(4));
+        for col in (0..n_right).step_by(2) {
+            let last = if tiles.symmetric { n_right.min(col + 2) } else { n_left };
+            for row in (0..last).step_by(2) {
+                next.ask_for(n_lines);
+                let place = |i: usize, j: usize| {
+                    let (row, col) = (row + i, col + j);
+                    let is_wanted = row < n_left && col < n_right && (!tiles.symmetric || row <= col);
+                    is_wanted.then(|| tiles.tiles_before(col) + row)
+                };
+                let places = [place(0, 0), place(0, 1), place(1, 0), place(1, 1)];
+                let left = [row, (row + 1).min(n_left - 1)].map(|row| u.pieces(row));
+                let right = [col, (col + 1).min(n_right - 1)].map(|col| v.pieces(col));
+                unit.add(left, right, &mut tiles.lanes, places);
+            }
+        }
+    }
+
     /// Adds to `TILES` tiles side by side, in row and column of tiles, `ROWS` of their rows at a time, each of `VECTORS`
     /// registers; returns the number of tiles. Meanwhile asks for some of the next lines.
     #[inline(always)]

@@ -8,6 +8,7 @@ use ndarray::Array1;
 use pulp::bytemuck::{self, Pod};
 use pulp::{Arch, Simd, WithSimd};
 
+use super::matrix_unit::MatrixUnit;
 use crate::matrix::{GROUP, Panel};
 
 /// In what precision products are formed and summed.
@@ -15,11 +16,18 @@ use crate::matrix::{GROUP, Panel};
 pub(crate) enum Precision {
     #[default]
     Double,
-    /// Twice as fast, and good for a step that a gradient in double precision corrects.
+    /// At least twice as fast, and good for a step that a gradient in double precision corrects. By a
+    /// [`MatrixUnit`], where there is one, several times as fast; then factors are rounded to 2⁻¹⁷ of themselves.
     Single,
 }
 
 impl Precision {
+    /// Where the rounding errors of products in single precision grow by more, too few of their digits are left to tell the
+    /// way to a minimum.
+    pub(crate) fn max_loss_of_single() -> f64 {
+        if MatrixUnit::find().is_some() { 3e2 } else { 1e4 }
+    }
+
     /// Columns of a block.
     pub(crate) fn n_entries(self) -> usize {
         match self {
@@ -179,6 +187,8 @@ pub(crate) struct Packed {
     lanes: Vec<Lane>,
     n_rows: usize,
     precision: Precision,
+    /// What a matrix unit, if there is one, takes instead of single precision; block after block.
+    pieces: Vec<Lane>,
 }
 
 impl Packed {
@@ -199,8 +209,30 @@ impl Packed {
         let pack = Pack { panel, scaling, roots, factors, sums, lanes: &mut self.lanes };
         match precision {
             Precision::Double => Arch::new().dispatch(In::<f64, _>::new(pack)),
-            Precision::Single => Arch::new().dispatch(In::<f32, _>::new(pack)),
+            Precision::Single => {
+                Arch::new().dispatch(In::<f32, _>::new(pack));
+                if let Some(unit) = MatrixUnit::find() {
+                    self.split(unit);
+                }
+            }
         }
+    }
+
+    fn split(&mut self, unit: MatrixUnit) {
+        if self.n_rows == 0 {
+            return;
+        }
+        let n_lanes = MatrixUnit::n_lanes(self.n_rows);
+        self.pieces.resize(self.n_blocks() * n_lanes, Lane::ZERO);
+        for (rows, pieces) in self.lanes.chunks_exact(self.n_rows).zip(self.pieces.chunks_exact_mut(n_lanes)) {
+            unit.split(rows, pieces);
+        }
+    }
+
+    /// The pieces of a block.
+    pub(super) fn pieces(&self, block: usize) -> &[Lane] {
+        let n_lanes = MatrixUnit::n_lanes(self.n_rows);
+        &self.pieces[block * n_lanes..][..n_lanes]
     }
 
     pub(super) fn precision(&self) -> Precision {

@@ -17,6 +17,8 @@ pub(crate) struct Factor {
     inverse: Inverse,
     /// `1/√` of the diagonal; 0 for a column that is constant.
     inverse_root: Array1<f64>,
+    /// The largest ratio of a diagonal entry and what is left of it.
+    cancelled: f64,
     cross: Array1<f64>,
     /// The bias with itself; none if it is fixed.
     bias: Option<f64>,
@@ -26,8 +28,6 @@ pub(crate) struct Factor {
 const CONSTANT: f64 = 1e-14;
 /// So is an eigenvalue, beside the largest, of products of columns.
 const SINGULAR: f64 = 1e-13;
-/// Above this condition number a factor in single precision has lost too many digits.
-const MAX_CONDITION_OF_SINGLE: f64 = 1e4;
 
 impl Factor {
     pub(crate) fn new(hessian: &Hessian, intercept: bool) -> Option<Self> {
@@ -36,12 +36,12 @@ impl Factor {
         let (weights, cross) = (&hessian.weights, &hessian.cross);
         // A fixed bias has none.
         let means: Array1<f64> = hessian.means().collect();
-        let inverse_root: Array1<f64> = (0..n)
-            .map(|j| {
-                let left = weights[[j, j]] - cross[j] * means[j];
-                if left > CONSTANT * weights[[j, j]] { left.sqrt().recip() } else { 0.0 }
-            })
-            .collect();
+        let left: Array1<f64> = (0..n).map(|j| weights[[j, j]] - cross[j] * means[j]).collect();
+        let columns = left.iter().zip(weights.diag()).filter(|(_, entry)| **entry > 0.0);
+        let cancelled = columns.map(|(left, entry)| entry / left.max(0.0)).fold(1.0, f64::max);
+        let is_constant = |j: usize| left[j] <= CONSTANT * weights[[j, j]];
+        let inverse_root: Array1<f64> =
+            (0..n).map(|j| if is_constant(j) { 0.0 } else { left[j].sqrt().recip() }).collect();
         if !inverse_root.iter().all(|root| root.is_finite()) {
             return None;
         }
@@ -51,7 +51,7 @@ impl Factor {
             Some(inverse) => inverse,
             None => Inverse::new(&scaled(hessian, &means, &inverse_root, |entry| entry), SINGULAR)?,
         };
-        Some(Self { inverse, inverse_root, cross: cross.clone(), bias })
+        Some(Self { inverse, inverse_root, cancelled, cross: cross.clone(), bias })
     }
 
     /// Whether column `j` has no part of its own beside the bias.
@@ -87,6 +87,11 @@ impl Factor {
     /// The condition number of the scaled matrix; see [`Inverse::condition`].
     pub(crate) fn condition(&self) -> f64 {
         self.inverse.condition()
+    }
+
+    /// By how much, at most, the relative errors of the Hessian's entries grow in a step.
+    pub(crate) fn loss(&self) -> f64 {
+        self.cancelled * self.condition()
     }
 }
 
@@ -151,7 +156,7 @@ impl Inverse {
     fn in_single(matrix: &Mat<f32>) -> Option<Self> {
         let way = Way::CholeskyInSingle(matrix.llt(Side::Lower).ok()?);
         let inverse = Self { way, rank: matrix.nrows(), condition: OnceCell::new() };
-        (inverse.condition() < MAX_CONDITION_OF_SINGLE).then_some(inverse)
+        (inverse.condition() < Precision::max_loss_of_single()).then_some(inverse)
     }
 
     /// The ratio of the largest to the smallest eigenvalue, an estimate that may be too small by some percent; infinite
@@ -293,7 +298,7 @@ fn largest_of_tridiagonal(diagonal: &[f64], beside: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
+    use ndarray::{Array2, array};
 
     use super::*;
 
@@ -333,7 +338,7 @@ mod tests {
             let rounded = Mat::from_fn(n, n, |i, j| matrix[(i, j)] as f32);
             match Inverse::in_single(&rounded) {
                 Some(inverse) => assert!((inverse.condition() - found).abs() < 1e-2 * found, "{found} for {ratio}"),
-                None => assert!(ratio > 1e4, "not in single for {ratio}"),
+                None => assert!(ratio > 100.0, "not in single for {ratio}"),
             }
         }
     }
@@ -369,5 +374,20 @@ mod tests {
         }
         let ways = [&single, &nearly_singular].map(|hessian| Factor::new(hessian, true).unwrap().inverse.way);
         assert!(matches!(ways, [Way::CholeskyInSingle(_), Way::Cholesky(_)]));
+    }
+
+    #[test]
+    fn what_is_lost_beside_the_bias_counts() {
+        for left in [1.0, 1e-3, 0.0] {
+            let hessian = Hessian {
+                weights: array![[1.0, 0.0], [0.0, 4.0 + left]],
+                cross: array![0.0, 2.0],
+                bias: 1.0,
+                precision: Precision::Double,
+            };
+            let loss = Factor::new(&hessian, true).unwrap().loss();
+            let expected = (4.0 + left) / left;
+            assert!(loss == expected || (loss / expected - 1.0).abs() < 1e-9, "{loss:e} with {left:e} left");
+        }
     }
 }

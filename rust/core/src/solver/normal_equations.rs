@@ -4,7 +4,7 @@ use super::factor::Factor;
 use super::{Exact, relative, unless_interrupted};
 use crate::error::Error;
 use crate::frame::{self, Frame};
-use crate::kernel::Precision;
+use crate::kernel::{MatrixUnit, Precision};
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective};
 
@@ -19,9 +19,9 @@ const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
 
 /// With fewer columns, products in single precision save less than the two passes more that they take.
-const MANY_COLUMNS: usize = 256;
-/// Above this, products in single precision have lost too many digits for a correction to bring most of them back.
-const FEW_DIGITS: f64 = 1e3;
+fn many_columns() -> usize {
+    if MatrixUnit::find().is_some() { 144 } else { 256 }
+}
 
 /// By the Cholesky factor of the products of the centred columns; none if they are too nearly dependent.
 ///
@@ -33,11 +33,11 @@ const FEW_DIGITS: f64 = 1e3;
 ///
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
-    if rows.n_features() >= MANY_COLUMNS
+    if rows.n_features() >= many_columns()
         && looks_easy(rows, l2)?
         && let Some(equations) = Equations::form(rows, l2, Precision::Single)?
         && equations.near
-        && equations.condition < FEW_DIGITS
+        && equations.factor.loss() < Precision::max_loss_of_single()
         && let Some(found) = equations.solve(rows, l2, tol)?
     {
         return Ok(Some(found));
@@ -154,10 +154,14 @@ impl Equations {
             let norm = variables.leave_gradient(&inner_gradient).norm();
             inner.add_scaled(1.0, &factor.step(&inner_gradient));
             // No need to look again after the last.
+            let after = |corrections: usize| size * (size / before).powi(corrections as i32) * condition;
             let arrived = match precision {
                 Precision::Double => correction == needed,
-                Precision::Single => size * (size / before) * condition < f64::EPSILON,
+                Precision::Single => after(1) < f64::EPSILON,
             };
+            if precision == Precision::Single && after(MAX_CORRECTIONS + 1 - correction) >= f64::EPSILON {
+                break;
+            }
             if arrived {
                 place = Some((inner.clone(), objective, norm, size));
             }

@@ -48,10 +48,8 @@ const FEW: usize = 1 << 15;
 
 /// The rate of steps with the Hessian of all rows from near the minimum.
 const NEAR: f64 = 0.01;
-/// For fewer columns products take little of a pass; in columns that are more nearly dependent, single precision leaves
-/// a step few digits.
+/// For fewer columns products take little of a pass.
 pub(super) const MANY_COLUMNS: usize = 64;
-pub(super) const FEW_DIGITS: f64 = 1e4;
 
 /// What a Hessian costs and what it saves, in units of a pass for cost and gradient.
 pub(super) struct Plan {

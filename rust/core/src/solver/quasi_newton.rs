@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::factor::Factor;
-use super::plan::{FEW_DIGITS, FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
+use super::plan::{FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
 use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
@@ -45,8 +45,15 @@ impl Curvature {
 
     /// The precision in which the next Hessian is formed.
     fn precision(&self, n_features: usize) -> Precision {
-        let known = n_features >= MANY_COLUMNS && self.condition().is_some_and(|condition| condition < FEW_DIGITS);
-        if known { Precision::Single } else { Precision::Double }
+        if n_features >= MANY_COLUMNS && self.needs_few_digits() { Precision::Single } else { Precision::Double }
+    }
+
+    /// Whether single precision has the digits that the way to the minimum takes.
+    fn needs_few_digits(&self) -> bool {
+        match self {
+            Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss() < Precision::max_loss_of_single(),
+            Self::Diagonal(_) => false,
+        }
     }
 }
 
@@ -352,11 +359,10 @@ pub(crate) fn of_some_rows(
         Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
     // What is wrong with some rows does not matter where a pass over all succeeded.
-    if rows.n_features() >= MANY_COLUMNS {
-        let known = |curvature: &Curvature| curvature.condition().is_some_and(|condition| condition < FEW_DIGITS);
-        if let Some(curvature) = unless_interrupted(form(Precision::Single))?.filter(known) {
-            return Ok(Some(curvature));
-        }
+    if rows.n_features() >= MANY_COLUMNS
+        && let Some(curvature) = unless_interrupted(form(Precision::Single))?.filter(Curvature::needs_few_digits)
+    {
+        return Ok(Some(curvature));
     }
     unless_interrupted(form(Precision::Double))
 }

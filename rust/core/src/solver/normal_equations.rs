@@ -49,13 +49,14 @@ pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Re
 }
 
 /// Whether some neighbouring columns, in some rows, are far from being dependent. Then all may be; else all are not.
-fn looks_easy(rows: &RowObjective<'_>, l2: f64) -> Result<bool, Error> {
+pub(super) fn looks_easy(rows: &RowObjective<'_>, l2: f64) -> Result<bool, Error> {
     const ROWS: usize = 512;
     const COLUMNS: usize = 64;
     const FAR_FROM_DEPENDENT: f64 = 50.0;
     let (m, n) = rows.samples().features().shape();
-    let first = (n - COLUMNS) / 2;
-    let some = rows.every(m.div_ceil(ROWS), 0).and_then(|some| some.of_columns(first..first + COLUMNS));
+    let first = n.saturating_sub(COLUMNS) / 2;
+    let columns = first..n.min(first + COLUMNS);
+    let some = rows.every(m.div_ceil(ROWS), 0).and_then(|some| some.of_columns(columns));
     let equations = some.and_then(|some| Equations::form(&some, l2, Precision::Double));
     Ok(unless_interrupted(equations)?.is_some_and(|found| found.condition < FAR_FROM_DEPENDENT))
 }

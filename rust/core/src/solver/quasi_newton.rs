@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::factor::Factor;
+use super::normal_equations::looks_easy;
 use super::plan::{FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
 use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
@@ -97,11 +98,21 @@ pub(crate) fn first_place(
     at: Parameters,
     settings: Settings,
 ) -> Result<(Place, Curvature), Error> {
-    let precision = hessian_pays_from_nowhere(objective.rows(), settings).then_some(Precision::Double);
-    let (place, hessian) = evaluate(objective, at, precision)?;
-    let factor = hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept()));
-    let curvature = factor.map_or_else(|| Curvature::Diagonal(objective.diagonal()), Curvature::Factored);
-    Ok((place, curvature))
+    let rows = objective.rows();
+    let found = |precision| -> Result<(Place, Curvature), Error> {
+        let (place, hessian) = evaluate(objective, at.clone(), precision)?;
+        let factor = hessian.and_then(|hessian| Factor::new(&hessian, rows.intercept()));
+        let curvature = factor.map_or_else(|| Curvature::Diagonal(objective.diagonal()), Curvature::Factored);
+        Ok((place, curvature))
+    };
+    let pays = hessian_pays_from_nowhere(rows, settings);
+    if pays && rows.n_features() >= MANY_COLUMNS && looks_easy(rows, 0.0)? {
+        let found = found(Some(Precision::Single))?;
+        if found.1.needs_few_digits() {
+            return Ok(found);
+        }
+    }
+    found(pays.then_some(Precision::Double))
 }
 
 /// Whether a Hessian is formed where nothing is known of the curvature.

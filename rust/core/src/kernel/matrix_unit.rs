@@ -24,13 +24,10 @@ mod system {
     const TILE: usize = 16;
     /// Rows of each column in a tile, two in 32 bits.
     const TILE_ROWS: usize = 2 * TILE;
-    /// The pieces of a block of columns and as many rows as a tile has: both kinds with a lane a column, for products from the
-    /// left, and with a lane for each two rows, for products from the right.
-    const LANES: usize = 4 * TILE;
-    const LOW_BY_COLUMN: usize = 0;
-    const HIGH_BY_COLUMN: usize = TILE;
-    const HIGH_BY_ROW: usize = 2 * TILE;
-    const LOW_BY_ROW: usize = 3 * TILE;
+    /// The pieces `h` and `l` of a block of columns are two tiles for each group of so many rows. All with a lane a column, for
+    /// products from the left, lie before those with a lane for each two rows, for products from the right: so what is used
+    /// together has different places in the nearest cache.
+    const PAIR: usize = 2 * TILE;
 
     /// That there is a matrix unit, and that this process may use it.
     #[derive(Clone, Copy)]
@@ -51,7 +48,7 @@ mod system {
 
         /// Lanes that the pieces of a block of columns take.
         pub(in crate::kernel) fn n_lanes(n_rows: usize) -> usize {
-            n_rows.div_ceil(TILE_ROWS) * LANES
+            n_rows.div_ceil(TILE_ROWS) * 2 * PAIR
         }
 
         /// Splits the values of a block of columns, a lane a row in single precision, into pieces.
@@ -119,14 +116,16 @@ mod system {
             sums: &mut [Lane],
             places: [Option<usize>; 4],
         ) {
-            let n_groups = left[0].len() / LANES;
-            assert!(n_groups > 0 && left.iter().chain(&right).all(|pieces| pieces.len() == n_groups * LANES));
+            let n_groups = left[0].len() / (2 * PAIR);
+            assert!(n_groups > 0 && left.iter().chain(&right).all(|pieces| pieces.len() == n_groups * 2 * PAIR));
+            let left = left.map(|pieces| &pieces[..n_groups * PAIR]);
+            let right = right.map(|pieces| &pieces[n_groups * PAIR..]);
             let places: [*mut Lane; 4] = places.map(|place| match place {
                 Some(tile) => sums[tile * TILE..][..TILE].as_mut_ptr(),
                 None => self.spare.as_mut_ptr(),
             });
-            // SAFETY: this thread's tiles are ready as long as `self` lives. `n_groups` times a tile is read at each of the
-            // four kinds of pieces, which have as many; each of the places has room for a tile.
+            // SAFETY: this thread's tiles are ready as long as `self` lives. Of each side's pieces there are
+            // `n_groups` pairs of tiles, and each of the places has room for a tile.
             unsafe {
                 asm!(
                     "tileloadd tmm0, [{place_0} + {stride}*1]",
@@ -134,30 +133,30 @@ mod system {
                     "tileloadd tmm2, [{place_2} + {stride}*1]",
                     "tileloadd tmm3, [{place_3} + {stride}*1]",
                     "2:",
-                    "tileloadd tmm4, [{left_0} + {stride}*1 + {low_by_column}]",
-                    "tileloadd tmm6, [{right_0} + {stride}*1 + {high_by_row}]",
+                    "tileloadd tmm4, [{left_0} + {stride}*1 + {low}]",
+                    "tileloadd tmm6, [{right_0} + {stride}*1 + {high}]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
-                    "tileloadd tmm7, [{right_1} + {stride}*1 + {high_by_row}]",
+                    "tileloadd tmm7, [{right_1} + {stride}*1 + {high}]",
                     "tdpbf16ps tmm1, tmm4, tmm7",
-                    "tileloadd tmm5, [{left_1} + {stride}*1 + {low_by_column}]",
+                    "tileloadd tmm5, [{left_1} + {stride}*1 + {low}]",
                     "tdpbf16ps tmm2, tmm5, tmm6",
                     "tdpbf16ps tmm3, tmm5, tmm7",
-                    "tileloadd tmm4, [{left_0} + {stride}*1 + {high_by_column}]",
+                    "tileloadd tmm4, [{left_0} + {stride}*1 + {high}]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
                     "tdpbf16ps tmm1, tmm4, tmm7",
-                    "tileloadd tmm5, [{left_1} + {stride}*1 + {high_by_column}]",
+                    "tileloadd tmm5, [{left_1} + {stride}*1 + {high}]",
                     "tdpbf16ps tmm2, tmm5, tmm6",
                     "tdpbf16ps tmm3, tmm5, tmm7",
-                    "tileloadd tmm6, [{right_0} + {stride}*1 + {low_by_row}]",
+                    "tileloadd tmm6, [{right_0} + {stride}*1 + {low}]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
                     "tdpbf16ps tmm2, tmm5, tmm6",
-                    "tileloadd tmm7, [{right_1} + {stride}*1 + {low_by_row}]",
+                    "tileloadd tmm7, [{right_1} + {stride}*1 + {low}]",
                     "tdpbf16ps tmm1, tmm4, tmm7",
                     "tdpbf16ps tmm3, tmm5, tmm7",
-                    "add {left_0}, {group}",
-                    "add {left_1}, {group}",
-                    "add {right_0}, {group}",
-                    "add {right_1}, {group}",
+                    "add {left_0}, {pair}",
+                    "add {left_1}, {pair}",
+                    "add {right_0}, {pair}",
+                    "add {right_1}, {pair}",
                     "dec {n_groups}",
                     "jnz 2b",
                     "tilestored [{place_3} + {stride}*1], tmm3",
@@ -174,11 +173,9 @@ mod system {
                     right_1 = inout(reg) right[1].as_ptr() => _,
                     n_groups = inout(reg) n_groups => _,
                     stride = in(reg) size_of::<Lane>(),
-                    group = const LANES * size_of::<Lane>(),
-                    low_by_column = const LOW_BY_COLUMN * size_of::<Lane>(),
-                    high_by_column = const HIGH_BY_COLUMN * size_of::<Lane>(),
-                    high_by_row = const HIGH_BY_ROW * size_of::<Lane>(),
-                    low_by_row = const LOW_BY_ROW * size_of::<Lane>(),
+                    pair = const PAIR * size_of::<Lane>(),
+                    high = const 0,
+                    low = const TILE * size_of::<Lane>(),
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack)
@@ -200,20 +197,21 @@ mod system {
         fn with_simd<S: Simd>(self, _: S) {
             let Self { v4, rows, pieces } = self;
             let (wholes, rest) = rows.as_chunks::<TILE_ROWS>();
-            let (pieces, _) = pieces.as_chunks_mut::<LANES>();
-            for (rows, pieces) in wholes.iter().zip(&mut *pieces) {
-                split(v4, rows, pieces);
+            let (by_column, by_row) = pieces.split_at_mut(pieces.len() / 2);
+            let mut out = by_column.as_chunks_mut::<PAIR>().0.iter_mut().zip(by_row.as_chunks_mut::<PAIR>().0);
+            for (rows, (by_column, by_row)) in wholes.iter().zip(&mut out) {
+                split(v4, rows, by_column, by_row);
             }
-            if !rest.is_empty() {
+            if let Some((by_column, by_row)) = out.next() {
                 let mut rows = [Lane::ZERO; TILE_ROWS];
                 rows[..rest.len()].copy_from_slice(rest);
-                split(v4, &rows, &mut pieces[wholes.len()]);
+                split(v4, &rows, by_column, by_row);
             }
         }
     }
 
     #[inline(always)]
-    fn split(v4: V4, rows: &[Lane; TILE_ROWS], pieces: &mut [Lane; LANES]) {
+    fn split(v4: V4, rows: &[Lane; TILE_ROWS], by_column: &mut [Lane; PAIR], by_row: &mut [Lane; PAIR]) {
         let mut high = [zero(v4); TILE];
         let mut low = high;
         for pair in 0..TILE {
@@ -222,10 +220,10 @@ mod system {
             high[pair] = together(v4, first_high, second_high);
             low[pair] = together(v4, first_low, second_low);
         }
-        write(&high, &mut pieces[HIGH_BY_ROW..][..TILE]);
-        write(&low, &mut pieces[LOW_BY_ROW..][..TILE]);
-        write(&transposed(v4, high), &mut pieces[HIGH_BY_COLUMN..][..TILE]);
-        write(&transposed(v4, low), &mut pieces[LOW_BY_COLUMN..][..TILE]);
+        write(&high, &mut by_row[..TILE]);
+        write(&low, &mut by_row[TILE..]);
+        write(&transposed(v4, high), &mut by_column[..TILE]);
+        write(&transposed(v4, low), &mut by_column[TILE..]);
     }
 
     #[inline(always)]
@@ -296,11 +294,13 @@ mod system {
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod system {
+    use std::convert::Infallible;
+
     use crate::kernel::packed::Lane;
 
-    /// There is none that is known how to use.
+    /// None of other processors or systems is used.
     #[derive(Clone, Copy)]
-    pub(crate) enum MatrixUnit {}
+    pub(crate) struct MatrixUnit(Infallible);
 
     impl MatrixUnit {
         pub(crate) fn find() -> Option<Self> {
@@ -312,15 +312,15 @@ mod system {
         }
 
         pub(in crate::kernel) fn split(self, _: &[Lane], _: &mut [Lane]) {
-            match self {}
+            match self.0 {}
         }
 
         pub(in crate::kernel) fn begin(self) -> ReadyUnit {
-            match self {}
+            match self.0 {}
         }
     }
 
-    pub(in crate::kernel) enum ReadyUnit {}
+    pub(in crate::kernel) struct ReadyUnit(Infallible);
 
     impl ReadyUnit {
         pub(in crate::kernel) fn add(
@@ -330,7 +330,7 @@ mod system {
             _: &mut [Lane],
             _: [Option<usize>; 4],
         ) {
-            match *self {}
+            match self.0 {}
         }
     }
 }

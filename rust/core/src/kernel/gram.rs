@@ -157,7 +157,7 @@ impl Products<'_> {
         let Self { u, v, tiles, mut next } = self;
         let (n_left, n_right) = (u.n_blocks(), v.n_blocks());
         let mut unit = unit.begin();
-        let n_lines = next.n_lines().div_ceil(tiles.n_tiles().div_ceil(4));
+        let n_lines = next.n_lines().div_ceil(tiles.n_tiles().div_ceil(4).max(1));
         for col in (0..n_right).step_by(2) {
             let last = if tiles.symmetric { n_right.min(col + 2) } else { n_left };
             for row in (0..last).step_by(2) {

@@ -3,7 +3,8 @@
 //!
 //! The unit multiplies tiles of numbers of eight bits' precision, `bf16`, and sums in single precision, several times as fast
 //! as other instructions multiply numbers of single precision. Such a number is the sum of two of the short ones, `x = h + l`,
-//! but for 2⁻¹⁷ of itself; and a product `x y` is `h_x h_y + h_x l_y + l_x h_y`, but for 2⁻¹⁵ of itself at most.
+//! but for 2⁻¹⁷ of itself; and a product `x y` is `h_x h_y + h_x l_y + l_x h_y`, but for 2⁻¹⁵ of itself at most. Where a product
+//! of pieces is smaller than the least number of full precision, 10⁻³⁸, it is 0.
 
 pub(crate) use system::MatrixUnit;
 
@@ -12,13 +13,14 @@ pub(crate) use system::MatrixUnit;
 mod system {
     use std::arch::asm;
     use std::arch::x86_64::{__cpuid_count, __m512i};
+    use std::marker::PhantomData;
     use std::mem::transmute;
     use std::sync::OnceLock;
 
     use pulp::x86::V4;
     use pulp::{Simd, WithSimd};
 
-    use crate::kernel::packed::Lane;
+    use crate::kernel::packed::{Lane, Real};
 
     /// Lanes of a tile.
     const TILE: usize = 16;
@@ -57,12 +59,12 @@ mod system {
             Simd::vectorize(self.v4, Split { v4: self.v4, rows, pieces });
         }
 
-        /// Makes the calling thread's tiles ready.
+        /// Makes the calling thread's tiles ready; one unit a thread at a time.
         pub(in crate::kernel) fn begin(self) -> ReadyUnit {
             let config = Config { palette: 1, row_bytes: [64; 8], rows: [TILE as u8; 8], ..Config::default() };
             // SAFETY: there is a matrix unit that may be used; eight tiles of 16 rows of 64 bytes is what palette 1 has.
             unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) };
-            ReadyUnit { spare: [Lane::ZERO; TILE] }
+            ReadyUnit { v4: self.v4, products: [[Lane::ZERO; TILE]; 4], of_this_thread: PhantomData }
         }
     }
 
@@ -74,7 +76,9 @@ mod system {
         features & (BF16 | TILES) == BF16 | TILES
     }
 
-    /// Linux gives a process the room for tiles' data when it asks for it, once.
+    /// Linux gives a process the room for tiles' data when it asks for it, once. From then on it refuses threads alternate
+    /// stacks for signals that have not this room; and where one has such a stack already, it refuses this. So it is asked
+    /// for no earlier than there is something to multiply.
     fn may_use_tiles() -> bool {
         const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
         const TILE_DATA: libc::c_long = 18;
@@ -96,7 +100,9 @@ mod system {
 
     /// The thread's tiles, until they are dropped.
     pub(in crate::kernel) struct ReadyUnit {
-        spare: [Lane; TILE],
+        v4: V4,
+        products: [[Lane; TILE]; 4],
+        of_this_thread: PhantomData<*const ()>,
     }
 
     impl Drop for ReadyUnit {
@@ -116,22 +122,24 @@ mod system {
             sums: &mut [Lane],
             places: [Option<usize>; 4],
         ) {
+            self.multiply(left, right);
+            // What is summed over all rows is rounded once a panel.
+            Simd::vectorize(self.v4, Add { products: &self.products, sums, places });
+        }
+
+        fn multiply(&mut self, left: [&[Lane]; 2], right: [&[Lane]; 2]) {
             let n_groups = left[0].len() / (2 * PAIR);
             assert!(n_groups > 0 && left.iter().chain(&right).all(|pieces| pieces.len() == n_groups * 2 * PAIR));
             let left = left.map(|pieces| &pieces[..n_groups * PAIR]);
             let right = right.map(|pieces| &pieces[n_groups * PAIR..]);
-            let places: [*mut Lane; 4] = places.map(|place| match place {
-                Some(tile) => sums[tile * TILE..][..TILE].as_mut_ptr(),
-                None => self.spare.as_mut_ptr(),
-            });
-            // SAFETY: this thread's tiles are ready as long as `self` lives. Of each side's pieces there are
-            // `n_groups` pairs of tiles, and each of the places has room for a tile.
+            // SAFETY: this thread's tiles are ready as long as `self` lives. Of each side's pieces there are `n_groups` pairs of
+            // tiles, and of products there are four.
             unsafe {
                 asm!(
-                    "tileloadd tmm0, [{place_0} + {stride}*1]",
-                    "tileloadd tmm1, [{place_1} + {stride}*1]",
-                    "tileloadd tmm2, [{place_2} + {stride}*1]",
-                    "tileloadd tmm3, [{place_3} + {stride}*1]",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
                     "2:",
                     "tileloadd tmm4, [{left_0} + {stride}*1 + {low}]",
                     "tileloadd tmm6, [{right_0} + {stride}*1 + {high}]",
@@ -159,20 +167,18 @@ mod system {
                     "add {right_1}, {pair}",
                     "dec {n_groups}",
                     "jnz 2b",
-                    "tilestored [{place_3} + {stride}*1], tmm3",
-                    "tilestored [{place_2} + {stride}*1], tmm2",
-                    "tilestored [{place_1} + {stride}*1], tmm1",
-                    "tilestored [{place_0} + {stride}*1], tmm0",
-                    place_0 = in(reg) places[0],
-                    place_1 = in(reg) places[1],
-                    place_2 = in(reg) places[2],
-                    place_3 = in(reg) places[3],
+                    "tilestored [{products} + {stride}*1], tmm0",
+                    "tilestored [{products} + {stride}*1 + {tile}], tmm1",
+                    "tilestored [{products} + {stride}*1 + 2*{tile}], tmm2",
+                    "tilestored [{products} + {stride}*1 + 3*{tile}], tmm3",
+                    products = in(reg) self.products.as_mut_ptr(),
                     left_0 = inout(reg) left[0].as_ptr() => _,
                     left_1 = inout(reg) left[1].as_ptr() => _,
                     right_0 = inout(reg) right[0].as_ptr() => _,
                     right_1 = inout(reg) right[1].as_ptr() => _,
                     n_groups = inout(reg) n_groups => _,
                     stride = in(reg) size_of::<Lane>(),
+                    tile = const TILE * size_of::<Lane>(),
                     pair = const PAIR * size_of::<Lane>(),
                     high = const 0,
                     low = const TILE * size_of::<Lane>(),
@@ -180,6 +186,29 @@ mod system {
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack)
                 );
+            }
+        }
+    }
+
+    struct Add<'a> {
+        products: &'a [[Lane; TILE]; 4],
+        sums: &'a mut [Lane],
+        places: [Option<usize>; 4],
+    }
+
+    impl WithSimd for Add<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            for (products, place) in self.products.iter().zip(self.places) {
+                let Some(tile) = place else { continue };
+                for (sum, product) in self.sums[tile * TILE..][..TILE].iter_mut().zip(products) {
+                    let (sums, products) = (f32::registers_mut::<S>(sum), f32::registers::<S>(product));
+                    for (sum, &product) in sums.iter_mut().zip(products) {
+                        *sum = f32::add(simd, *sum, product);
+                    }
+                }
             }
         }
     }
@@ -245,7 +274,8 @@ mod system {
         v4.avx512f._mm512_setzero_si512()
     }
 
-    /// Both pieces of each value, rounded to nearest, in the upper half of 32 bits; what is below does not count.
+    /// Both pieces of each value, rounded to nearest, in the upper half of 32 bits; what is below does not count. Not every
+    /// NaN stays one: rows of these are known from their linear predictors.
     #[inline(always)]
     fn pieces_of(v4: V4, values: __m512i) -> (__m512i, __m512i) {
         let avx512f = v4.avx512f;
@@ -298,7 +328,7 @@ mod system {
 
     use crate::kernel::packed::Lane;
 
-    /// None of other processors or systems is used.
+    /// On other processors and systems there is none.
     #[derive(Clone, Copy)]
     pub(crate) struct MatrixUnit(Infallible);
 
@@ -389,6 +419,31 @@ mod tests {
                     assert!(error <= tolerance, "{m} × {n_left} × {n_right}, entry {i}, {j}: off {error:e}");
                 }
             }
+        }
+    }
+
+    /// The rounding errors of equal terms do not cancel.
+    #[test]
+    fn sums_over_many_panels_lose_no_more_digits() {
+        let (m, n) = (96, 20);
+        let x = Array2::from_shape_fn((m, n), |(_, j)| 1.0 + j as f64 / 37.0);
+        let mut buffer = Vec::new();
+        let x = Matrix::from(&x);
+        let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
+        let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
+        let mut packed = Packed::default();
+        packed.pack(&x.panel(0..m, &mut buffer), scaling, &vec![1.0; m], [], [], Precision::Single);
+        let mut tiles = Tiles::symmetric(n, Precision::Single);
+        let n_panels = 1000;
+        for _ in 0..n_panels {
+            tiles.add(&packed, &packed, Next::UNKNOWN);
+        }
+        let mut products = Array2::zeros((n, n));
+        tiles.write(products.view_mut());
+        for ((i, j), product) in products.indexed_iter().filter(|((i, j), _)| i <= j) {
+            let expected = (n_panels * m) as f64 * (1.0 + i as f64 / 37.0) * (1.0 + j as f64 / 37.0);
+            let error = (product / expected - 1.0).abs();
+            assert!(error < 5e-5, "entry {i}, {j}: off {error:e} of itself");
         }
     }
 

@@ -45,12 +45,13 @@ impl Factor {
         if !inverse_root.iter().all(|root| root.is_finite()) {
             return None;
         }
-        let of_single = (hessian.precision == Precision::Single)
-            .then(|| scaled(hessian, &means, &inverse_root, |entry| entry as f32));
-        let inverse = match of_single.and_then(|matrix| Inverse::in_single(&matrix)) {
-            Some(inverse) => inverse,
-            None => Inverse::new(&scaled(hessian, &means, &inverse_root, |entry| entry), SINGULAR)?,
-        };
+        let in_double = || scaled(hessian, &means, &inverse_root, |entry| entry);
+        let inverse = match hessian.precision {
+            Precision::Double => Inverse::new(&in_double(), SINGULAR),
+            // Eigenvalues that are rounding errors tell nothing of it.
+            Precision::Single => Inverse::in_single(&scaled(hessian, &means, &inverse_root, |entry| entry as f32))
+                .or_else(|| Inverse::regular(&in_double(), SINGULAR)),
+        }?;
         Some(Self { inverse, inverse_root, cancelled, cross: cross.clone(), bias })
     }
 
@@ -132,17 +133,10 @@ enum Way {
 impl Inverse {
     /// Eigenvalues up to `singular` times the trace, or the largest, are rounding error.
     pub(crate) fn new(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
-        let n = matrix.nrows();
-        let largest = (0..n).map(|i| matrix[(i, i)]).fold(0.0, f64::max);
-        if let Ok(cholesky) = matrix.llt(Side::Lower)
-            && (0..n).all(|i| cholesky.L()[(i, i)].powi(2) > singular * largest)
-        {
-            let clearly_regular = bound(matrix, &cholesky) < 0.1 / singular;
-            let inverse = Self { way: Way::Cholesky(cholesky), rank: n, condition: OnceCell::new() };
-            if clearly_regular || inverse.condition() < 0.1 / singular {
-                return Some(inverse);
-            }
+        if let Some(inverse) = Self::regular(matrix, singular) {
+            return Some(inverse);
         }
+        let n = matrix.nrows();
         let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
         let values = eigen.S().column_vector();
         let largest = (0..n).map(|i| values[i]).fold(0.0, f64::max);
@@ -150,6 +144,19 @@ impl Inverse {
         let inverses: Vec<f64> = (0..n).map(|i| inverse(values[i])).collect();
         let rank = inverses.iter().filter(|&&inverse| inverse > 0.0).count();
         Some(Self { way: Way::Eigen(eigen.U().to_owned(), inverses), rank, condition: OnceCell::new() })
+    }
+
+    /// Of a matrix all of whose eigenvalues are more than rounding error; none of another.
+    fn regular(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
+        let n = matrix.nrows();
+        let largest = (0..n).map(|i| matrix[(i, i)]).fold(0.0, f64::max);
+        let cholesky = matrix.llt(Side::Lower).ok()?;
+        if !(0..n).all(|i| cholesky.L()[(i, i)].powi(2) > singular * largest) {
+            return None;
+        }
+        let clearly_regular = bound(matrix, &cholesky) < 0.1 / singular;
+        let inverse = Self { way: Way::Cholesky(cholesky), rank: n, condition: OnceCell::new() };
+        (clearly_regular || inverse.condition() < 0.1 / singular).then_some(inverse)
     }
 
     /// By a factor in single precision; none if the matrix is too nearly singular for that.
@@ -338,7 +345,7 @@ mod tests {
             let rounded = Mat::from_fn(n, n, |i, j| matrix[(i, j)] as f32);
             match Inverse::in_single(&rounded) {
                 Some(inverse) => assert!((inverse.condition() - found).abs() < 1e-2 * found, "{found} for {ratio}"),
-                None => assert!(ratio > 100.0, "not in single for {ratio}"),
+                None => assert!(ratio > 0.8 * Precision::max_loss_of_single(), "not in single for {ratio}"),
             }
         }
     }

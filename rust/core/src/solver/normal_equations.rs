@@ -19,8 +19,11 @@ const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
 
 /// With fewer columns, products in single precision save less than the two passes more that they take.
-fn many_columns() -> usize {
-    if MatrixUnit::find().is_some() { 144 } else { 256 }
+const MANY_COLUMNS: usize = 256;
+const MANY_COLUMNS_OF_MATRIX_UNIT: usize = 144;
+
+fn single_pays(n: usize) -> bool {
+    n >= MANY_COLUMNS || n >= MANY_COLUMNS_OF_MATRIX_UNIT && MatrixUnit::find().is_some()
 }
 
 /// By the Cholesky factor of the products of the centred columns; none if they are too nearly dependent.
@@ -33,7 +36,7 @@ fn many_columns() -> usize {
 ///
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
-    if rows.n_features() >= many_columns()
+    if single_pays(rows.n_features())
         && looks_easy(rows, l2)?
         && let Some(equations) = Equations::form(rows, l2, Precision::Single)?
         && equations.near
@@ -55,8 +58,7 @@ pub(super) fn looks_easy(rows: &RowObjective<'_>, l2: f64) -> Result<bool, Error
     const FAR_FROM_DEPENDENT: f64 = 50.0;
     let (m, n) = rows.samples().features().shape();
     let first = n.saturating_sub(COLUMNS) / 2;
-    let columns = first..n.min(first + COLUMNS);
-    let some = rows.every(m.div_ceil(ROWS), 0).and_then(|some| some.of_columns(columns));
+    let some = rows.every(m.div_ceil(ROWS), 0).and_then(|some| some.of_columns(first..n.min(first + COLUMNS)));
     let equations = some.and_then(|some| Equations::form(&some, l2, Precision::Double));
     Ok(unless_interrupted(equations)?.is_some_and(|found| found.condition < FAR_FROM_DEPENDENT))
 }

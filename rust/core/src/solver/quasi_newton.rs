@@ -46,11 +46,11 @@ impl Curvature {
 
     /// The precision in which the next Hessian is formed.
     fn precision(&self, n_features: usize) -> Precision {
-        if n_features >= MANY_COLUMNS && self.needs_few_digits() { Precision::Single } else { Precision::Double }
+        if n_features >= MANY_COLUMNS && self.suits_single() { Precision::Single } else { Precision::Double }
     }
 
-    /// Whether single precision has the digits that the way to the minimum takes.
-    fn needs_few_digits(&self) -> bool {
+    /// Whether a Hessian in single precision tells the way to the minimum.
+    fn suits_single(&self) -> bool {
         match self {
             Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss() < Precision::max_loss_of_single(),
             Self::Diagonal(_) => false,
@@ -107,9 +107,15 @@ pub(crate) fn first_place(
     };
     let pays = hessian_pays_from_nowhere(rows, settings);
     if pays && rows.n_features() >= MANY_COLUMNS && looks_easy(rows, 0.0)? {
-        let found = found(Some(Precision::Single))?;
-        if found.1.needs_few_digits() {
-            return Ok(found);
+        match found(Some(Precision::Single)) {
+            // Not so much overflows in double precision.
+            Err(Error::Overflow) => {}
+            found => {
+                let (place, curvature) = found?;
+                if curvature.suits_single() {
+                    return Ok((place, curvature));
+                }
+            }
         }
     }
     found(pays.then_some(Precision::Double))
@@ -371,7 +377,7 @@ pub(crate) fn of_some_rows(
     };
     // What is wrong with some rows does not matter where a pass over all succeeded.
     if rows.n_features() >= MANY_COLUMNS
-        && let Some(curvature) = unless_interrupted(form(Precision::Single))?.filter(Curvature::needs_few_digits)
+        && let Some(curvature) = unless_interrupted(form(Precision::Single))?.filter(Curvature::suits_single)
     {
         return Ok(Some(curvature));
     }

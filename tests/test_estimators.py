@@ -282,3 +282,21 @@ def test_precompute_changes_the_course_by_rounding_alone(rng):
             np.testing.assert_allclose(model.history_.cost, fits[0].history_.cost, rtol=1e-9)
     with pytest.raises(TypeError, match="precompute is 1, expected True, False or 'auto'"):
         LinearRegression(precompute=1).fit(X, y)
+
+
+def test_logarithms_of_probabilities_are_finite_where_these_are_0(binary):
+    X, y = binary
+    model = LogisticRegression().fit(X, y)
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(model.predict_proba(X)), rtol=1e-12)
+    far = 1e5 * X[:1]
+    z = model.decision_function(far)
+    assert 0 in model.predict_proba(far)
+    np.testing.assert_allclose(model.predict_log_proba(far), [[min(-z[0], 0), min(z[0], 0)]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("labels", [np.array([True, False] * 150), np.array(["0", "1"] * 150, dtype=object)])
+def test_labels_of_another_kind_have_no_score(binary, labels):
+    X, y = binary
+    model = LogisticRegression().fit(X, np.where(y == 1, "yes", "no"))
+    with pytest.raises(ValueError, match=r"y contains .* at index 0, and none of the classes \['no', 'yes'\]"):
+        model.score(X, labels)

@@ -214,8 +214,11 @@ def test_early_stopping_returns_to_the_validation_minimum(cls, rng, solver):
     X_val = rng.normal(size=(300, 12))
     y_val = (X_val[:, 0] + rng.logistic(size=300) > 0).astype(int)
     data = {"X_val": X_val, "y_val": y_val}
-    model = cls(solver=solver, l2=1e-4, early_stopping=True, patience=3).fit(X, y, **data)
+    model = cls(solver=solver, l2=1e-4, early_stopping=True, patience=3)
+    with warnings.catch_warnings(record=True) as caught:
+        model.fit(X, y, **data)
     best = model.history_.best_iteration
+    assert [warning.category for warning in caught] == [ConvergenceWarning] * (best == 0)
     assert model.stop_reason_ == "early_stopping"
     assert not model.converged_
     assert model.n_iter_ == best + 3
@@ -228,7 +231,8 @@ def test_early_stopping_returns_to_the_validation_minimum(cls, rng, solver):
 def test_exact_least_squares_keeps_the_better_of_its_two_steps(rng):
     X, X_val = rng.normal(size=(12, 10)), rng.normal(size=(300, 10))
     y, y_val = rng.normal(size=12), rng.normal(size=300)  # nothing to be learnt: no weights are best
-    model = LinearRegression(early_stopping=True).fit(X, y, X_val=X_val, y_val=y_val)
+    with pytest.warns(ConvergenceWarning, match="went back to iteration 0, the model without weights.*X_val"):
+        model = LinearRegression(early_stopping=True).fit(X, y, X_val=X_val, y_val=y_val)
     assert model.history_.best_iteration == 0
     assert model.stop_reason_ == "early_stopping"
     assert (model.coef_ == 0).all()

@@ -175,6 +175,23 @@ class LogisticRegression(Estimator):
         checked = self._checked(X, offset)
         return _core.class_probabilities(*checked, *self._parameters(), check_threads(self.n_threads))
 
+    def predict_log_proba(self, X: Any, *, offset: Any = None) -> FloatArray:
+        """Return the logarithm of the probability of each class for each row of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n)
+        offset : array-like of shape (m,), optional
+            Added to z = w·x + b.
+
+        Returns
+        -------
+        ndarray of shape (m, 2)
+            Columns in the order of `classes_`: −log(1 + eᶻ) and −log(1 + e⁻ᶻ), finite also where a probability is 0.
+        """
+        z = self.decision_function(X, offset=offset)
+        return np.column_stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)])
+
     def predict(self, X: Any, *, offset: Any = None) -> Array:
         """Return the more likely class for each row of `X`.
 
@@ -192,9 +209,18 @@ class LogisticRegression(Estimator):
         return self.classes_[positive.view(np.int8)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
-        """Return the accuracy: the (weighted) share of rows whose class is predicted right."""
+        """Return the accuracy: the (weighted) share of rows whose class is predicted right.
+
+        Raises
+        ------
+        ValueError
+            If none of the labels in `y` is one of `classes_`, besides what is wrong with any argument.
+        """
         predicted = self.predict(X, offset=offset)
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
+        if not any(np.any(labels == label) for label in self.classes_):
+            first, classes = labels[:1].tolist()[0], self.classes_.tolist()
+            raise ValueError(f"y contains {first!r} at index 0, and none of the classes {classes} anywhere.")
         weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))
 

@@ -239,7 +239,8 @@ def as_array(data: Any, name: str) -> Array:
     if hasattr(data, "tocsr") or hasattr(data, "todense"):
         kind = type(data).__name__
         raise TypeError(
-            f"{name} is sparse ({kind}); sparse data is not supported, pass a dense array: {name}.toarray()."
+            f"{name} is sparse ({kind}); sparse data is not supported, pass a dense array: {name}.toarray(), or from "
+            "scikit-learn's encoders by sparse_output=False."
         )
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise TypeError(f"{name} has masked values; fill them, {name}.filled(value), or leave out their rows.")
@@ -263,7 +264,9 @@ def _as_numeric(data: Any, name: str) -> Array:
 
 def _object_to_float(array: Array, name: str) -> FloatArray:
     if array.ndim == 0:
-        raise TypeError(f"{name} is {array[()]!r}, expected an array of numbers.")
+        value = repr(array[()])
+        found = value if len(value) <= 40 else f"of type {type(array[()]).__name__}"
+        raise TypeError(f"{name} is {found}, expected an array of numbers.")
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -274,9 +277,18 @@ def _object_to_float(array: Array, name: str) -> FloatArray:
                 place = "row {}, column {}".format(*index) if len(index) == 2 else f"index {', '.join(map(str, index))}"
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(
-                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a finite number: {error}"
+                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a finite number: {error}."
+                    f"{_remedy(entry)}"
                 ) from None
         raise
+
+
+def _remedy(entry: Any) -> str:
+    if isinstance(entry, str):
+        return " Turn text into numbers first, for instance by pandas.get_dummies or scikit-learn's OneHotEncoder."
+    if entry is None or type(entry).__name__ in ("NAType", "NaTType"):
+        return " Fill in what is missing, or leave out its row or column."
+    return ""
 
 
 def stacklevel() -> int:

@@ -56,17 +56,15 @@ impl Tiles {
         let products = Products { u, v, tiles: self, next };
         match precision {
             Precision::Double => Arch::new().dispatch(In::<f64, _>::new(products)),
-            Precision::Single => match MatrixUnit::find() {
-                Some(unit) => products.by_matrix_unit(unit),
-                None => Arch::new().dispatch(In::<f32, _>::new(products)),
-            },
+            Precision::Single => Arch::new().dispatch(In::<f32, _>::new(products)),
+            Precision::Pieces => products.by_matrix_unit(MatrixUnit::find().expect("a matrix unit")),
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         match self.precision {
             Precision::Double => self.merge_in::<f64>(other),
-            Precision::Single => self.merge_in::<f32>(other),
+            Precision::Single | Precision::Pieces => self.merge_in::<f32>(other),
         }
     }
 
@@ -84,7 +82,7 @@ impl Tiles {
     pub(crate) fn write(&self, matrix: ArrayViewMut2<'_, f64>) {
         match self.precision {
             Precision::Double => self.write_in::<f64>(matrix),
-            Precision::Single => self.write_in::<f32>(matrix),
+            Precision::Single | Precision::Pieces => self.write_in::<f32>(matrix),
         }
     }
 
@@ -288,7 +286,7 @@ mod tests {
                     for simd in SimdKind::all() {
                         let found = match precision {
                             Precision::Double => products::<f64>(simd, &u, v, &tiles),
-                            Precision::Single => products::<f32>(simd, &u, v, &tiles),
+                            Precision::Single | Precision::Pieces => products::<f32>(simd, &u, v, &tiles),
                         };
                         for ((i, j), found) in found.indexed_iter().filter(|((i, j), _)| !symmetric || i <= j) {
                             let term = |row: usize| roots[row].powi(2) * scaled(&x, row, i) * scaled(right, row, j);

@@ -372,7 +372,7 @@ mod tests {
     use crate::kernel::{Next, Packed, Precision, Scaling, Tiles};
     use crate::matrix::Matrix;
 
-    /// The products in single precision, by the matrix unit where there is one.
+    /// The products by the matrix unit; in single precision where there is none.
     fn products(left: &Array2<f64>, right: Option<&Array2<f64>>) -> Array2<f64> {
         let pack = |x: &Array2<f64>| {
             let (m, n) = x.dim();
@@ -380,19 +380,19 @@ mod tests {
             let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
             let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
             let panel = Matrix::from(x);
-            packed.pack(&panel.panel(0..m, &mut Vec::new()), scaling, &vec![1.0; m], [], [], Precision::Single);
+            packed.pack(&panel.panel(0..m, &mut Vec::new()), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
             packed
         };
         let u = pack(left);
         let n_left = left.ncols();
         let (tiles, n_right) = match right {
             Some(right) => {
-                let mut tiles = Tiles::rectangular(n_left, right.ncols(), Precision::Single);
+                let mut tiles = Tiles::rectangular(n_left, right.ncols(), Precision::for_loss(1.0));
                 tiles.add(&u, &pack(right), Next::UNKNOWN);
                 (tiles, right.ncols())
             }
             None => {
-                let mut tiles = Tiles::symmetric(n_left, Precision::Single);
+                let mut tiles = Tiles::symmetric(n_left, Precision::for_loss(1.0));
                 tiles.add(&u, &u, Next::UNKNOWN);
                 (tiles, n_left)
             }
@@ -432,8 +432,8 @@ mod tests {
         let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
         let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
         let mut packed = Packed::default();
-        packed.pack(&x.panel(0..m, &mut buffer), scaling, &vec![1.0; m], [], [], Precision::Single);
-        let mut tiles = Tiles::symmetric(n, Precision::Single);
+        packed.pack(&x.panel(0..m, &mut buffer), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
+        let mut tiles = Tiles::symmetric(n, Precision::for_loss(1.0));
         let n_panels = 1000;
         for _ in 0..n_panels {
             tiles.add(&packed, &packed, Next::UNKNOWN);

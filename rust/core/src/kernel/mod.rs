@@ -18,7 +18,6 @@ pub(crate) use columns::ColumnSums;
 use exponential::exp_of_negative;
 pub(crate) use gram::Tiles;
 use link::Link;
-pub(crate) use matrix_unit::MatrixUnit;
 pub(crate) use next::Next;
 use next::Share;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};

@@ -16,23 +16,38 @@ use crate::matrix::{GROUP, Panel};
 pub(crate) enum Precision {
     #[default]
     Double,
-    /// At least twice as fast, and good for a step that a gradient in double precision corrects. By a
-    /// [`MatrixUnit`], where there is one, several times as fast; then factors are rounded to 2⁻¹⁷ of themselves.
+    /// Twice as fast, and good for a step that a gradient in double precision corrects.
     Single,
+    /// Of numbers in two pieces, by a [`MatrixUnit`]: several times as fast, with sixteen bits of each.
+    Pieces,
 }
 
 impl Precision {
-    /// Where the rounding errors of products in single precision grow by more, too few of their digits are left to tell the
-    /// way to a minimum.
-    pub(crate) fn max_loss_of_single() -> f64 {
-        if MatrixUnit::find().is_some() { 3e2 } else { 1e4 }
+    /// The least that [bears](Self::bears) such a loss.
+    pub(crate) fn for_loss(loss: f64) -> Self {
+        let least = [Self::Pieces, Self::Single].into_iter().find(|least| least.bears(loss) && least.is_available());
+        least.unwrap_or(Self::Double)
+    }
+
+    /// Whether this machine has it.
+    pub(crate) fn is_available(self) -> bool {
+        self != Self::Pieces || MatrixUnit::find().is_some()
+    }
+
+    /// Whether rounding errors that grow by such a factor leave enough digits to tell the way to a minimum.
+    pub(crate) fn bears(self, loss: f64) -> bool {
+        match self {
+            Self::Double => true,
+            Self::Single => loss < 1e4,
+            Self::Pieces => loss < 3e2,
+        }
     }
 
     /// Columns of a block.
     pub(crate) fn n_entries(self) -> usize {
         match self {
             Self::Double => f64::ENTRIES,
-            Self::Single => f32::ENTRIES,
+            Self::Single | Self::Pieces => f32::ENTRIES,
         }
     }
 }
@@ -187,7 +202,7 @@ pub(crate) struct Packed {
     lanes: Vec<Lane>,
     n_rows: usize,
     precision: Precision,
-    /// What a matrix unit, if there is one, takes instead of single precision; block after block.
+    /// What a matrix unit takes, block after block.
     pieces: Vec<Lane>,
 }
 
@@ -209,12 +224,10 @@ impl Packed {
         let pack = Pack { panel, scaling, roots, factors, sums, lanes: &mut self.lanes };
         match precision {
             Precision::Double => Arch::new().dispatch(In::<f64, _>::new(pack)),
-            Precision::Single => {
-                Arch::new().dispatch(In::<f32, _>::new(pack));
-                if let Some(unit) = MatrixUnit::find() {
-                    self.split(unit);
-                }
-            }
+            Precision::Single | Precision::Pieces => Arch::new().dispatch(In::<f32, _>::new(pack)),
+        }
+        if precision == Precision::Pieces {
+            self.split(MatrixUnit::find().expect("a matrix unit"));
         }
     }
 

@@ -49,8 +49,10 @@ impl Factor {
         let inverse = match hessian.precision {
             Precision::Double => Inverse::new(&in_double(), SINGULAR),
             // Eigenvalues that are rounding errors tell nothing of it.
-            Precision::Single => Inverse::in_single(&scaled(hessian, &means, &inverse_root, |entry| entry as f32))
-                .or_else(|| Inverse::regular(&in_double(), SINGULAR)),
+            Precision::Single | Precision::Pieces => {
+                Inverse::in_single(&scaled(hessian, &means, &inverse_root, |entry| entry as f32))
+                    .or_else(|| Inverse::regular(&in_double(), SINGULAR))
+            }
         }?;
         Some(Self { inverse, inverse_root, cancelled, cross: cross.clone(), bias })
     }
@@ -163,7 +165,7 @@ impl Inverse {
     fn in_single(matrix: &Mat<f32>) -> Option<Self> {
         let way = Way::CholeskyInSingle(matrix.llt(Side::Lower).ok()?);
         let inverse = Self { way, rank: matrix.nrows(), condition: OnceCell::new() };
-        (inverse.condition() < Precision::max_loss_of_single()).then_some(inverse)
+        Precision::Single.bears(inverse.condition()).then_some(inverse)
     }
 
     /// The ratio of the largest to the smallest eigenvalue, an estimate that may be too small by some percent; infinite
@@ -345,7 +347,7 @@ mod tests {
             let rounded = Mat::from_fn(n, n, |i, j| matrix[(i, j)] as f32);
             match Inverse::in_single(&rounded) {
                 Some(inverse) => assert!((inverse.condition() - found).abs() < 1e-2 * found, "{found} for {ratio}"),
-                None => assert!(ratio > 0.8 * Precision::max_loss_of_single(), "not in single for {ratio}"),
+                None => assert!(!Precision::Single.bears(ratio), "not in single for {ratio}"),
             }
         }
     }

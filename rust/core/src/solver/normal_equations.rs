@@ -4,7 +4,7 @@ use super::factor::Factor;
 use super::{Exact, relative, unless_interrupted};
 use crate::error::Error;
 use crate::frame::{self, Frame};
-use crate::kernel::{MatrixUnit, Precision};
+use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective};
 
@@ -18,32 +18,32 @@ const NEAR: f64 = 10.0;
 const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
 
-/// With fewer columns, products in single precision save less than the two passes more that they take.
-const MANY_COLUMNS: usize = 256;
-const MANY_COLUMNS_OF_MATRIX_UNIT: usize = 144;
-
-fn single_pays(n: usize) -> bool {
-    n >= MANY_COLUMNS || n >= MANY_COLUMNS_OF_MATRIX_UNIT && MatrixUnit::find().is_some()
-}
+/// With fewer columns, products in less than double precision save less than the passes more that they take.
+const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 144), (Precision::Single, 256)];
 
 /// By the Cholesky factor of the products of the centred columns; none if they are too nearly dependent.
 ///
 /// Each correction is another step, with the gradient from a pass over the rows: so the digits that the products lost
 /// come back, as with corrected seminormal equations (Björck, *Numerical Methods for Least Squares Problems*, 2.9). They
-/// come back too where the products were formed in single precision, in half of the time.
+/// come back too where the products were formed in single precision or less, in half of the time.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
-    if single_pays(rows.n_features())
-        && looks_easy(rows, l2)?
-        && let Some(equations) = Equations::form(rows, l2, Precision::Single)?
-        && equations.near
-        && equations.factor.loss() < Precision::max_loss_of_single()
-        && let Some(found) = equations.solve(rows, l2, tol)?
-    {
-        return Ok(Some(found));
+    let coarse = MANY_COLUMNS.into_iter().filter(|&(_, many)| rows.n_features() >= many);
+    let mut coarse = coarse.map(|(precision, _)| precision).filter(|precision| precision.is_available()).peekable();
+    if coarse.peek().is_some() && looks_easy(rows, l2)? {
+        for precision in coarse {
+            let Some(equations) = Equations::form(rows, l2, precision)?.filter(|equations| equations.near) else {
+                break;
+            };
+            if precision.bears(equations.factor.loss())
+                && let Some(found) = equations.solve(rows, l2, tol)?
+            {
+                return Ok(Some(found));
+            }
+        }
     }
     match Equations::form(rows, l2, Precision::Double)? {
         Some(equations) if equations.condition <= MAX_CONDITION => equations.solve(rows, l2, tol),
@@ -160,9 +160,9 @@ impl Equations {
             let after = |corrections: usize| size * (size / before).powi(corrections as i32) * condition;
             let arrived = match precision {
                 Precision::Double => correction == needed,
-                Precision::Single => after(1) < f64::EPSILON,
+                Precision::Single | Precision::Pieces => after(1) < f64::EPSILON,
             };
-            if precision == Precision::Single && after(MAX_CORRECTIONS + 1 - correction) >= f64::EPSILON {
+            if precision != Precision::Double && after(MAX_CORRECTIONS + 1 - correction) >= f64::EPSILON {
                 break;
             }
             if arrived {

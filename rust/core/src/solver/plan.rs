@@ -96,7 +96,7 @@ impl Plan {
     }
 
     fn passes_with_hessian(&self, passes: f64, size: f64, settings: Settings, precision: Precision) -> f64 {
-        let products_cost = self.products_cost[usize::from(precision == Precision::Single)];
+        let products_cost = self.products_cost[usize::from(precision != Precision::Double)];
         // Where Hessians cost nothing, each step has its own.
         let behind =
             if products_cost > 0.0 { passes_at(NEAR, size, settings.tol) * (1.0 - 1.0 / passes.max(1.0)) } else { 1.0 };

@@ -46,15 +46,38 @@ impl Curvature {
 
     /// The precision in which the next Hessian is formed.
     fn precision(&self, n_features: usize) -> Precision {
-        if n_features >= MANY_COLUMNS && self.suits_single() { Precision::Single } else { Precision::Double }
+        if n_features >= MANY_COLUMNS { Precision::for_loss(self.loss()) } else { Precision::Double }
     }
 
-    /// Whether a Hessian in single precision tells the way to the minimum.
-    fn suits_single(&self) -> bool {
+    /// By how much the relative errors of the Hessian's entries grow in a step.
+    fn loss(&self) -> f64 {
         match self {
-            Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss() < Precision::max_loss_of_single(),
-            Self::Diagonal(_) => false,
+            Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss(),
+            Self::Diagonal(_) => f64::INFINITY,
         }
+    }
+}
+
+/// What is formed in the least precision that bears its loss, if that is not known before.
+fn in_least_precision<T>(
+    first: Precision,
+    form: impl Fn(Precision) -> Result<T, Error>,
+    loss: impl Fn(&T) -> f64,
+) -> Result<T, Error> {
+    let mut precision = first;
+    loop {
+        precision = match form(precision) {
+            // In double precision less overflows.
+            Err(Error::Overflow) if precision != Precision::Double => Precision::Double,
+            found => {
+                let found = found?;
+                let loss = loss(&found);
+                if precision.bears(loss) {
+                    return Ok(found);
+                }
+                Precision::for_loss(loss)
+            }
+        };
     }
 }
 
@@ -99,26 +122,18 @@ pub(crate) fn first_place(
     settings: Settings,
 ) -> Result<(Place, Curvature), Error> {
     let rows = objective.rows();
-    let found = |precision| -> Result<(Place, Curvature), Error> {
+    let form = |precision| -> Result<(Place, Curvature), Error> {
         let (place, hessian) = evaluate(objective, at.clone(), precision)?;
         let factor = hessian.and_then(|hessian| Factor::new(&hessian, rows.intercept()));
         let curvature = factor.map_or_else(|| Curvature::Diagonal(objective.diagonal()), Curvature::Factored);
         Ok((place, curvature))
     };
-    let pays = hessian_pays_from_nowhere(rows, settings);
-    if pays && rows.n_features() >= MANY_COLUMNS && looks_easy(rows, 0.0)? {
-        match found(Some(Precision::Single)) {
-            // Not so much overflows in double precision.
-            Err(Error::Overflow) => {}
-            found => {
-                let (place, curvature) = found?;
-                if curvature.suits_single() {
-                    return Ok((place, curvature));
-                }
-            }
-        }
+    if !hessian_pays_from_nowhere(rows, settings) {
+        return form(None);
     }
-    found(pays.then_some(Precision::Double))
+    let is_easy = rows.n_features() >= MANY_COLUMNS && looks_easy(rows, 0.0)?;
+    let first = if is_easy { Precision::for_loss(1.0) } else { Precision::Double };
+    in_least_precision(first, |precision| form(Some(precision)), |(_, curvature)| curvature.loss())
 }
 
 /// Whether a Hessian is formed where nothing is known of the curvature.
@@ -375,11 +390,8 @@ pub(crate) fn of_some_rows(
         let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());
         Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
+    let first = if rows.n_features() >= MANY_COLUMNS { Precision::for_loss(1.0) } else { Precision::Double };
     // What is wrong with some rows does not matter where a pass over all succeeded.
-    if rows.n_features() >= MANY_COLUMNS
-        && let Some(curvature) = unless_interrupted(form(Precision::Single))?.filter(Curvature::suits_single)
-    {
-        return Ok(Some(curvature));
-    }
-    unless_interrupted(form(Precision::Double))
+    let form = |precision| unless_interrupted(form(precision));
+    in_least_precision(first, form, |curvature| curvature.as_ref().map_or(f64::INFINITY, Curvature::loss))
 }

@@ -249,8 +249,12 @@ def test_early_stopping_does_not_hide_divergence(rng):
 def test_converged_speaks_of_the_parameters_returned(binary, rng):
     X, y = binary
     model = LogisticRegression(solver="gd", early_stopping=True, patience=100_000, max_iter=5000)
-    model.fit(X, y, X_val=X, y_val=rng.permutation(y))
+    with pytest.warns(ConvergenceWarning, match="the model without weights.*all that X went through.$"):
+        model.fit(X, y, X_val=X, y_val=rng.permutation(y))
     assert model.history_.best_iteration < model.n_iter_
+    own_start = np.array([0.1, 0.2, -0.1, 0.3])
+    model.fit(X, y, X_val=X, y_val=(X @ own_start > 0).astype(int), coef_init=100 * own_start)
+    assert model.history_.best_iteration == 0
     assert (model.stop_reason_, model.converged_) == ("early_stopping", False)
 
 

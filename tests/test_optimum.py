@@ -392,7 +392,8 @@ def test_many_columns_cost_no_digits(rng, dtype, order, n, l2):
 @pytest.mark.parametrize("l2", [0, 1e-3])
 def test_many_indicators_cost_no_digits(rng, l2):
     groups = rng.integers(0, 180, size=20_000)
-    X = np.column_stack([groups[:, None] == np.arange(1, 180), rng.normal(size=(20_000, 3)), rng.integers(0, 7, 20_000)])
+    indicators = groups[:, None] == np.arange(1, 180)
+    X = np.column_stack([indicators, rng.normal(size=(20_000, 3)), rng.integers(0, 7, size=20_000)])
     y = 0.1 * groups + X @ rng.normal(size=X.shape[1]) + rng.normal(size=20_000)
     centred = (X - X.mean(axis=0)) / np.sqrt(len(X))
     design = np.vstack([centred, np.sqrt(l2 / 2) * np.eye(X.shape[1])])

@@ -358,11 +358,12 @@ class Estimator:
                 "for all rows or for some: the log loss falls for ever as the weights grow, and has no minimum. The "
                 f"weights are those {where}. Set l2 to a positive number, such as 1e-4, or leave out such columns.",
             )
-        elif result.stop_reason == "early_stopping" and history.best_iteration == 0 and not self.warm_start:
+        elif result.stop_reason == "early_stopping" and history.best_iteration == 0 and not np.any(result.weights):
+            smaller = "; solver='gd' takes smaller steps" if result.learning_rate is None else ""
             warn(
                 ConvergenceWarning,
                 "went back to iteration 0, the model without weights: no iteration lowered the validation cost. Look "
-                "whether X_val went through all that X went through; solver='gd' takes smaller steps.",
+                f"whether X_val went through all that X went through{smaller}.",
             )
         elif self.tol == 0 and result.learning_rate is None:
             return

@@ -38,7 +38,7 @@ impl Precision {
     pub(crate) fn bears(self, loss: f64) -> bool {
         match self {
             Self::Double => true,
-            Self::Single => loss < 1e4,
+            Self::Single => loss < 1e5,
             Self::Pieces => loss < 3e2,
         }
     }

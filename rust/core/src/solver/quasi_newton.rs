@@ -50,7 +50,7 @@ impl Curvature {
     }
 
     /// By how much the relative errors of the Hessian's entries grow in a step.
-    fn loss(&self) -> f64 {
+    pub(crate) fn loss(&self) -> f64 {
         match self {
             Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss(),
             Self::Diagonal(_) => f64::INFINITY,
@@ -58,7 +58,20 @@ impl Curvature {
     }
 }
 
-/// What is formed in the least precision that bears its loss, if that is not known before.
+/// The precision that is tried first, with a loss that is infinite if it is not known.
+fn first_precision(rows: &RowObjective<'_>, loss: f64) -> Result<Precision, Error> {
+    Ok(if rows.n_features() < MANY_COLUMNS {
+        Precision::Double
+    } else if loss.is_finite() {
+        Precision::for_loss(loss)
+    } else if looks_easy(rows, 0.0)? {
+        Precision::for_loss(1.0)
+    } else {
+        Precision::Double
+    })
+}
+
+/// What is formed in the least precision, from the first on, that bears its loss.
 fn in_least_precision<T>(
     first: Precision,
     form: impl Fn(Precision) -> Result<T, Error>,
@@ -115,10 +128,11 @@ const DECREASE: f64 = 1e-4;
 const LARGE: f64 = 1e-5;
 const MAX_TRIALS: usize = 40;
 
-/// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature.
+/// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature but perhaps the loss.
 pub(crate) fn first_place(
     objective: &Standardised<'_>,
     at: Parameters,
+    loss: f64,
     settings: Settings,
 ) -> Result<(Place, Curvature), Error> {
     let rows = objective.rows();
@@ -131,9 +145,11 @@ pub(crate) fn first_place(
     if !hessian_pays_from_nowhere(rows, settings) {
         return form(None);
     }
-    let is_easy = rows.n_features() >= MANY_COLUMNS && looks_easy(rows, 0.0)?;
-    let first = if is_easy { Precision::for_loss(1.0) } else { Precision::Double };
-    in_least_precision(first, |precision| form(Some(precision)), |(_, curvature)| curvature.loss())
+    in_least_precision(
+        first_precision(rows, loss)?,
+        |precision| form(Some(precision)),
+        |(_, curvature)| curvature.loss(),
+    )
 }
 
 /// Whether a Hessian is formed where nothing is known of the curvature.
@@ -374,10 +390,11 @@ fn divide(vector: &Parameters, diagonal: &Parameters) -> Parameters {
 }
 
 /// The curvature at the minimum of a part, from some of the rows; none if they do not tell it. They are others than those
-/// of a part, whose curvature there is that of rows that the weights suit.
+/// of a part, whose curvature there is that of rows that the weights suit; that had such a loss.
 pub(crate) fn of_some_rows(
     objective: &Standardised<'_>,
     place: &Place,
+    loss: f64,
     settings: Settings,
 ) -> Result<Option<Curvature>, Error> {
     let rows = objective.rows();
@@ -390,7 +407,7 @@ pub(crate) fn of_some_rows(
         let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());
         Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
-    let first = if rows.n_features() >= MANY_COLUMNS { Precision::for_loss(1.0) } else { Precision::Double };
+    let first = first_precision(rows, loss)?;
     // What is wrong with some rows does not matter where a pass over all succeeded.
     let form = |precision| unless_interrupted(form(precision));
     in_least_precision(first, form, |curvature| curvature.as_ref().map_or(f64::INFINITY, Curvature::loss))

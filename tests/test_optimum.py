@@ -370,7 +370,7 @@ def test_a_row_far_from_all_others_that_does_not_count_changes_nothing(cls, row)
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("n", [160, 300])
+@pytest.mark.parametrize("n", [200, 300])
 @pytest.mark.parametrize("l2", [0, 1e-2])
 def test_many_columns_cost_no_digits(rng, dtype, order, n, l2):
     X = rng.normal(size=(3000, n)) * 20 + rng.normal(size=n)
@@ -391,8 +391,8 @@ def test_many_columns_cost_no_digits(rng, dtype, order, n, l2):
 
 @pytest.mark.parametrize("l2", [0, 1e-3])
 def test_many_indicators_cost_no_digits(rng, l2):
-    groups = rng.integers(0, 180, size=20_000)
-    indicators = groups[:, None] == np.arange(1, 180)
+    groups = rng.integers(0, 200, size=20_000)
+    indicators = groups[:, None] == np.arange(1, 200)
     X = np.column_stack([indicators, rng.normal(size=(20_000, 3)), rng.integers(0, 7, size=20_000)])
     y = 0.1 * groups + X @ rng.normal(size=X.shape[1]) + rng.normal(size=20_000)
     centred = (X - X.mean(axis=0)) / np.sqrt(len(X))

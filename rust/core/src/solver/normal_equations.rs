@@ -18,8 +18,9 @@ const NEAR: f64 = 10.0;
 const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
 
-/// With fewer columns, products in less than double precision save less than the passes more that they take.
-const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 144), (Precision::Single, 256)];
+/// With fewer columns, products in less than double precision save less than the passes more that they take, where these
+/// come from memory.
+const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 192), (Precision::Single, 256)];
 
 /// By the Cholesky factor of the products of the centred columns; none if they are too nearly dependent.
 ///

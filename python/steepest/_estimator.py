@@ -173,13 +173,14 @@ class Estimator:
         Warns
         -----
         ConvergenceWarning
-            If the fit ended, at `max_iter` or for rounding errors, before the gradient was as small as `tol` asks; or if
-            early stopping went back to the model without weights.
+            If the fit ended, at `max_iter` or for rounding errors, before the gradient was as small as `tol` asks; or
+            if early stopping went back to the model without weights.
         SeparationWarning
             If the classes can be told apart without error, so that the log loss has no minimum; it names the columns.
         RankWarning
-            By `LinearRegression`, if columns are constant or combinations of others, so that the weights are not unique;
-            it names them. With more features than samples they never are without a penalty; `rank_` says so, and nothing is raised.
+            By `LinearRegression`, if columns are constant or combinations of others, so that the weights are not
+            unique; it names them. With more features than samples they never are without a penalty; `rank_` says so,
+            and nothing is raised.
         """
         options = self._options()
         X_array = as_matrix(X)

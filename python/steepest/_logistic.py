@@ -18,6 +18,7 @@ from steepest._validation import (
     check_length,
     check_real,
     check_threads,
+    is_missing,
     ravel_column,
 )
 
@@ -336,6 +337,5 @@ def _first_missing(labels: Array) -> int | None:
     if labels.dtype.kind in "mM":
         missing = np.isnat(labels)
         return int(np.argmax(missing)) if missing.any() else None
-    # NaN differs from itself; pandas' NA answers neither yes nor no, and is known by its type's name.
-    entries = enumerate(labels)
-    return next((i for i, x in entries if x is None or type(x).__name__ in ("NAType", "NaTType") or x != x), None)
+    # NaN differs from itself; pandas' NA answers neither yes nor no.
+    return next((i for i, label in enumerate(labels) if is_missing(label) or label != label), None)

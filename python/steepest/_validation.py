@@ -283,10 +283,15 @@ def _object_to_float(array: Array, name: str) -> FloatArray:
         raise
 
 
+def is_missing(entry: Any) -> bool:
+    """Return whether an entry is None, or pandas' NA or NaT, which are known by their types' names."""
+    return entry is None or type(entry).__name__ in ("NAType", "NaTType")
+
+
 def _remedy(entry: Any) -> str:
     if isinstance(entry, str):
         return " Turn text into numbers first, for instance by pandas.get_dummies or scikit-learn's OneHotEncoder."
-    if entry is None or type(entry).__name__ in ("NAType", "NaTType"):
+    if is_missing(entry):
         return " Fill in what is missing, or leave out its row or column."
     return ""
 

@@ -372,34 +372,36 @@ mod tests {
     use crate::kernel::{Next, Packed, Precision, Scaling, Tiles};
     use crate::matrix::Matrix;
 
-    /// The products by the matrix unit; in single precision where there is none.
-    fn products(left: &Array2<f64>, right: Option<&Array2<f64>>) -> Array2<f64> {
-        let pack = |x: &Array2<f64>| {
-            let (m, n) = x.dim();
-            let mut packed = Packed::default();
-            let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
-            let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
-            let panel = Matrix::from(x);
-            packed.pack(&panel.panel(0..m, &mut Vec::new()), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
-            packed
-        };
-        let u = pack(left);
-        let n_left = left.ncols();
-        let (tiles, n_right) = match right {
-            Some(right) => {
-                let mut tiles = Tiles::rectangular(n_left, right.ncols(), Precision::for_loss(1.0));
-                tiles.add(&u, &pack(right), Next::UNKNOWN);
-                (tiles, right.ncols())
-            }
-            None => {
-                let mut tiles = Tiles::symmetric(n_left, Precision::for_loss(1.0));
-                tiles.add(&u, &u, Next::UNKNOWN);
-                (tiles, n_left)
-            }
-        };
-        let mut products = Array2::zeros((n_left, n_right));
+    /// What the matrix unit takes; single precision where there is none.
+    fn pack(x: &Array2<f64>) -> Packed {
+        let (m, n) = x.dim();
+        let mut packed = Packed::default();
+        let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
+        let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
+        let x = Matrix::from(x);
+        packed.pack(&x.panel(0..m, &mut Vec::new()), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
+        packed
+    }
+
+    fn written(tiles: &Tiles, shape: (usize, usize)) -> Array2<f64> {
+        let mut products = Array2::zeros(shape);
         tiles.write(products.view_mut());
         products
+    }
+
+    /// On and above the diagonal; of so many panels that are all these rows.
+    fn symmetric_products(x: &Array2<f64>, times: usize) -> Array2<f64> {
+        let (packed, n) = (pack(x), x.ncols());
+        let mut tiles = Tiles::symmetric(n, Precision::for_loss(1.0));
+        (0..times).for_each(|_| tiles.add(&packed, &packed, Next::UNKNOWN));
+        written(&tiles, (n, n))
+    }
+
+    fn products(left: &Array2<f64>, right: &Array2<f64>) -> Array2<f64> {
+        let shape = (left.ncols(), right.ncols());
+        let mut tiles = Tiles::rectangular(shape.0, shape.1, Precision::for_loss(1.0));
+        tiles.add(&pack(left), &pack(right), Next::UNKNOWN);
+        written(&tiles, shape)
     }
 
     #[test]
@@ -411,7 +413,7 @@ mod tests {
             [(1, 1, 1), (2, 15, 17), (31, 16, 33), (32, 32, 32), (33, 48, 16), (96, 65, 40), (100, 200, 9)]
         {
             let (x, other) = (values((m, n_left), 0.7), values((m, n_right), 0.3));
-            for (right, found) in [(&other, products(&x, Some(&other))), (&x, products(&x, None))] {
+            for (right, found) in [(&other, products(&x, &other)), (&x, symmetric_products(&x, 1))] {
                 let (expected, sizes) = (x.t().dot(right), x.mapv(f64::abs).t().dot(&right.mapv(f64::abs)));
                 for ((i, j), found) in found.indexed_iter().filter(|((i, j), _)| right != x || i <= j) {
                     let error = (found - expected[[i, j]]).abs();
@@ -427,19 +429,8 @@ mod tests {
     fn sums_over_many_panels_lose_no_more_digits() {
         let (m, n) = (96, 20);
         let x = Array2::from_shape_fn((m, n), |(_, j)| 1.0 + j as f64 / 37.0);
-        let mut buffer = Vec::new();
-        let x = Matrix::from(&x);
-        let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
-        let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
-        let mut packed = Packed::default();
-        packed.pack(&x.panel(0..m, &mut buffer), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
-        let mut tiles = Tiles::symmetric(n, Precision::for_loss(1.0));
         let n_panels = 1000;
-        for _ in 0..n_panels {
-            tiles.add(&packed, &packed, Next::UNKNOWN);
-        }
-        let mut products = Array2::zeros((n, n));
-        tiles.write(products.view_mut());
+        let products = symmetric_products(&x, n_panels);
         for ((i, j), product) in products.indexed_iter().filter(|((i, j), _)| i <= j) {
             let expected = (n_panels * m) as f64 * (1.0 + i as f64 / 37.0) * (1.0 + j as f64 / 37.0);
             let error = (product / expected - 1.0).abs();
@@ -456,7 +447,7 @@ mod tests {
             let value = if j < n / 2 { 32_769 + (i * 31 + j * 17) % 4096 } else { 1 + (i + j) % 3 };
             signs[[i, j]] * value as f64
         });
-        let found = products(&x, None);
+        let found = symmetric_products(&x, 1);
         let across = s![..n / 2, n / 2..];
         assert_eq!(found.slice(across), x.t().dot(&x).slice(across));
         let few = s![n / 2.., n / 2..];

@@ -19,9 +19,10 @@ const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
 
 /// With fewer columns, products in less than double precision save less than the passes more that they take, where these
-/// come from memory; and with a larger loss more passes than that.
-const MANY_COLUMNS_AND_SMALL_LOSS: [(Precision, usize, f64); 2] =
-    [(Precision::Pieces, 192, 3e2), (Precision::Single, 256, 1e3)];
+/// come from memory.
+const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 192), (Precision::Single, 256)];
+/// With a larger loss it takes more passes than that.
+const SMALL_LOSS: f64 = 1e3;
 
 /// By the Cholesky factor of the products of the centred columns; none if they are too nearly dependent.
 ///
@@ -34,14 +35,16 @@ const MANY_COLUMNS_AND_SMALL_LOSS: [(Precision, usize, f64); 2] =
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
     let n = rows.n_features();
-    let coarse = MANY_COLUMNS_AND_SMALL_LOSS.into_iter();
-    let mut coarse = coarse.filter(|&(precision, many, _)| n >= many && precision.is_available()).peekable();
+    let coarse = MANY_COLUMNS.into_iter();
+    let mut coarse = coarse.filter(|&(precision, many)| n >= many && precision.is_available()).peekable();
     if coarse.peek().is_some() && looks_easy(rows, l2)? {
-        for (precision, _, small) in coarse {
+        for (precision, _) in coarse {
             let Some(equations) = Equations::form(rows, l2, precision)?.filter(|equations| equations.near) else {
                 break;
             };
-            if equations.factor.loss() < small
+            let loss = equations.factor.loss();
+            if loss < SMALL_LOSS
+                && precision.bears(loss)
                 && let Some(found) = equations.solve(rows, l2, tol)?
             {
                 return Ok(Some(found));

@@ -50,7 +50,7 @@ impl Curvature {
     }
 
     /// By how much the relative errors of the Hessian's entries grow in a step.
-    pub(crate) fn loss(&self) -> f64 {
+    fn loss(&self) -> f64 {
         match self {
             Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss(),
             Self::Diagonal(_) => f64::INFINITY,
@@ -58,11 +58,13 @@ impl Curvature {
     }
 }
 
-/// The precision that is tried first, with a loss that is infinite if it is not known.
-fn first_precision(rows: &RowObjective<'_>, loss: f64) -> Result<Precision, Error> {
-    Ok(if rows.n_features() < MANY_COLUMNS {
-        Precision::Double
-    } else if loss.is_finite() {
+/// The precision that is tried first: what suits the loss of a part of the rows, if that is known.
+fn first_precision(rows: &RowObjective<'_>, of_part: Option<&Curvature>) -> Result<Precision, Error> {
+    if rows.n_features() < MANY_COLUMNS {
+        return Ok(Precision::Double);
+    }
+    let known = of_part.map(Curvature::loss).filter(|loss| loss.is_finite());
+    Ok(if let Some(loss) = known {
         Precision::for_loss(loss)
     } else if looks_easy(rows, 0.0)? {
         Precision::for_loss(1.0)
@@ -128,11 +130,12 @@ const DECREASE: f64 = 1e-4;
 const LARGE: f64 = 1e-5;
 const MAX_TRIALS: usize = 40;
 
-/// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature but perhaps the loss.
+/// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature but perhaps that of
+/// a part of the rows.
 pub(crate) fn first_place(
     objective: &Standardised<'_>,
     at: Parameters,
-    loss: f64,
+    of_part: Option<&Curvature>,
     settings: Settings,
 ) -> Result<(Place, Curvature), Error> {
     let rows = objective.rows();
@@ -146,7 +149,7 @@ pub(crate) fn first_place(
         return form(None);
     }
     in_least_precision(
-        first_precision(rows, loss)?,
+        first_precision(rows, of_part)?,
         |precision| form(Some(precision)),
         |(_, curvature)| curvature.loss(),
     )
@@ -390,11 +393,11 @@ fn divide(vector: &Parameters, diagonal: &Parameters) -> Parameters {
 }
 
 /// The curvature at the minimum of a part, from some of the rows; none if they do not tell it. They are others than those
-/// of a part, whose curvature there is that of rows that the weights suit; that had such a loss.
+/// of a part, whose curvature there is that of rows that the weights suit.
 pub(crate) fn of_some_rows(
     objective: &Standardised<'_>,
     place: &Place,
-    loss: f64,
+    of_part: &Curvature,
     settings: Settings,
 ) -> Result<Option<Curvature>, Error> {
     let rows = objective.rows();
@@ -407,7 +410,7 @@ pub(crate) fn of_some_rows(
         let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());
         Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
-    let first = first_precision(rows, loss)?;
+    let first = first_precision(rows, Some(of_part))?;
     // What is wrong with some rows does not matter where a pass over all succeeded.
     let form = |precision| unless_interrupted(form(precision));
     in_least_precision(first, form, |curvature| curvature.as_ref().map_or(f64::INFINITY, Curvature::loss))

@@ -149,7 +149,7 @@ fn from_log_loss(other: Beginning<'_>, l2: f64, settings: Settings) -> Result<Be
     let (log_loss, start) = from_part(&rows, l2, 0.0, rough)?;
     let found = quasi_newton(&log_loss, start, rough, &mut unobserved)?;
     let at = log_loss.frame().leave(&found.place.at);
-    match first_place(&objective, objective.frame().enter(&at), f64::INFINITY, settings) {
+    match first_place(&objective, objective.frame().enter(&at), None, settings) {
         Ok(found) if found.0.cost < other.0.cost => Ok((objective, found)),
         Ok(_) | Err(Error::Overflow) => Ok((objective, other)),
         Err(error) => Err(error),
@@ -167,7 +167,7 @@ fn begin_at<'r>(
     if hessian_pays_from_nowhere(rows, settings) {
         // It is formed in variables of these scales.
         let objective = Standardised::new(rows, l2)?.with_ridge(ridge);
-        let found = first_place(&objective, objective.frame().enter(at), f64::INFINITY, settings)?;
+        let found = first_place(&objective, objective.frame().enter(at), None, settings)?;
         return Ok((objective, found));
     }
     let (objective, place) = evaluate_at(rows, l2, ridge, at)?;
@@ -206,18 +206,18 @@ const MIN_ROWS_A_COLUMN: usize = 20;
 /// the penalty in standardised variables.
 fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Settings) -> Result<Beginning<'r>, Error> {
     // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
-    if let Some(Part { at, spread, loss }) = unless_interrupted(part(rows, l2, settings))? {
+    if let Some(Part { at, spread, curvature: of_part }) = unless_interrupted(part(rows, l2, settings))? {
         match evaluate_at(rows, l2, ridge, &at) {
             Err(Error::Overflow) => {}
             found => {
                 let (objective, place) = found?;
                 if place.cost <= objective.null_cost() {
                     let alike = objective.varies_like(&spread);
-                    let curvature = if alike { of_some_rows(&objective, &place, loss, settings)? } else { None };
+                    let curvature = if alike { of_some_rows(&objective, &place, &of_part, settings)? } else { None };
                     let start = match curvature {
                         Some(curvature) => (place, curvature),
                         None if hessian_pays_from_nowhere(rows, settings) => {
-                            first_place(&objective, place.at, loss, settings)?
+                            first_place(&objective, place.at, Some(&of_part), settings)?
                         }
                         None => (place, Curvature::Diagonal(objective.diagonal())),
                     };
@@ -234,8 +234,7 @@ struct Part {
     /// In the data's own units.
     at: Parameters,
     spread: Spread,
-    /// See [`Curvature::loss`].
-    loss: f64,
+    curvature: Curvature,
 }
 
 fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<Part>, Error> {
@@ -263,6 +262,5 @@ fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<
     // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.
     let (objective, start) = from_part(&rows, l2, 1.0 / n_rows as f64, settings)?;
     let Outcome { place, curvature, .. } = quasi_newton(&objective, start, settings, &mut unobserved)?;
-    let (at, loss) = (objective.frame().leave(&place.at), curvature.loss());
-    Ok(Some(Part { at, spread: objective.into_spread(), loss }))
+    Ok(Some(Part { at: objective.frame().leave(&place.at), spread: objective.into_spread(), curvature }))
 }

@@ -259,7 +259,7 @@ mod tests {
         let (mut packed, mut sums, mut buffer) = (Packed::default(), RowSums::zeros(n), Vec::new());
         let (centre, inverse_scale) = (vec![0.25; n], vec![2.0; n]);
         let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
-        packed.pack(&Matrix::from(x).panel(0..m, &mut buffer), scaling, roots, [roots], [&mut sums], precision);
+        packed.pack(&Matrix::from(x).slab(0..m, &mut buffer), scaling, roots, [roots], [&mut sums], precision);
         (packed, sums.to_array().to_vec())
     }
 

@@ -379,7 +379,7 @@ mod tests {
         let (centre, inverse_scale) = (vec![0.0; n], vec![1.0; n]);
         let scaling = Scaling { centre: &centre, inverse_scale: &inverse_scale };
         let x = Matrix::from(x);
-        packed.pack(&x.panel(0..m, &mut Vec::new()), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
+        packed.pack(&x.slab(0..m, &mut Vec::new()), scaling, &vec![1.0; m], [], [], Precision::for_loss(1.0));
         packed
     }
 

@@ -151,16 +151,16 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         let mut finite = true;
         for rows in all.strips(order) {
             order.ask_for_more(targets.y, &rows);
-            let strip = all.strip(order, rows.clone(), x);
+            // What nothing looks at need not be packed.
+            let strip = (!without_weights).then(|| all.strip(order, rows.clone(), x));
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
-            let mut next = Next::ahead_of(&strip);
+            let mut next = strip.as_ref().map_or(Next::UNKNOWN, Next::ahead_of);
             let n_lines = next.n_lines().div_ceil(n_parts.max(1));
-            if without_weights {
-                z.fill(at.bias);
-            } else {
+            if let Some(strip) = &strip {
                 let share = Share::of(&mut next, n_lines);
-                finite &=
-                    Predict { strip: &strip, weights: at.weights, bias: at.bias, z, share, readings }.with_simd(simd);
+                finite &= Predict { strip, weights: at.weights, bias: at.bias, z, share, readings }.with_simd(simd);
+            } else {
+                z.fill(at.bias);
             }
             if let Some(offset) = offset {
                 finite &= add(&offset[rows.clone()], z);
@@ -171,17 +171,17 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
             let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots, share }.with_simd(simd);
             *cost += cost_sum;
-            match &mut derivative {
-                Derivative::NotWanted => {}
-                Derivative::Gradient { by_weights, by_bias, columns } => {
+            match (&mut derivative, &strip) {
+                (Derivative::Gradient { by_weights, by_bias, columns }, Some(strip)) => {
                     **by_bias += slope_sum;
                     let share = Share::of(&mut next, n_lines);
-                    Accumulate { strip: &strip, slope: z, gradient: by_weights, share }.with_simd(simd);
+                    Accumulate { strip, slope: z, gradient: by_weights, share }.with_simd(simd);
                     if let Some((sums, scaling)) = columns {
-                        sums.add(simd, &strip, *scaling, sample_weight);
+                        sums.add(simd, strip, *scaling, sample_weight);
                     }
                 }
-                Derivative::Slopes(slopes) => slopes[rows].copy_from_slice(z),
+                (Derivative::Slopes(slopes), _) => slopes[rows].copy_from_slice(z),
+                _ => {}
             }
         }
         if let Derivative::Slopes(slopes) = derivative {

@@ -1,6 +1,6 @@
 //! What a kernel asks memory for while it works on what is there.
 
-use crate::matrix::{CACHE_LINE, Panel, Pieces, Strip, prefetch};
+use crate::matrix::{CACHE_LINE, Pieces, Slab, Strip, prefetch};
 
 /// What will be read from memory next: lines of the cache, some in each of several pieces; of lanes a line in turn.
 #[derive(Clone, Copy)]
@@ -31,9 +31,9 @@ impl Next {
         back: 0,
     };
 
-    /// The panel that is so many farther on than this.
-    pub(crate) fn after(panel: &Panel<'_>, n_panels: usize) -> Self {
-        Self::of(panel.after(n_panels))
+    /// The slab that is so many farther on than this.
+    pub(crate) fn after(slab: &Slab<'_>, n_slabs: usize) -> Self {
+        Self::of(slab.after(n_slabs))
     }
 
     fn of(pieces: Pieces) -> Self {
@@ -137,10 +137,10 @@ mod tests {
     use ndarray::{Array2, ArrayView2, s};
 
     use super::*;
-    use crate::matrix::Matrix;
+    use crate::matrix::{Matrix, Panel, Slab};
 
-    /// Checks that what follows a panel is, to the line, the rows of the next one and at most a line more of each piece.
-    fn check(what: &str, now: &Panel<'_>, next: &Panel<'_>) {
+    /// Checks that what follows a slab is, to the line, the next one and at most a line more of each piece.
+    fn check(what: &str, now: &Slab<'_>, next: &[&[f64]]) {
         let mut asked = Next::after(now, 1);
         let mut lines: Vec<_> = (0..asked.n_lines())
             .map(|_| {
@@ -153,31 +153,39 @@ mod tests {
         lines.sort_unstable();
         lines.dedup();
         let mut n_wanted = 0;
-        for i in 0..next.n_rows() {
-            let row = next.row(i).as_ptr_range();
-            for line in row.start.addr() / CACHE_LINE..=(row.end.addr() - 1) / CACHE_LINE {
+        for (i, piece) in next.iter().map(|piece| piece.as_ptr_range()).enumerate() {
+            for line in piece.start.addr() / CACHE_LINE..=(piece.end.addr() - 1) / CACHE_LINE {
                 n_wanted += 1;
-                let of_end = !row.end.addr().is_multiple_of(CACHE_LINE) && line == row.end.addr() / CACHE_LINE;
-                assert!(lines.binary_search(&line).is_ok() || of_end, "{what}: row {i}");
+                let of_end = !piece.end.addr().is_multiple_of(CACHE_LINE) && line == piece.end.addr() / CACHE_LINE;
+                assert!(lines.binary_search(&line).is_ok() || of_end, "{what}: piece {i}");
             }
         }
-        assert!(n_asked <= n_wanted + next.n_rows(), "{what}: {n_asked} lines for {n_wanted}");
+        assert!(n_asked <= n_wanted + next.len(), "{what}: {n_asked} lines for {n_wanted}");
+    }
+
+    fn rows<'p>(panel: &Panel<'p>) -> Vec<&'p [f64]> {
+        (0..panel.n_rows()).map(|i| panel.row(i)).collect()
     }
 
     #[test]
-    fn what_follows_a_panel_is_the_next_one() {
+    fn what_follows_a_slab_is_the_next_one() {
         let host = Array2::<f64>::zeros((200, 40));
         let layouts: [(&str, ArrayView2<'_, f64>); 3] = [
             ("together", host.view()),
             ("apart", host.slice(s![.., 3..20])),
             ("backwards", host.slice(s![..;-1, ..33])),
         ];
+        let (mut buffer, mut other) = (Vec::new(), Vec::new());
         for (what, x) in layouts {
             let x = Matrix::from(x);
-            let (mut buffer, mut other) = (Vec::new(), Vec::new());
-            check(what, &x.panel(16..32, &mut buffer), &x.panel(32..48, &mut other));
-            let lanes = [x.panel_of_lanes(2..5, 25, &mut buffer), x.panel_of_lanes(5..8, 25, &mut other)];
-            check(&format!("{what}, in lanes"), &lanes[0], &lanes[1]);
+            check(what, &x.slab(16..32, &mut buffer), &rows(&x.panel(32..48, &mut other)));
+            let lanes = x.panel_of_lanes(2..5, 25, &mut buffer).into();
+            check(&format!("{what}, in lanes"), &lanes, &rows(&x.panel_of_lanes(5..8, 25, &mut other)));
+        }
+        for (what, x) in [("columns", host.t()), ("columns backwards", host.slice(s![..;-1, 1..]).reversed_axes())] {
+            let next = x.slice(s![20..30, ..]);
+            let columns: Vec<_> = next.columns().into_iter().map(|column| column.to_slice().unwrap()).collect();
+            check(what, &Matrix::from(x).slab(10..20, &mut buffer), &columns);
         }
     }
 }

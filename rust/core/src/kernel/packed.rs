@@ -9,7 +9,7 @@ use pulp::bytemuck::{self, Pod};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::matrix_unit::MatrixUnit;
-use crate::matrix::{GROUP, Panel};
+use crate::matrix::{EIGHT, Eights, GROUP, Slab, WithEights};
 
 /// In what precision products are formed and summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,7 +53,7 @@ impl Precision {
 }
 
 /// `f64` values of a lane.
-const WIDTH: usize = 8;
+const WIDTH: usize = EIGHT;
 
 /// What an AVX-512 register holds: 8 values of double precision or 16 of single. Aligned, so that no register's load
 /// touches two lines of the cache.
@@ -210,21 +210,21 @@ impl Packed {
     /// Lays out `√h_i (x_i − c) / s`, and adds to each of `sums` the rows without `√h_i` times its `factors`.
     pub(crate) fn pack<const N: usize>(
         &mut self,
-        panel: &Panel<'_>,
+        slab: &Slab<'_>,
         scaling: Scaling<'_>,
         roots: &[f64],
         factors: [&[f64]; N],
         sums: [&mut RowSums; N],
         precision: Precision,
     ) {
-        self.n_rows = panel.n_rows();
+        self.n_rows = slab.n_rows();
         self.precision = precision;
-        self.lanes.resize(panel.n_cols().div_ceil(precision.n_entries()) * self.n_rows, Lane::ZERO);
+        self.lanes.resize(slab.n_cols().div_ceil(precision.n_entries()) * self.n_rows, Lane::ZERO);
         let sums = sums.map(|sums| &mut sums.lanes[..]);
-        let pack = Pack { panel, scaling, roots, factors, sums, lanes: &mut self.lanes };
+        let pack = Pack { scaling, roots, factors, sums, lanes: &mut self.lanes };
         match precision {
-            Precision::Double => Arch::new().dispatch(In::<f64, _>::new(pack)),
-            Precision::Single | Precision::Pieces => Arch::new().dispatch(In::<f32, _>::new(pack)),
+            Precision::Double => slab.visit(In::<f64, _>::new(pack)),
+            Precision::Single | Precision::Pieces => slab.visit(In::<f32, _>::new(pack)),
         }
         if precision == Precision::Pieces {
             self.split(MatrixUnit::find().expect("a matrix unit"));
@@ -278,7 +278,6 @@ impl<R, T> In<R, T> {
 }
 
 struct Pack<'a, const N: usize> {
-    panel: &'a Panel<'a>,
     scaling: Scaling<'a>,
     roots: &'a [f64],
     factors: [&'a [f64]; N],
@@ -286,16 +285,28 @@ struct Pack<'a, const N: usize> {
     lanes: &'a mut [Lane],
 }
 
-impl<R: Real, const N: usize> WithSimd for In<R, Pack<'_, N>> {
+impl<R: Real, const N: usize> WithEights for In<R, Pack<'_, N>> {
+    fn with_eights(self, rows: impl Eights) {
+        Arch::new().dispatch(In::<R, _>::new(PackFrom { rows, pack: self.task }));
+    }
+}
+
+struct PackFrom<'a, E, const N: usize> {
+    rows: E,
+    pack: Pack<'a, N>,
+}
+
+impl<R: Real, E: Eights, const N: usize> WithSimd for In<R, PackFrom<'_, E, N>> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let PackFrom { rows, mut pack } = self.task;
         // Where a lane takes several registers, fewer are left for addresses of rows.
         if S::F64_LANES == WIDTH {
-            self.task.all_rows::<S, R, GROUP>(simd);
+            pack.all_rows::<S, R, E, GROUP>(simd, rows);
         } else {
-            self.task.all_rows::<S, R, { GROUP / 2 }>(simd);
+            pack.all_rows::<S, R, E, { GROUP / 2 }>(simd, rows);
         }
     }
 }
@@ -303,44 +314,53 @@ impl<R: Real, const N: usize> WithSimd for In<R, Pack<'_, N>> {
 impl<const N: usize> Pack<'_, N> {
     /// Most of them so many at a time.
     #[inline(always)]
-    fn all_rows<S: Simd, R: Real, const ROWS: usize>(mut self, simd: S) {
-        let n_rows = self.panel.n_rows();
+    fn all_rows<S: Simd, R: Real, E: Eights, const ROWS: usize>(&mut self, simd: S, rows: E) {
+        let (n_rows, n_eights) = (rows.n_rows(), rows.n_cols().div_ceil(WIDTH));
         let whole = n_rows - n_rows % ROWS;
-        for first_row in (0..whole).step_by(ROWS) {
-            self.rows::<S, R, ROWS>(simd, first_row);
+        for first_eight in (0..n_eights).step_by(E::TOGETHER) {
+            let eights = first_eight..n_eights.min(first_eight.saturating_add(E::TOGETHER));
+            for first_row in (0..whole).step_by(ROWS) {
+                self.rows::<S, R, E, ROWS>(simd, rows, first_row, eights.clone());
+            }
+            for row in whole..n_rows {
+                self.rows::<S, R, E, 1>(simd, rows, row, eights.clone());
+            }
         }
-        for row in whole..n_rows {
-            self.rows::<S, R, 1>(simd, row);
+        let parts = R::ENTRIES / WIDTH;
+        if !n_eights.is_multiple_of(parts) {
+            // What is left of the last block.
+            for lane in &mut self.lanes[n_eights / parts * n_rows..] {
+                for part in n_eights % parts..parts {
+                    R::write(&Lane::ZERO.0, part, lane);
+                }
+            }
         }
     }
 
     /// Some rows at a time, since they come from memory; and of these column by column, for scales to stay in registers.
     #[inline(always)]
-    fn rows<S: Simd, R: Real, const ROWS: usize>(&mut self, simd: S, first_row: usize) {
-        let &mut Self { panel, scaling, roots, factors, ref mut sums, ref mut lanes } = self;
-        let (n_rows, n_cols) = (panel.n_rows(), panel.n_cols());
-        let rows: [&[f64]; ROWS] = panel.block(first_row);
+    fn rows<S: Simd, R: Real, E: Eights, const ROWS: usize>(
+        &mut self,
+        simd: S,
+        rows: E,
+        first_row: usize,
+        eights: Range<usize>,
+    ) {
+        let &mut Self { scaling, roots, factors, ref mut sums, ref mut lanes } = self;
+        let (n_rows, n_whole) = (rows.n_rows(), rows.n_cols() / WIDTH);
+        let some_rows = rows.rows::<ROWS>(first_row);
         let roots: &[f64; ROWS] = roots[first_row..].first_chunk().expect("one a row");
         let factors = factors.map(|factors| factors[first_row..].first_chunk().expect("one a row"));
         let parts = R::ENTRIES / WIDTH;
-        let (n_whole, n_eights) = (n_cols / WIDTH, n_cols.div_ceil(WIDTH));
-        for eight in 0..n_eights {
+        for eight in eights {
             let sums = sums.each_mut().map(|sums| &mut sums[eight]);
             let first = eight * WIDTH;
             let lanes = lanes[eight / parts * n_rows + first_row..].first_chunk_mut().expect("a lane a row");
-            let some = Eight { rows, first, scaling, roots, factors, sums, lanes, part: eight % parts };
+            let some = Eight { first, scaling, roots, factors, sums, lanes, part: eight % parts };
             if eight < n_whole {
-                some.pack::<S, R, true>(simd);
+                some.pack::<S, R, true>(simd, rows.eight::<S, ROWS, true>(simd, some_rows, first));
             } else {
-                some.pack::<S, R, false>(simd);
-            }
-        }
-        if !n_eights.is_multiple_of(parts) {
-            // What is left of the last block.
-            for lane in &mut lanes[n_eights / parts * n_rows + first_row..][..ROWS] {
-                for part in n_eights % parts..parts {
-                    R::write(&Lane::ZERO.0, part, lane);
-                }
+                some.pack::<S, R, false>(simd, rows.eight::<S, ROWS, false>(simd, some_rows, first));
             }
         }
     }
@@ -348,7 +368,6 @@ impl<const N: usize> Pack<'_, N> {
 
 /// Eight columns of some rows, or what is left of them.
 struct Eight<'a, const N: usize, const ROWS: usize> {
-    rows: [&'a [f64]; ROWS],
     first: usize,
     scaling: Scaling<'a>,
     roots: &'a [f64; ROWS],
@@ -360,8 +379,8 @@ struct Eight<'a, const N: usize, const ROWS: usize> {
 
 impl<const N: usize, const ROWS: usize> Eight<'_, N, ROWS> {
     #[inline(always)]
-    fn pack<S: Simd, R: Real, const WHOLE: bool>(self, simd: S) {
-        let Self { rows, first, scaling, roots, factors, sums, lanes, part } = self;
+    fn pack<S: Simd, R: Real, const WHOLE: bool>(self, simd: S, rows: [[f64; WIDTH]; ROWS]) {
+        let Self { first, scaling, roots, factors, sums, lanes, part } = self;
         let centre = load::<S, WHOLE>(simd, &scaling.centre[first..]);
         let scale = load::<S, WHOLE>(simd, &scaling.inverse_scale[first..]);
         let mut totals = [[simd.splat_f64s(0.0); WIDTH]; N];
@@ -370,7 +389,7 @@ impl<const N: usize, const ROWS: usize> Eight<'_, N, ROWS> {
             totals[..sums.len()].copy_from_slice(sums);
         }
         for i in 0..ROWS {
-            let values = load::<S, WHOLE>(simd, &rows[i][first..]);
+            let values = S::as_simd_f64s(&rows[i]).0;
             let mut weighted = Lane::ZERO;
             let out = f64::registers_mut::<S>(&mut weighted);
             let root = simd.splat_f64s(roots[i]);

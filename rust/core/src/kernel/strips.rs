@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Next, Targets};
-use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Strip, prefetch, transpose};
+use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, prefetch, transpose};
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
@@ -48,9 +48,16 @@ pub(crate) struct Ordered {
 }
 
 impl<'p> Rows<'p> {
-    /// The rows at some places, of which a panel has been made; of few columns they are never in lanes.
-    pub(crate) fn at(matrix: &Matrix<'p>, places: Range<usize>, panel: Panel<'p>) -> Self {
-        if matrix.n_cols() <= FEW_COLUMNS { Self::Matrix(matrix.rows(places)) } else { Self::Panel(panel) }
+    /// The rows at some places, of which a slab has been made; of few columns they are never in lanes. Which of the two it is
+    /// decides the order of sums, and must not depend on what had to be packed.
+    pub(crate) fn at(matrix: &Matrix<'p>, places: Range<usize>, slab: &Slab<'p>) -> Self {
+        match slab {
+            // What lies ahead is asked for elsewhere.
+            Slab::Panel(panel) if matrix.n_cols() > FEW_COLUMNS && !matrix.is_by_columns() => {
+                Self::Panel(panel.without_ahead())
+            }
+            _ => Self::Matrix(matrix.rows(places)),
+        }
     }
 
     fn shape(&self) -> (usize, usize) {
@@ -116,15 +123,24 @@ impl Order {
         of(0..self.in_lanes()).chain(of(self.in_lanes()..n_rows))
     }
 
-    /// What memory should bring while a part's panel is worked on: of panels of which one in so many is visited, the next;
+    /// What memory should bring while a part's slab is worked on: of slabs of which one in so many is visited, the next;
     /// none where that is not known.
-    pub(crate) fn next(self, panel: &Panel<'_>, places: &Range<usize>, every: usize) -> Next {
-        let ends_lanes = places.start < self.in_lanes() && self.in_lanes() < places.end + panel.n_rows();
-        if ends_lanes { Next::UNKNOWN } else { Next::after(panel, every) }
+    pub(crate) fn next(self, slab: &Slab<'_>, places: &Range<usize>, every: usize) -> Next {
+        let ends_lanes = places.start < self.in_lanes() && self.in_lanes() < places.end + slab.n_rows();
+        if ends_lanes { Next::UNKNOWN } else { Next::after(slab, every) }
+    }
+
+    /// The rows at one part's places, for products of their columns.
+    pub(crate) fn slab<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Slab<'s> {
+        if places.start < self.in_lanes() {
+            self.panel(matrix, places, buffer).into()
+        } else {
+            matrix.slab(places, buffer)
+        }
     }
 
     /// The rows at one part's places.
-    pub(crate) fn panel<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Panel<'s> {
+    fn panel<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Panel<'s> {
         if places.start < self.in_lanes() {
             matrix.panel_of_lanes(places.start / GROUP..places.end / GROUP, self.lane_rows, buffer)
         } else {

@@ -50,7 +50,7 @@ pub(super) trait Raw: Copy + Default {
     fn swap_bytes(self) -> Self;
     /// The same values if they need no widening.
     #[inline(always)]
-    fn as_f64<const N: usize>(_: &[[Self; N]; N]) -> Option<&[[f64; N]; N]> {
+    fn as_f64<const R: usize, const C: usize>(_: &[[Self; R]; C]) -> Option<&[[f64; R]; C]> {
         None
     }
 }
@@ -90,7 +90,7 @@ macro_rules! floats {
                 <$type>::from_bits(self.to_bits().swap_bytes())
             }
             $(#[inline(always)]
-            fn as_f64<const N: usize>(columns: &[[Self; N]; N]) -> Option<&[[f64; N]; N]> {
+            fn as_f64<const R: usize, const C: usize>(columns: &[[Self; R]; C]) -> Option<&[[f64; R]; C]> {
                 $as_f64(columns)
             })?
         }
@@ -118,6 +118,17 @@ impl Raw for RawBool {
     fn swap_bytes(self) -> Self {
         self
     }
+}
+
+/// Whatever the alignment.
+///
+/// # Safety
+///
+/// The address must be that of a value in bounds, one of which every bit pattern is valid.
+#[inline(always)]
+pub(super) unsafe fn read<V>(address: *const u8) -> V {
+    // SAFETY: as promised.
+    unsafe { address.cast::<V>().read_unaligned() }
 }
 
 /// `f16::to_f64`, in a form of which a loop can be vectorised.

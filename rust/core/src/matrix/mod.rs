@@ -4,9 +4,11 @@
 
 #![allow(unsafe_code)]
 
+mod block;
 mod element;
 mod pack;
 mod panel;
+mod slab;
 
 use std::array;
 use std::marker::PhantomData;
@@ -17,6 +19,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 pub use element::{DType, Element};
 pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Strip};
 use panel::{Source, Strides};
+pub(crate) use slab::{EIGHT, Eights, Slab, WithEights};
 
 use crate::error::Error;
 
@@ -190,6 +193,20 @@ impl<'a> Matrix<'a> {
         let strides = Strides { row: (n_rows * self.n_cols) as isize, group: self.n_cols as isize };
         // SAFETY: pack has just filled GROUP · n_rows · n_cols values, lane by lane, borrowed for 'p.
         unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(source)
+    }
+
+    /// The rows of `rows` for those who take eight columns at a time: packed only where neither rows nor columns are plain.
+    pub(crate) fn slab<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Slab<'p>
+    where
+        'a: 'p,
+    {
+        let size = self.dtype.size() as isize;
+        let is_plain = !self.byte_swapped && (self.row_stride == size || self.col_stride == size);
+        if slab::is_taken_plain(self.dtype) && is_plain && !self.rows_are_plain_f64() {
+            Slab::Plain(self.rows(rows))
+        } else {
+            self.panel(rows, buffer).into()
+        }
     }
 
     pub(crate) fn is_f64(&self) -> bool {

@@ -6,12 +6,10 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::element::{Raw, RawBool};
+use super::block::{BLOCK, SMALL_BLOCK, transpose_block, widen_columns};
+use super::element::{Raw, RawBool, read};
 use super::{DType, Matrix, prefetch};
 
-/// Columns are transposed by square blocks, which registers hold; what is left of them by smaller ones.
-const BLOCK: usize = 8;
-const SMALL_BLOCK: usize = 4;
 /// Bytes of a column before they are read.
 const COLUMN_DISTANCE: usize = 1024;
 const CACHE_LINE: isize = super::CACHE_LINE as isize;
@@ -136,7 +134,7 @@ impl<T: Raw> Pack<'_, '_, T> {
             for (j, column) in raw.iter_mut().enumerate() {
                 *column = Self::load(matrix, first_row, first + j, None);
             }
-            [*a, *b, *c, *d] = transpose(simd, widen_columns(&raw, &mut wide));
+            [*a, *b, *c, *d] = transpose_block(simd, widen_columns(&raw, &mut wide));
         }
         for col in n_cols - n_cols % SMALL_BLOCK..n_cols {
             let [w, x, y, z] = Self::load(matrix, first_row, col, None);
@@ -170,7 +168,7 @@ impl<T: Raw> Pack<'_, '_, T> {
                     for (j, column) in raw.iter_mut().enumerate() {
                         *column = Self::load(matrix, block * B, first_col + j, ahead);
                     }
-                    let rows = transpose(simd, widen_columns(&raw, &mut wide));
+                    let rows = transpose_block(simd, widen_columns(&raw, &mut wide));
                     for (i, values) in rows.iter().enumerate() {
                         *out[i * n_cols + first_col..].first_chunk_mut().expect("B columns") = *values;
                     }
@@ -194,120 +192,12 @@ impl<T: Raw> Pack<'_, '_, T> {
                         prefetch(address.wrapping_offset(last_ahead - i as isize * line_step));
                     }
                 }
-                let rows = transpose(simd, widen_columns(&raw, &mut wide));
+                let rows = transpose_block(simd, widen_columns(&raw, &mut wide));
                 for (row, values) in out.chunks_exact_mut(n_cols).zip(&rows) {
                     row[first_col..first_col + n].copy_from_slice(&values[..n]);
                 }
             }
         }
-    }
-}
-
-/// The columns as `f64`, where they are if they are that already.
-#[inline(always)]
-fn widen_columns<'t, T: Raw, const N: usize>(
-    columns: &'t [[T; N]; N],
-    wide: &'t mut [[f64; N]; N],
-) -> &'t [[f64; N]; N] {
-    if let Some(columns) = T::as_f64(columns) {
-        return columns;
-    }
-    // In one run, which is long enough to be vectorised.
-    for (wide, &value) in wide.as_flattened_mut().iter_mut().zip(columns.as_flattened()) {
-        *wide = value.widen();
-    }
-    wide
-}
-
-/// The compiler makes a load for each element of the plain form; shuffles take less than half the time.
-#[inline(always)]
-fn transpose<S: Simd, const N: usize>(_simd: S, columns: &[[f64; N]; N]) -> [[f64; N]; N] {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::any::Any;
-
-        use pulp::bytemuck::cast;
-        use pulp::x86::{V3, V4};
-
-        let (simd, columns_any): (&dyn Any, &dyn Any) = (&_simd, columns);
-        let v4 = simd.downcast_ref::<V4>();
-        if let Some(v4) = v4
-            && let Some(columns) = columns_any.downcast_ref::<[[f64; 8]; 8]>()
-        {
-            let rows: [[f64; 8]; 8] = pulp::cast(x86::transpose_8(*v4, pulp::cast(*columns)));
-            return *(&rows as &dyn Any).downcast_ref().expect("N is 8");
-        }
-        let avx = v4.map(|v4| v4.avx).or_else(|| simd.downcast_ref::<V3>().map(|v3| v3.avx));
-        if let Some(avx) = avx {
-            let mut rows = [[0.0; N]; N];
-            for i in (0..N).step_by(SMALL_BLOCK) {
-                for j in (0..N).step_by(SMALL_BLOCK) {
-                    let block: [[f64; 4]; 4] = array::from_fn(|k| *columns[j + k][i..].first_chunk().expect("four"));
-                    let block: [[f64; 4]; 4] = cast(x86::transpose_4(avx, cast(block)));
-                    for (row, values) in rows[i..].iter_mut().zip(&block) {
-                        row[j..j + SMALL_BLOCK].copy_from_slice(values);
-                    }
-                }
-            }
-            return rows;
-        }
-    }
-    array::from_fn(|row| array::from_fn(|column| columns[column][row]))
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::{__m256d, __m512d};
-
-    use pulp::core_arch::x86::Avx;
-    use pulp::x86::V4;
-
-    #[inline(always)]
-    pub(super) fn transpose_4(avx: Avx, [a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
-        let (ab_even, ab_odd) = (avx._mm256_unpacklo_pd(a, b), avx._mm256_unpackhi_pd(a, b));
-        let (cd_even, cd_odd) = (avx._mm256_unpacklo_pd(c, d), avx._mm256_unpackhi_pd(c, d));
-        [
-            avx._mm256_permute2f128_pd::<0x20>(ab_even, cd_even),
-            avx._mm256_permute2f128_pd::<0x20>(ab_odd, cd_odd),
-            avx._mm256_permute2f128_pd::<0x31>(ab_even, cd_even),
-            avx._mm256_permute2f128_pd::<0x31>(ab_odd, cd_odd),
-        ]
-    }
-
-    /// Pairs of columns by rows 0, 2, 4, 6 and by rows 1, 3, 5, 7; of these the halves; and of these the halves.
-    #[inline(always)]
-    pub(super) fn transpose_8(simd: V4, [a, b, c, d, e, f, g, h]: [__m512d; 8]) -> [__m512d; 8] {
-        let x = simd.avx512f;
-        let even = [
-            x._mm512_unpacklo_pd(a, b),
-            x._mm512_unpacklo_pd(c, d),
-            x._mm512_unpacklo_pd(e, f),
-            x._mm512_unpacklo_pd(g, h),
-        ];
-        let odd = [
-            x._mm512_unpackhi_pd(a, b),
-            x._mm512_unpackhi_pd(c, d),
-            x._mm512_unpackhi_pd(e, f),
-            x._mm512_unpackhi_pd(g, h),
-        ];
-        let ([r0, r2, r4, r6], [r1, r3, r5, r7]) = (four_rows(simd, even), four_rows(simd, odd));
-        [r0, r1, r2, r3, r4, r5, r6, r7]
-    }
-
-    // No closure: the compiler may leave one out of line, where there is no AVX-512.
-    #[inline(always)]
-    fn four_rows(simd: V4, [ab, cd, ef, gh]: [__m512d; 4]) -> [__m512d; 4] {
-        let x = simd.avx512f;
-        let left_low = x._mm512_shuffle_f64x2::<0x88>(ab, cd);
-        let left_high = x._mm512_shuffle_f64x2::<0xDD>(ab, cd);
-        let right_low = x._mm512_shuffle_f64x2::<0x88>(ef, gh);
-        let right_high = x._mm512_shuffle_f64x2::<0xDD>(ef, gh);
-        [
-            x._mm512_shuffle_f64x2::<0x88>(left_low, right_low),
-            x._mm512_shuffle_f64x2::<0x88>(left_high, right_high),
-            x._mm512_shuffle_f64x2::<0xDD>(left_low, right_low),
-            x._mm512_shuffle_f64x2::<0xDD>(left_high, right_high),
-        ]
     }
 }
 
@@ -336,17 +226,6 @@ unsafe fn widen<T: Raw, const SWAP: bool>(address: *const u8, stride: isize, out
 #[inline(always)]
 fn to_f64<T: Raw, const SWAP: bool>(value: T) -> f64 {
     if SWAP { value.swap_bytes().widen() } else { value.widen() }
-}
-
-/// Whatever the alignment.
-///
-/// # Safety
-///
-/// The address must be that of a value in bounds, one of which every bit pattern is valid.
-#[inline(always)]
-unsafe fn read<V>(address: *const u8) -> V {
-    // SAFETY: as promised.
-    unsafe { address.cast::<V>().read_unaligned() }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Source {
         Self { address: std::ptr::null(), row_bytes: 0, strides: Strides { row: 0, group: 0 }, ahead: 0 };
 
     #[inline(always)]
-    fn row(&self, i: usize) -> *const u8 {
+    pub(super) fn row(&self, i: usize) -> *const u8 {
         self.address.wrapping_offset(self.strides.offset(i))
     }
 
@@ -63,7 +63,7 @@ impl Source {
     }
 
     /// So many rows as far apart as these; nothing where that is not known.
-    fn pieces(&self, first: *const u8, n_rows: usize) -> Pieces {
+    pub(super) fn pieces(&self, first: *const u8, n_rows: usize) -> Pieces {
         let &Self { address, row_bytes, strides, .. } = self;
         if address.is_null() {
             return Pieces::NONE;

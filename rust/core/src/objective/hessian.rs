@@ -12,7 +12,7 @@ use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
 use crate::kernel::{
     self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, RowSums, Rows, Scaling, Targets, Tiles,
 };
-use crate::matrix::{Matrix, Panel};
+use crate::matrix::{Matrix, Slab};
 use crate::model::{Model, Parameters};
 use crate::pass::{Partition, run};
 
@@ -136,10 +136,10 @@ impl SecondOrder {
         Self { cost: 0.0, by_bias: 0.0, by_weights, products, weight: 0.0 }
     }
 
-    /// Adds the rows of a panel. Returns whether every linear predictor was finite.
+    /// Adds the rows of a slab. Returns whether every linear predictor was finite.
     fn add(
         &mut self,
-        panel: &Panel<'_>,
+        slab: &Slab<'_>,
         evaluation: Evaluation<'_, impl Link>,
         scaling: Scaling<'_>,
         scratch: (&mut Vec<f64>, &mut ProductScratch),
@@ -147,7 +147,7 @@ impl SecondOrder {
     ) -> bool {
         let Self { cost, by_bias, by_weights, products: Sums { tiles, cross, bias }, weight } = self;
         let (slopes, ProductScratch { roots, curvatures, packed }) = scratch;
-        let n_rows = panel.n_rows();
+        let n_rows = slab.n_rows();
         *weight += evaluation.targets.sample_weight.map_or(n_rows as f64, |weights| kernel::sum(weights, |s| s));
         slopes.resize(n_rows, 0.0);
         roots.resize(n_rows, 0.0);
@@ -155,7 +155,7 @@ impl SecondOrder {
         let curvatures = squares(roots, curvatures);
         *by_bias += kernel::sum(slopes, |slope| slope);
         *bias += kernel::sum(curvatures, |curvature| curvature);
-        packed.pack(panel, scaling, roots, [slopes, curvatures], [by_weights, cross], tiles.precision());
+        packed.pack(slab, scaling, roots, [slopes, curvatures], [by_weights, cross], tiles.precision());
         tiles.add(packed, packed, next);
         finite
     }
@@ -270,14 +270,14 @@ impl RowObjective<'_> {
             let (targets, offset) = order.columns(targets, at.offset, ordered);
             let mut finite = true;
             for places in order.parts(x.n_rows(), panel_rows) {
-                let panel = order.panel(&x, places.clone(), buffer);
-                let next = order.next(&panel, &places, every);
-                let rows = Rows::at(&x, places.clone(), panel.without_ahead());
+                let slab = order.slab(&x, places.clone(), buffer);
+                let next = order.next(&slab, &places, every);
+                let rows = Rows::at(&x, places.clone(), &slab);
                 let sample_weight = targets.sample_weight.map(|weights| &weights[places.clone()]);
                 let targets = Targets { y: &targets.y[places.clone()], sample_weight };
                 let at = Predictor { offset: offset.map(|offset| &offset[places]), ..at };
                 let evaluation = Evaluation { link, rows, targets, at, buffers: strips };
-                finite &= sums.add(&panel, evaluation, frame.scaling(), (&mut *slopes, &mut *products), next);
+                finite &= sums.add(&slab, evaluation, frame.scaling(), (&mut *slopes, &mut *products), next);
             }
             finite
         })?;
@@ -375,15 +375,15 @@ fn products_of_columns(
         let roots = &roots[rows.clone()];
         let (left, right) = (columns(pair.0), columns(pair.1));
         let scaling = |columns: &Range<usize>| frame.scaling().columns(columns.clone());
-        let panel = x.columns(left.clone()).panel(rows.clone(), buffer);
+        let slab = x.columns(left.clone()).slab(rows.clone(), buffer);
         if left == right {
             let curvatures = squares(roots, curvatures);
             sums.bias += kernel::sum(curvatures, |curvature| curvature);
-            u.pack(&panel, scaling(&left), roots, [curvatures], [&mut sums.cross], precision);
+            u.pack(&slab, scaling(&left), roots, [curvatures], [&mut sums.cross], precision);
             sums.tiles.add(u, u, Next::UNKNOWN);
         } else {
-            u.pack(&panel, scaling(&left), roots, [], [], precision);
-            v.pack(&x.columns(right.clone()).panel(rows, buffer), scaling(&right), roots, [], [], precision);
+            u.pack(&slab, scaling(&left), roots, [], [], precision);
+            v.pack(&x.columns(right.clone()).slab(rows, buffer), scaling(&right), roots, [], [], precision);
             sums.tiles.add(u, v, Next::UNKNOWN);
         }
         Ok(())

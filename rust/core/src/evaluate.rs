@@ -94,7 +94,7 @@ fn for_each_row<const WIDTH: usize>(
         if let Some(offset) = offset {
             let offset = offset.column(rows.clone(), offsets);
             check_finite(offset, rows.start, OFFSET)?;
-            finite &= kernel::add(offset, z);
+            finite &= kernel::add_offset(offset, z);
         }
         if !finite {
             return Err(x.why_not_finite(rows, "X"));

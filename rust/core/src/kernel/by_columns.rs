@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::next::ask_behind;
+use super::next::{Share, ask_behind};
 use super::reduce::sum_each;
 use super::{Readings, registers};
 use crate::matrix::{Columns, GROUP};
@@ -33,10 +33,13 @@ pub(super) fn predict<S: Simd>(
     weights: &[f64],
     bias: f64,
     z: &mut [f64],
+    share: Share<'_>,
     readings: Readings,
 ) {
     assert!(!weights.is_empty() && weights.len() == columns.n_cols());
+    let mut share = share.in_steps(weights.len().div_ceil(GROUP));
     for (group, weights) in weights.chunks(GROUP).enumerate() {
+        share.step();
         let columns = columns.part(group * GROUP, weights.len());
         let bias = (group == 0).then_some(bias);
         by_columns!(weights.len(), add_products, (simd, &columns, weights, bias, z, readings));
@@ -83,9 +86,17 @@ fn add_products<S: Simd, const N: usize>(
 
 /// `g_j += Σ_i δ_i x_ij` over the rows.
 #[inline(always)]
-pub(super) fn accumulate<S: Simd>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
+pub(super) fn accumulate<S: Simd>(
+    simd: S,
+    columns: &Columns<'_>,
+    slope: &[f64],
+    gradient: &mut [f64],
+    share: Share<'_>,
+) {
     assert_eq!(gradient.len(), columns.n_cols());
+    let mut share = share.in_steps(gradient.len().div_ceil(GROUP));
     for (group, gradient) in gradient.chunks_mut(GROUP).enumerate() {
+        share.step();
         let columns = columns.part(group * GROUP, gradient.len());
         by_columns!(gradient.len(), accumulate_n, (simd, &columns, slope, gradient));
     }

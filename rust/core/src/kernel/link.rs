@@ -176,7 +176,7 @@ impl Link for Square {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CostSlope, Share};
+    use super::super::{CostSlope, CostSlopeSums, Share};
     use super::*;
     use crate::simd_kind::SimdKind;
 
@@ -216,14 +216,24 @@ mod tests {
                 for simd in SimdKind::all() {
                     let (mut slopes, mut costs) = (z.clone(), vec![0.0; n]);
                     let share = Share::NOTHING;
-                    let task = CostSlope { link, targets, z: &mut slopes, costs: &mut costs, roots: None, share };
-                    let sums = simd.run(task);
+                    let mut sums = CostSlopeSums::default();
+                    let room = (&mut slopes[..], &mut costs[..]);
+                    simd.run(CostSlope {
+                        link,
+                        targets,
+                        z: room.0,
+                        costs: room.1,
+                        roots: None,
+                        share,
+                        sums: &mut sums,
+                    });
                     let near = |a: f64, b: f64| (a - b).abs() < 1e-13;
                     for i in 0..n {
                         let (cost, slope) = expected(z[i], y[i]);
                         assert!(near(costs[i], cost) && near(slopes[i], slope), "row {i} of {n}, {simd:?}");
                     }
-                    assert!(near(sums.0, costs.iter().sum()) && near(sums.1, slopes.iter().sum()));
+                    let (cost, slope) = (sums.costs.total(), sums.slopes.total());
+                    assert!(near(cost, costs.iter().sum()) && near(slope, slopes.iter().sum()));
                 }
             }
         }

@@ -11,6 +11,7 @@ mod next;
 mod packed;
 mod reduce;
 mod strips;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ use next::Share;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 use pulp::{Arch, Simd, WithSimd};
 pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
+use sums::{AllFinite, Lanes};
+pub(crate) use sums::{largest, sum, weighted_sum};
 
 use crate::matrix::Strip;
 use crate::model::Parameters;
@@ -148,7 +151,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         let is_gradient = matches!(derivative, Derivative::Gradient { .. });
         let readings = if is_gradient { Readings::Two } else { Readings::One };
         let n_parts = usize::from(!without_weights) + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
-        let mut finite = true;
+        let (mut finite, mut sums) = (AllFinite::default(), CostSlopeSums::default());
         for rows in all.strips(order) {
             order.ask_for_more(targets.y, &rows);
             // What nothing looks at need not be packed.
@@ -158,22 +161,21 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let n_lines = next.n_lines().div_ceil(n_parts.max(1));
             if let Some(strip) = &strip {
                 let share = Share::of(&mut next, n_lines);
-                finite &= Predict { strip, weights: at.weights, bias: at.bias, z, share, readings }.with_simd(simd);
+                let finite = &mut finite;
+                Predict { strip, weights: at.weights, bias: at.bias, z, share, readings, finite }.with_simd(simd);
             } else {
                 z.fill(at.bias);
             }
             if let Some(offset) = offset {
-                finite &= add(&offset[rows.clone()], z);
+                add(&offset[rows.clone()], z, &mut finite);
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
             let roots = roots.as_deref_mut().map(|roots| &mut roots[rows.clone()]);
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
             let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
-            let (cost_sum, slope_sum) = CostSlope { link, targets, z, costs, roots, share }.with_simd(simd);
-            *cost += cost_sum;
+            CostSlope { link, targets, z, costs, roots, share, sums: &mut sums }.with_simd(simd);
             match (&mut derivative, &strip) {
-                (Derivative::Gradient { by_weights, by_bias, columns }, Some(strip)) => {
-                    **by_bias += slope_sum;
+                (Derivative::Gradient { by_weights, columns, .. }, Some(strip)) => {
                     let share = Share::of(&mut next, n_lines);
                     Accumulate { strip, slope: z, gradient: by_weights, share }.with_simd(simd);
                     if let Some((sums, scaling)) = columns {
@@ -184,13 +186,17 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 _ => {}
             }
         }
+        *cost += sums.costs.total();
+        if let Derivative::Gradient { by_bias, .. } = &mut derivative {
+            **by_bias += sums.slopes.total();
+        }
         if let Derivative::Slopes(slopes) = derivative {
             order.restore(slopes, &mut ordered.y);
         }
         if let Some(roots) = roots {
             order.restore(roots, &mut ordered.y);
         }
-        finite
+        finite.holds()
     }
 }
 
@@ -234,7 +240,9 @@ pub(crate) fn predict(strip: &Strip<'_>, weights: &[f64], bias: f64, z: &mut [f6
     let mut next = Next::ahead_of(strip);
     let n_lines = next.n_lines();
     let share = Share::of(&mut next, n_lines);
-    Arch::new().dispatch(Predict { strip, weights, bias, z, share, readings: Readings::One })
+    let mut finite = AllFinite::default();
+    Arch::new().dispatch(Predict { strip, weights, bias, z, share, readings: Readings::One, finite: &mut finite });
+    finite.holds()
 }
 
 struct Predict<'a> {
@@ -244,6 +252,7 @@ struct Predict<'a> {
     z: &'a mut [f64],
     share: Share<'a>,
     readings: Readings,
+    finite: &'a mut AllFinite,
 }
 
 /// How often rows are read: for their predictors, and for the gradient. Of what lies ahead of rows in place each reading asks
@@ -255,19 +264,16 @@ enum Readings {
 }
 
 impl WithSimd for Predict<'_> {
-    type Output = bool;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { strip, weights, bias, z, mut share, readings } = self;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { strip, weights, bias, z, share, readings, finite } = self;
         match strip {
             Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share, readings),
-            Strip::Columns(columns) => {
-                share.step();
-                by_columns::predict(simd, columns, weights, bias, z, readings);
-            }
+            Strip::Columns(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
         }
-        all_finite(z)
+        finite.and(z);
     }
 }
 
@@ -284,28 +290,43 @@ impl WithSimd for Accumulate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { strip, slope, gradient, mut share } = self;
+        let Self { strip, slope, gradient, share } = self;
         match strip {
             Strip::Rows(panel) => by_rows::accumulate(simd, panel, slope, gradient, share),
-            Strip::Columns(columns) => {
-                share.step();
-                by_columns::accumulate(simd, columns, slope, gradient);
-            }
+            Strip::Columns(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
         }
     }
 }
 
-/// Adds an offset to linear predictors. Returns whether all are finite.
-pub(crate) fn add(offset: &[f64], z: &mut [f64]) -> bool {
+/// Adds an offset to linear predictors.
+#[inline(always)]
+fn add(offset: &[f64], z: &mut [f64], finite: &mut AllFinite) {
     z.iter_mut().zip(offset).for_each(|(z, offset)| *z += offset);
-    all_finite(z)
+    finite.and(z);
+}
+
+/// Adds an offset to linear predictors. Returns whether all are finite.
+pub(crate) fn add_offset(offset: &[f64], z: &mut [f64]) -> bool {
+    let mut finite = AllFinite::default();
+    add(offset, z, &mut finite);
+    finite.holds()
 }
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.
 fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
-    Arch::new().dispatch(CostSlope { link, targets, z, costs, roots: None, share: Share::NOTHING })
+    let mut sums = CostSlopeSums::default();
+    Arch::new().dispatch(CostSlope { link, targets, z, costs, roots: None, share: Share::NOTHING, sums: &mut sums });
+    (sums.costs.total(), sums.slopes.total())
 }
 
+/// Weighted sums of rows' costs and slopes.
+#[derive(Default)]
+struct CostSlopeSums {
+    costs: Lanes,
+    slopes: Lanes,
+}
+
+/// Adds to the sums; `z` is overwritten by the slopes, `costs` by the costs.
 struct CostSlope<'a, L> {
     link: L,
     targets: Targets<'a>,
@@ -313,15 +334,16 @@ struct CostSlope<'a, L> {
     costs: &'a mut [f64],
     roots: Option<&'a mut [f64]>,
     share: Share<'a>,
+    sums: &'a mut CostSlopeSums,
 }
 
 impl<L: Link> WithSimd for CostSlope<'_, L> {
-    type Output = (f64, f64);
+    type Output = ();
 
     // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
-        let Self { link, targets: Targets { y, sample_weight }, z, costs, roots, share } = self;
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { link, targets: Targets { y, sample_weight }, z, costs, roots, share, sums } = self;
         let mut share = share.in_steps(2);
         share.step();
         // In a loop of their own: of the shorter chains of operations the processor has more samples' under way.
@@ -350,50 +372,9 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
                 (*cost, *slope) = (times(weight, *cost), times(weight, *slope));
             }
         }
-        (sum(costs, |cost| cost), sum(z, |slope| slope))
+        sums.costs.add(costs, |cost| cost);
+        sums.slopes.add(z, |slope| slope);
     }
-}
-
-/// `Σ f(x_i)`.
-#[inline(always)]
-pub(crate) fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
-    in_lanes([values], |sum, [value]| sum + f(value)).iter().sum()
-}
-
-/// `Σ s_i f(x_i)`.
-#[inline(always)]
-pub(crate) fn weighted_sum(values: &[f64], weights: &[f64], f: impl Fn(f64) -> f64) -> f64 {
-    in_lanes([values, weights], |sum, [value, weight]| sum + weight * f(value)).iter().sum()
-}
-
-/// Whether all are finite: 0 times what is not is NaN.
-#[inline(always)]
-fn all_finite(values: &[f64]) -> bool {
-    sum(values, |value| 0.0 * value) == 0.0
-}
-
-/// The largest of some numbers and 0.
-#[inline(always)]
-pub(crate) fn largest(values: &[f64]) -> f64 {
-    in_lanes([values], |largest, [value]| if value > largest { value } else { largest }).into_iter().fold(0.0, f64::max)
-}
-
-/// Folds slices of one length from 0 on in eight lanes, which SIMD of any width does in the same order.
-#[inline(always)]
-fn in_lanes<const N: usize>(slices: [&[f64]; N], f: impl Fn(f64, [f64; N]) -> f64) -> [f64; 8] {
-    let mut lanes = [0.0; 8];
-    let parts = slices.map(|slice| slice.as_chunks::<8>());
-    let n_blocks = parts[0].0.len();
-    let blocks = parts.map(|(blocks, _)| &blocks[..n_blocks]);
-    for i in 0..n_blocks {
-        for (lane, result) in lanes.iter_mut().enumerate() {
-            *result = f(*result, blocks.map(|blocks| blocks[i][lane]));
-        }
-    }
-    for (lane, result) in lanes.iter_mut().enumerate().take(parts[0].1.len()) {
-        *result = f(*result, parts.map(|(_, tail)| tail[lane]));
-    }
-    lanes
 }
 
 /// Of each slice the first registers, so many, and as many values behind them.

@@ -121,7 +121,7 @@ impl<'n> Share<'n> {
     /// The same number in each step.
     #[inline(always)]
     pub(super) fn in_steps(self, n_steps: usize) -> Self {
-        Self { n_lines: self.n_lines.div_ceil(n_steps.max(1)), ..self }
+        if n_steps > 1 { Self { n_lines: self.n_lines.div_ceil(n_steps), ..self } } else { self }
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Next, Targets};
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, prefetch, transpose};
+use crate::processor::reads_faster_in_several_places;
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
@@ -24,7 +25,7 @@ pub(crate) enum Rows<'p> {
 /// The order in which rows are gone through.
 ///
 /// The first come from eight lanes, so many rows each that follow one another, a row of each lane in turn: of data that lie
-/// row by row memory delivers more where they are read in several places at the same time. Then come the rest as they lie.
+/// row by row some processors read more where they do so in several places at the same time. Then come the rest as they lie.
 #[derive(Clone, Copy)]
 pub(crate) struct Order {
     lane_rows: usize,
@@ -108,7 +109,8 @@ impl Order {
     /// Whether many rows of it are in lanes.
     pub(crate) fn may_be_in_lanes(matrix: &Matrix<'_>) -> bool {
         // What has to be widened is packed faster in one run.
-        matrix.n_cols() > FEW_COLUMNS && matrix.is_f64() && !matrix.is_by_columns()
+        let lies_so = matrix.n_cols() > FEW_COLUMNS && matrix.is_f64() && !matrix.is_by_columns();
+        lies_so && reads_faster_in_several_places()
     }
 
     fn in_lanes(self) -> usize {

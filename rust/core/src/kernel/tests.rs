@@ -25,9 +25,10 @@ impl WithSimd for Products<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strip, weights, slope, z, gradient } = self;
-        assert!(
-            Predict { strip, weights, bias: 0.5, z, share: Share::NOTHING, readings: Readings::Two }.with_simd(simd)
-        );
+        let finite = &mut AllFinite::default();
+        let (share, readings) = (Share::NOTHING, Readings::Two);
+        Predict { strip, weights, bias: 0.5, z, share, readings, finite }.with_simd(simd);
+        assert!(finite.holds());
         Accumulate { strip, slope, gradient, share: Share::NOTHING }.with_simd(simd);
     }
 }

@@ -266,8 +266,7 @@ impl<'a> Matrix<'a> {
         }
         Self::pack(&[some.transposed()], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
-        unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }
-            .with_ahead_of_source(some.source().pieces_ahead(some.n_rows))
+        unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }.with_ahead_of_source(some.ahead())
     }
 
     /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].
@@ -306,6 +305,29 @@ impl<'a> Matrix<'a> {
             return Err(Error::Empty { n_rows: self.n_rows, n_cols: self.n_cols });
         }
         Ok(())
+    }
+
+    /// Where in memory as many rows lie, so many times their number farther on; nothing where neither rows nor columns are in
+    /// one piece.
+    fn after(&self, n_times: usize) -> Pieces {
+        let size = self.dtype.size();
+        let first = self.element(n_times * self.n_rows, 0);
+        if self.row_stride == size as isize {
+            let n_bytes = self.n_rows * size;
+            Pieces { first, n_pieces: self.n_cols, n_bytes, stride: self.col_stride, ..Pieces::NONE }
+        } else {
+            self.source().pieces(first, self.n_rows)
+        }
+    }
+
+    /// What to ask for while these rows, packed, are worked on.
+    fn ahead(&self) -> Pieces {
+        if self.row_stride == self.dtype.size() as isize {
+            let n_bytes = self.n_rows * self.n_cols * self.dtype.size();
+            self.after(DISTANCE.div_ceil(n_bytes.max(1)))
+        } else {
+            self.source().pieces_ahead(self.n_rows)
+        }
     }
 
     /// Known where each row lies in one piece.

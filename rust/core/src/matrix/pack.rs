@@ -67,10 +67,12 @@ impl<T: Raw> Pack<'_, '_, T> {
         }
         if matrix.n_cols > 1 && matrix.col_stride.abs() > matrix.row_stride.abs() {
             let n_rows = rows.len() - rows.len() % BLOCK;
-            let blocks;
-            (blocks, out) = out.split_at_mut(n_rows * matrix.n_cols);
-            Self::pack_columns(simd, matrix, blocks);
-            rows.start = n_rows;
+            if n_rows > 0 {
+                let blocks;
+                (blocks, out) = out.split_at_mut(n_rows * matrix.n_cols);
+                Self::pack_columns(simd, matrix, blocks);
+                rows.start = n_rows;
+            }
             // Others that few are not worth more code.
             let plain = matrix.row_stride == size_of::<T>() as isize && !matrix.byte_swapped;
             if plain && rows.len() >= SMALL_BLOCK {

@@ -70,17 +70,7 @@ impl<'p> Slab<'p> {
     pub(crate) fn after(&self, n_slabs: usize) -> Pieces {
         match self {
             Self::Panel(panel) => panel.after(n_slabs),
-            Self::Plain(matrix) if matrix.col_stride == matrix.dtype.size() as isize => {
-                let source = matrix.source();
-                source.pieces(source.row(n_slabs * matrix.n_rows), matrix.n_rows)
-            }
-            Self::Plain(matrix) => Pieces {
-                first: matrix.element(n_slabs * matrix.n_rows, 0),
-                n_pieces: matrix.n_cols,
-                n_bytes: matrix.n_rows * matrix.dtype.size(),
-                stride: matrix.col_stride,
-                ..Pieces::NONE
-            },
+            Self::Plain(matrix) => matrix.after(n_slabs),
         }
     }
 

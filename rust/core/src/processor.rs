@@ -5,11 +5,11 @@
 
 use std::sync::OnceLock;
 
-/// Whether memory delivers more where it is read in several places at the same time: a third more on Intel's processors, but a
-/// fifth less on AMD's (Zen 4). Tests of parts have it so everywhere; those of the whole, as it is.
-pub(crate) fn reads_faster_in_several_places() -> bool {
+/// Processors of this maker (Zen 4) and those of others (Intel) take most from memory in different ways. Tests of parts have
+/// it false everywhere; those of the whole, as it is.
+pub(crate) fn is_made_by_amd() -> bool {
     static MADE_BY_AMD: OnceLock<bool> = OnceLock::new();
-    cfg!(test) || !*MADE_BY_AMD.get_or_init(|| is_made_by(b"AuthenticAMD"))
+    !cfg!(test) && *MADE_BY_AMD.get_or_init(|| is_made_by(b"AuthenticAMD"))
 }
 
 #[cfg(target_arch = "x86_64")]

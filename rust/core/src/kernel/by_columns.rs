@@ -57,7 +57,7 @@ fn add_products<S: Simd, const N: usize>(
     readings: Readings,
 ) {
     let weights: [f64; N] = weights.try_into().expect("N weights");
-    let ahead = columns.ahead();
+    let (ahead, shares) = (columns.ahead(), readings == Readings::Two && columns.ahead_again().is_some());
     let columns = columns.all::<N>();
     let (z, z_tail) = S::as_mut_simd_f64s(z);
     let (wholes, tails) = registers::<S, N>(columns, z.len(), z_tail.len());
@@ -66,7 +66,7 @@ fn add_products<S: Simd, const N: usize>(
         *splat = simd.splat_f64s(weight);
     }
     let bias = bias.map(|bias| simd.splat_f64s(bias));
-    let n_asked = if readings == Readings::Two { N / 2 } else { N };
+    let n_asked = if shares { N / 2 } else { N };
     for (i, z) in z.iter_mut().enumerate() {
         ask_behind(&wholes[..n_asked], i, ahead);
         let mut sum = bias.unwrap_or(*z);
@@ -115,7 +115,7 @@ fn accumulate_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, slope: 
 /// The products of each column with another, in `WAYS` registers each, so that few sums wait for the one before.
 #[inline(always)]
 fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: &Columns<'_>, other: &[f64]) -> [f64; N] {
-    let ahead = columns.ahead();
+    let ahead = columns.ahead_again();
     let (other, other_tail) = S::as_simd_f64s(other);
     let (columns, tails) = registers::<S, N>(columns.all(), other.len(), other_tail.len());
     let (groups, rest) = other.as_chunks::<WAYS>();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Next, Targets};
 use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, prefetch, transpose};
-use crate::processor::reads_faster_in_several_places;
+use crate::processor::is_made_by_amd;
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
@@ -110,7 +110,7 @@ impl Order {
     pub(crate) fn may_be_in_lanes(matrix: &Matrix<'_>) -> bool {
         // What has to be widened is packed faster in one run.
         let lies_so = matrix.n_cols() > FEW_COLUMNS && matrix.is_f64() && !matrix.is_by_columns();
-        lies_so && reads_faster_in_several_places()
+        lies_so && !is_made_by_amd()
     }
 
     fn in_lanes(self) -> usize {

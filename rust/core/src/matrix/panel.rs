@@ -179,6 +179,7 @@ pub(crate) struct Columns<'p> {
     n_cols: usize,
     col_stride: isize,
     ahead: Option<usize>,
+    ahead_again: Option<usize>,
     ahead_of_source: Pieces,
     lifetime: PhantomData<&'p [f64]>,
 }
@@ -188,11 +189,13 @@ impl<'p> Columns<'p> {
     ///
     /// For every `j < n_cols`, the `n_rows` values at `data + j·col_stride` must be aligned and readable for `'p`.
     pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), col_stride: isize) -> Self {
-        Self { data, n_rows, n_cols, col_stride, ahead: None, ahead_of_source: Pieces::NONE, lifetime: PhantomData }
+        let (ahead, ahead_of_source) = (None, Pieces::NONE);
+        Self { data, n_rows, n_cols, col_stride, ahead, ahead_again: ahead, ahead_of_source, lifetime: PhantomData }
     }
 
-    pub(super) fn with_ahead(self, distance: usize) -> Self {
-        Self { ahead: Some(distance), ..self }
+    /// The second of two readings asks for its part of it, or the first for all.
+    pub(super) fn with_ahead(self, distance: usize, second_asks: bool) -> Self {
+        Self { ahead: Some(distance), ahead_again: second_asks.then_some(distance), ..self }
     }
 
     /// Packed from rows, ahead of which lie these pieces.
@@ -204,6 +207,12 @@ impl<'p> Columns<'p> {
     #[inline(always)]
     pub(crate) fn ahead(&self) -> Option<usize> {
         self.ahead
+    }
+
+    /// The same for the second reading of two.
+    #[inline(always)]
+    pub(crate) fn ahead_again(&self) -> Option<usize> {
+        self.ahead_again
     }
 
     pub(crate) fn n_cols(&self) -> usize {

@@ -39,7 +39,7 @@ tools:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks its venv module: install your system's package for it, such as python3-venv" >&2; exit 1; }
 	@command -v cargo >/dev/null || { \
-		echo "Rust 1.88 or newer is needed (cargo was not found): get it with rustup, https://rustup.rs" >&2; exit 1; }
+		echo "Rust 1.95 or newer is needed (cargo was not found): get it with rustup, https://rustup.rs" >&2; exit 1; }
 
 $(VENV)/.created: | tools
 	$(PYTHON) -m venv --clear $(VENV)

@@ -1,8 +1,8 @@
 //! A pass: over all rows once, in parallel, panel by panel.
 //!
-//! The rows are split into chunks and each chunk into panels, by the data's shape and layout alone. Any thread may work on any
-//! chunk, but a chunk's panels go into the chunk's own sums in order, and the chunks' sums are merged in a fixed
-//! tree. So the result is the same, to the bit, for any number of threads.
+//! The rows are split into chunks and each chunk into panels, by the data's shape and layout and the processor's maker alone.
+//! Any thread may work on any chunk, but a chunk's panels go into the chunk's own sums in order, and the chunks' sums are
+//! merged in a fixed tree. So the result is the same, to the bit, for any number of threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

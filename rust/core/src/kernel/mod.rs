@@ -256,7 +256,8 @@ struct Predict<'a> {
 }
 
 /// How often rows are read: for their predictors, and for the gradient. Of what lies ahead of rows in place each reading asks
-/// for its part, so that memory is read all the time and no more is under way than the processor keeps account of.
+/// for its part, so that memory is read all the time and no more is under way than the processor keeps account of; of columns
+/// the first asks for all where that is faster.
 #[derive(Clone, Copy, PartialEq)]
 enum Readings {
     One,

@@ -19,6 +19,8 @@ const COLUMNS_BYTES: usize = 512 << 10;
 pub(crate) enum Rows<'p> {
     /// Packed, where they have to be, strip by strip.
     Matrix(Matrix<'p>),
+    /// Rows of a slab. They are taken as they lie, and what is ahead is asked for elsewhere.
+    Slab(Matrix<'p>),
     Panel(Panel<'p>),
 }
 
@@ -53,17 +55,14 @@ impl<'p> Rows<'p> {
     /// decides the order of sums, and must not depend on what had to be packed.
     pub(crate) fn at(matrix: &Matrix<'p>, places: Range<usize>, slab: &Slab<'p>) -> Self {
         match slab {
-            // What lies ahead is asked for elsewhere.
-            Slab::Panel(panel) if matrix.n_cols() > FEW_COLUMNS && !matrix.is_by_columns() => {
-                Self::Panel(panel.without_ahead())
-            }
-            _ => Self::Matrix(matrix.rows(places)),
+            Slab::Panel(panel) if matrix.n_cols() > FEW_COLUMNS && !matrix.is_by_columns() => Self::Panel(*panel),
+            _ => Self::Slab(matrix.rows(places)),
         }
     }
 
     fn shape(&self) -> (usize, usize) {
         match self {
-            Self::Matrix(matrix) => matrix.shape(),
+            Self::Matrix(matrix) | Self::Slab(matrix) => matrix.shape(),
             Self::Panel(panel) => (panel.n_rows(), panel.n_cols()),
         }
     }
@@ -71,7 +70,7 @@ impl<'p> Rows<'p> {
     /// The most rows that make a strip.
     pub(super) fn strip_rows(&self) -> usize {
         match self {
-            Self::Matrix(matrix) if matrix.is_by_columns() => {
+            Self::Matrix(matrix) | Self::Slab(matrix) if matrix.is_by_columns() => {
                 strip_rows_of_columns(matrix.n_cols(), matrix.columns_are_in_place())
             }
             _ => strip_rows(self.shape().1),
@@ -81,7 +80,7 @@ impl<'p> Rows<'p> {
     pub(super) fn order(&self) -> Order {
         match self {
             Self::Matrix(matrix) => Order::of_rows(matrix),
-            Self::Panel(_) => Order::AS_THEY_LIE,
+            Self::Slab(_) | Self::Panel(_) => Order::AS_THEY_LIE,
         }
     }
 
@@ -92,9 +91,12 @@ impl<'p> Rows<'p> {
 
     pub(super) fn strip<'s>(&'s self, order: Order, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
         match self {
-            Self::Matrix(matrix) if rows.start < order.in_lanes() => Strip::Rows(order.panel(matrix, rows, buffer)),
+            Self::Matrix(matrix) if rows.start < order.in_lanes() => {
+                Strip::Rows(order.panel_in_lanes(matrix, rows, buffer))
+            }
             Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
-            Self::Panel(panel) => Strip::Rows(panel.rows(rows)),
+            Self::Slab(matrix) => matrix.strip_as_it_lies(rows, buffer).without_ahead(),
+            Self::Panel(panel) => Strip::Rows(panel.rows(rows)).without_ahead(),
         }
     }
 }
@@ -135,19 +137,15 @@ impl Order {
     /// The rows at one part's places, for products of their columns.
     pub(crate) fn slab<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Slab<'s> {
         if places.start < self.in_lanes() {
-            self.panel(matrix, places, buffer).into()
+            self.panel_in_lanes(matrix, places, buffer).into()
         } else {
             matrix.slab(places, buffer)
         }
     }
 
-    /// The rows at one part's places.
-    fn panel<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Panel<'s> {
-        if places.start < self.in_lanes() {
-            matrix.panel_of_lanes(places.start / GROUP..places.end / GROUP, self.lane_rows, buffer)
-        } else {
-            matrix.panel(places, buffer)
-        }
+    /// The rows at one part's places, which are in lanes.
+    fn panel_in_lanes<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Panel<'s> {
+        matrix.panel_of_lanes(places.start / GROUP..places.end / GROUP, self.lane_rows, buffer)
     }
 
     /// What goes with the rows, in this order.

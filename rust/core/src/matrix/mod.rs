@@ -196,7 +196,8 @@ impl<'a> Matrix<'a> {
         unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(source)
     }
 
-    /// The rows of `rows` for those who take eight columns at a time: packed only where neither rows nor columns are plain.
+    /// The rows of `rows` for those who take eight columns at a time: packed where they are of another type than these can
+    /// have, or neither rows nor columns are plain.
     pub(crate) fn slab<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Slab<'p>
     where
         'a: 'p,

@@ -107,8 +107,7 @@ impl<'p> Panel<'p> {
         Self { source, ..self }
     }
 
-    /// Without what is ahead: for kernels beside others that ask for it.
-    pub(crate) fn without_ahead(self) -> Self {
+    fn without_ahead(self) -> Self {
         self.from(Source::UNKNOWN)
     }
 
@@ -198,7 +197,11 @@ impl<'p> Columns<'p> {
         Self { ahead: Some(distance), ahead_again: second_asks.then_some(distance), ..self }
     }
 
-    /// Packed from rows, ahead of which lie these pieces.
+    fn without_ahead(self) -> Self {
+        Self { ahead: None, ahead_again: None, ahead_of_source: Pieces::NONE, ..self }
+    }
+
+    /// Packed from what lies before these pieces.
     pub(super) fn with_ahead_of_source(self, pieces: Pieces) -> Self {
         Self { ahead_of_source: pieces, ..self }
     }
@@ -244,6 +247,14 @@ pub(crate) enum Strip<'p> {
 }
 
 impl Strip<'_> {
+    /// Without what is ahead: for kernels beside others that ask for it.
+    pub(crate) fn without_ahead(self) -> Self {
+        match self {
+            Self::Rows(panel) => Self::Rows(panel.without_ahead()),
+            Self::Columns(columns) => Self::Columns(columns.without_ahead()),
+        }
+    }
+
     /// What to ask for while the strip, which was packed, is worked on; nothing where that is not known.
     pub(crate) fn ahead_of_source(&self) -> Pieces {
         match self {

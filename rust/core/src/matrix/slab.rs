@@ -13,7 +13,7 @@ use super::{DType, Matrix, Panel};
 /// Columns that are taken at a time.
 pub(crate) const EIGHT: usize = 8;
 
-/// Rows, packed only where neither rows nor columns are in one piece.
+/// Rows, packed where they are of another type, or neither rows nor columns are in one piece.
 #[derive(Clone, Copy)]
 pub(crate) enum Slab<'p> {
     /// Contiguous `f64`.
@@ -94,9 +94,12 @@ impl<'p> From<Panel<'p>> for Slab<'p> {
 }
 
 fn visit_plain<T: Raw>(matrix: Matrix<'_>, task: impl WithEights) {
-    if matrix.col_stride == size_of::<T>() as isize {
+    let size = size_of::<T>() as isize;
+    assert!(!matrix.byte_swapped);
+    if matrix.col_stride == size {
         task.with_eights(Plain::<T, false> { matrix, element: PhantomData });
     } else {
+        assert_eq!(matrix.row_stride, size);
         task.with_eights(Plain::<T, true> { matrix, element: PhantomData });
     }
 }
@@ -204,8 +207,10 @@ impl<T: Raw, const BY_COLUMNS: bool> Eights for Plain<'_, T, BY_COLUMNS> {
         first_col: usize,
     ) -> [[f64; EIGHT]; ROWS] {
         let Self { matrix, .. } = self;
-        let n = if WHOLE { EIGHT } else { matrix.n_cols - first_col };
-        assert!(first_row + ROWS <= matrix.n_rows && first_col + n <= matrix.n_cols);
+        assert!(first_row <= matrix.n_rows && ROWS <= matrix.n_rows - first_row && first_col <= matrix.n_cols);
+        let n_left = matrix.n_cols - first_col;
+        let n = if WHOLE { EIGHT } else { n_left };
+        assert!(n <= n_left);
         if BY_COLUMNS {
             let mut columns = [[T::default(); ROWS]; EIGHT];
             for (j, column) in columns.iter_mut().enumerate() {

@@ -80,6 +80,12 @@ impl Foreign {
         Self { memory, start, shape: a.dim(), strides, swapped }
     }
 
+    /// Rows as columns and columns as rows.
+    fn transposed(self) -> Self {
+        let ((m, n), (row, col)) = (self.shape, self.strides);
+        Self { shape: (n, m), strides: (col, row), ..self }
+    }
+
     fn matrix<T: Element>(&self) -> Matrix<'_> {
         let data = self.memory[self.start..].as_ptr();
         // SAFETY: new laid the elements out in `memory` at exactly these strides.
@@ -140,6 +146,37 @@ macro_rules! check_numbers {
         let bits = [0 as $type, 1 as $type];
         check_storage::<$type>(SHAPE, small, |v| v as f64, |v| v.to_ne_bytes().to_vec(), bits, &extremes);
     })*};
+}
+
+/// Aligned, products of columns take `f64` from where they lie; else they do so in another way, or are packed first.
+#[test]
+fn alignment_gaps_and_byte_order_change_no_bit_of_a_hessian() {
+    for shape in [(1503, 200), (5003, 13)] {
+        let data = Data::new(shape, 3);
+        let hessian = |model, x: Matrix<'_>| {
+            let samples = Samples::weighted(x, &data.y, &data.s).unwrap();
+            let (cost, gradient, hessian) =
+                steepest::cost_gradient_hessian(model, samples, &data.at, &threads(1)).unwrap();
+            (all_bits(&(cost, gradient)), hessian.mapv(f64::to_bits))
+        };
+        let columns = data.by_columns().x;
+        for model in MODELS {
+            let expected = [hessian(model, (&data.x).into()), hessian(model, (&columns).into())];
+            for (swapped, start) in [(false, 0), (false, 3), (true, 0), (true, 1)] {
+                for gaps in [(0, 0), (3, 0), (0, 3), (8, 0)] {
+                    let foreign = |a: &Array2<f64>| {
+                        Foreign::new(a, |value: f64| value.to_ne_bytes().to_vec(), gaps, start, swapped)
+                    };
+                    let rows = foreign(&data.x);
+                    let columns = foreign(&data.x.t().to_owned()).transposed();
+                    for (foreign, expected) in [rows, columns].iter().zip(&expected) {
+                        let found = hessian(model, foreign.matrix::<f64>());
+                        assert!(found == *expected, "{shape:?}, {model:?}, {swapped}, from byte {start}, {gaps:?}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ const MIN_TASKS: usize = 16;
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;
 
-/// How rows are split, decided by the shape and the layout of the data alone.
+/// How rows are split, decided by the data's shape and layout and the processor's maker alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Partition {
     n_rows: usize,

@@ -217,12 +217,11 @@ mod tests {
                     let (mut slopes, mut costs) = (z.clone(), vec![0.0; n]);
                     let share = Share::NOTHING;
                     let mut sums = CostSlopeSums::default();
-                    let room = (&mut slopes[..], &mut costs[..]);
                     simd.run(CostSlope {
                         link,
                         targets,
-                        z: room.0,
-                        costs: room.1,
+                        z: &mut slopes,
+                        costs: &mut costs,
                         roots: None,
                         share,
                         sums: &mut sums,

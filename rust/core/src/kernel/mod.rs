@@ -178,8 +178,8 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 (Derivative::Gradient { by_weights, columns, .. }, Some(strip)) => {
                     let share = Share::of(&mut next, n_lines);
                     Accumulate { strip, slope: z, gradient: by_weights, share }.with_simd(simd);
-                    if let Some((sums, scaling)) = columns {
-                        sums.add(simd, strip, *scaling, sample_weight);
+                    if let Some((of_columns, scaling)) = columns {
+                        of_columns.add(simd, strip, *scaling, sample_weight);
                     }
                 }
                 (Derivative::Slopes(slopes), _) => slopes[rows].copy_from_slice(z),

@@ -67,12 +67,10 @@ impl<T: Raw> Pack<'_, '_, T> {
         }
         if matrix.n_cols > 1 && matrix.col_stride.abs() > matrix.row_stride.abs() {
             let n_rows = rows.len() - rows.len() % BLOCK;
-            if n_rows > 0 {
-                let blocks;
-                (blocks, out) = out.split_at_mut(n_rows * matrix.n_cols);
-                Self::pack_columns(simd, matrix, blocks);
-                rows.start = n_rows;
-            }
+            let blocks;
+            (blocks, out) = out.split_at_mut(n_rows * matrix.n_cols);
+            Self::pack_columns(simd, matrix, blocks);
+            rows.start = n_rows;
             // Others that few are not worth more code.
             let plain = matrix.row_stride == size_of::<T>() as isize && !matrix.byte_swapped;
             if plain && rows.len() >= SMALL_BLOCK {
@@ -151,6 +149,9 @@ impl<T: Raw> Pack<'_, '_, T> {
     #[inline(always)]
     fn pack_columns<S: Simd>(simd: S, matrix: &Matrix<'_>, out: &mut [f64]) {
         const B: usize = BLOCK;
+        if out.is_empty() {
+            return;
+        }
         let &Matrix { n_rows, n_cols, row_stride, .. } = matrix;
         let size = size_of::<T>() as isize;
         let plain = row_stride == size && !matrix.byte_swapped;

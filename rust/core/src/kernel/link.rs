@@ -88,11 +88,20 @@ fn scaled_residual<S: Simd>(z: f64, y: f64, e: f64) -> f64 {
 
 /// A model seen from one sample.
 pub(crate) trait Link: Copy + Send + Sync {
-    /// Whether the other two use `e = exp(−|z|)`, which is formed for many samples before them.
+    /// Whether the others use `e = exp(−|z|)`, which is formed for many samples before them.
     const EXPONENTIAL: bool;
+
+    /// Whether `log(1+e)` is a term of the cost.
+    const LOGARITHM: bool = false;
 
     /// The cost `c(z, y)` and its slope `∂c/∂z`.
     fn cost_slope<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64);
+
+    /// The same without that term of the cost.
+    #[inline(always)]
+    fn cost_slope_without_logarithm<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64) {
+        self.cost_slope::<S>(z, y, e)
+    }
 
     /// The square root of the curvature `h(z)`: of `∂²c/∂z²`, or of its Gauss–Newton part `2 (∂ŷ/∂z)²`.
     fn root_curvature(self, e: f64) -> f64;
@@ -143,11 +152,17 @@ pub(crate) struct SigmoidLogLoss;
 
 impl Link for SigmoidLogLoss {
     const EXPONENTIAL: bool = true;
+    const LOGARITHM: bool = true;
 
     #[inline(always)]
     fn cost_slope<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64) {
         let (ln_1p, inverse) = ln_1p_and_inverse::<S>(e);
         (mul_add::<S>(z.abs(), against(z, y), ln_1p), scaled_residual::<S>(z, y, e) * inverse)
+    }
+
+    #[inline(always)]
+    fn cost_slope_without_logarithm<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64) {
+        (z.abs() * against(z, y), scaled_residual::<S>(z, y, e) / (1.0 + e))
     }
 
     #[inline(always)]
@@ -212,27 +227,34 @@ mod tests {
             for n in 0..=35 {
                 let z: Vec<_> = (0..n).map(|i| (i as f64 * 0.7).sin() * 3.0).collect();
                 let y: Vec<_> = (0..n).map(|i| (i as f64 * 0.37).fract()).collect();
-                let targets = Targets { y: &y, sample_weight: None };
-                for simd in SimdKind::all() {
+                let ones = vec![1.0; n];
+                for (simd, weights) in
+                    SimdKind::all().into_iter().flat_map(|simd| [None, Some(&ones[..])].map(|weights| (simd, weights)))
+                {
                     let (mut slopes, mut costs) = (z.clone(), vec![0.0; n]);
-                    let share = Share::NOTHING;
                     let mut sums = CostSlopeSums::default();
                     simd.run(CostSlope {
                         link,
-                        targets,
+                        targets: Targets { y: &y, sample_weight: weights },
+                        ahead: None,
                         z: &mut slopes,
                         costs: &mut costs,
                         roots: None,
-                        share,
+                        share: Share::NOTHING,
                         sums: &mut sums,
                     });
                     let near = |a: f64, b: f64| (a - b).abs() < 1e-13;
-                    for i in 0..n {
-                        let (cost, slope) = expected(z[i], y[i]);
-                        assert!(near(costs[i], cost) && near(slopes[i], slope), "row {i} of {n}, {simd:?}");
+                    let expected: Vec<_> = z.iter().zip(&y).map(|(&z, &y)| expected(z, y)).collect();
+                    for (i, &(cost, slope)) in expected.iter().enumerate() {
+                        // Without weights the logarithms are not added row by row.
+                        let has_whole_costs = weights.is_some();
+                        assert!(near(slopes[i], slope), "row {i} of {n}, {simd:?}");
+                        assert!(!has_whole_costs || near(costs[i], cost), "row {i} of {n}, {simd:?}");
                     }
-                    let (cost, slope) = (sums.costs.total(), sums.slopes.total());
-                    assert!(near(cost, costs.iter().sum()) && near(slope, slopes.iter().sum()));
+                    let (cost, slope) = sums.totals();
+                    let (expected_cost, expected_slope) =
+                        expected.iter().fold((0.0, 0.0), |sums, row| (sums.0 + row.0, sums.1 + row.1));
+                    assert!(near(cost, expected_cost) && near(slope, expected_slope), "{n} rows, {simd:?}");
                 }
             }
         }

@@ -20,11 +20,11 @@ use exponential::exp_of_negative;
 pub(crate) use gram::Tiles;
 use link::Link;
 pub(crate) use next::Next;
-use next::Share;
+use next::{Share, ask_for_lines_behind};
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 use pulp::{Arch, Simd, WithSimd};
 pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
-use sums::{AllFinite, Lanes};
+use sums::{AllFinite, Lanes, Logarithms};
 pub(crate) use sums::{largest, sum, weighted_sum};
 
 use crate::matrix::Strip;
@@ -153,7 +153,6 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         let n_parts = usize::from(!without_weights) + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
         let (mut finite, mut sums) = (AllFinite::default(), CostSlopeSums::default());
         for rows in all.strips(order) {
-            order.ask_for_more(targets.y, &rows);
             // What nothing looks at need not be packed.
             let strip = (!without_weights).then(|| all.strip(order, rows.clone(), x));
             let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
@@ -173,7 +172,8 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let roots = roots.as_deref_mut().map(|roots| &mut roots[rows.clone()]);
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
             let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
-            CostSlope { link, targets, z, costs, roots, share, sums: &mut sums }.with_simd(simd);
+            let ahead = order.ahead_of_columns();
+            CostSlope { link, targets, ahead, z, costs, roots, share, sums: &mut sums }.with_simd(simd);
             match (&mut derivative, &strip) {
                 (Derivative::Gradient { by_weights, columns, .. }, Some(strip)) => {
                     let share = Share::of(&mut next, n_lines);
@@ -186,9 +186,10 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 _ => {}
             }
         }
-        *cost += sums.costs.total();
+        let (of_costs, of_slopes) = sums.totals();
+        *cost += of_costs;
         if let Derivative::Gradient { by_bias, .. } = &mut derivative {
-            **by_bias += sums.slopes.total();
+            **by_bias += of_slopes;
         }
         if let Derivative::Slopes(slopes) = derivative {
             order.restore(slopes, &mut ordered.y);
@@ -313,24 +314,34 @@ pub(crate) fn add_offset(offset: &[f64], z: &mut [f64]) -> bool {
     finite.holds()
 }
 
-/// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, `costs` by the costs.
+/// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, and so is `costs`.
 fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
     let mut sums = CostSlopeSums::default();
-    Arch::new().dispatch(CostSlope { link, targets, z, costs, roots: None, share: Share::NOTHING, sums: &mut sums });
-    (sums.costs.total(), sums.slopes.total())
+    let (share, sums_of) = (Share::NOTHING, &mut sums);
+    Arch::new().dispatch(CostSlope { link, targets, ahead: None, z, costs, roots: None, share, sums: sums_of });
+    sums.totals()
 }
 
 /// Weighted sums of rows' costs and slopes.
 #[derive(Default)]
 struct CostSlopeSums {
     costs: Lanes,
+    logarithms: Logarithms,
     slopes: Lanes,
 }
 
-/// Adds to the sums; `z` is overwritten by the slopes, `costs` by the costs.
+impl CostSlopeSums {
+    fn totals(self) -> (f64, f64) {
+        (self.costs.total() + self.logarithms.total(), self.slopes.total())
+    }
+}
+
+/// Adds to the sums; `z` is overwritten by the slopes, `costs` by what was added for each row, or part of it.
 struct CostSlope<'a, L> {
     link: L,
     targets: Targets<'a>,
+    /// How far behind the targets is what to ask for.
+    ahead: Option<usize>,
     z: &'a mut [f64],
     costs: &'a mut [f64],
     roots: Option<&'a mut [f64]>,
@@ -344,14 +355,18 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
     // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { link, targets: Targets { y, sample_weight }, z, costs, roots, share, sums } = self;
-        let mut share = share.in_steps(2);
-        share.step();
+        /// Rows between which memory is asked for a little.
+        const BLOCK: usize = 64;
+        let Self { link, targets: Targets { y, sample_weight }, ahead, z, costs, roots, share, sums } = self;
+        let mut share = share.in_steps(2 * z.len().div_ceil(BLOCK));
         // In a loop of their own: of the shorter chains of operations the processor has more samples' under way.
         let exponentials = &mut *costs;
         if L::EXPONENTIAL {
-            for (e, &z) in exponentials.iter_mut().zip(z.iter()) {
-                *e = exp_of_negative::<S>(-z.abs());
+            for (exponentials, z) in exponentials.chunks_mut(BLOCK).zip(z.chunks(BLOCK)) {
+                share.step();
+                for (e, &z) in exponentials.iter_mut().zip(z) {
+                    *e = exp_of_negative::<S>(-z.abs());
+                }
             }
         }
         if let Some(roots) = roots {
@@ -364,9 +379,23 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
                 }
             }
         }
-        share.step();
-        for ((z, cost), &y) in z.iter_mut().zip(costs.iter_mut()).zip(y) {
-            (*cost, *z) = link.cost_slope::<S>(*z, y, *cost);
+        let logarithms_apart = L::LOGARITHM && sample_weight.is_none() && Logarithms::are_for::<S>();
+        if logarithms_apart {
+            sums.logarithms.add(exponentials);
+        }
+        for ((z, costs), y) in z.chunks_mut(BLOCK).zip(costs.chunks_mut(BLOCK)).zip(y.chunks(BLOCK)) {
+            share.step();
+            ask_for_lines_behind(y, ahead);
+            let samples = z.iter_mut().zip(costs).zip(y);
+            if logarithms_apart {
+                for ((z, cost), &y) in samples {
+                    (*cost, *z) = link.cost_slope_without_logarithm::<S>(*z, y, *cost);
+                }
+            } else {
+                for ((z, cost), &y) in samples {
+                    (*cost, *z) = link.cost_slope::<S>(*z, y, *cost);
+                }
+            }
         }
         if let Some(weights) = sample_weight {
             for ((slope, cost), &weight) in z.iter_mut().zip(costs.iter_mut()).zip(weights) {

@@ -103,6 +103,17 @@ pub(super) fn ask_behind<V>(slices: &[&[V]], i: usize, distance: Option<usize>) 
     }
 }
 
+/// Asks for the lines that are so far behind these values.
+#[inline(always)]
+pub(super) fn ask_for_lines_behind(values: &[f64], distance: Option<usize>) {
+    if let Some(distance) = distance {
+        let address = values.as_ptr().cast::<u8>().wrapping_add(distance);
+        for line in (0..size_of_val(values)).step_by(CACHE_LINE) {
+            prefetch(address.wrapping_add(line));
+        }
+    }
+}
+
 /// The lines that are asked for during a part of the work. They are asked for in the order in which they lie there: memory
 /// answers slower where pieces are left for later.
 pub(super) struct Share<'n> {

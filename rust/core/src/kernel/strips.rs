@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::{Next, Targets};
-use crate::matrix::{CACHE_LINE, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, prefetch, transpose};
+use crate::matrix::{FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, transpose};
 use crate::processor::is_made_by_amd;
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
 const STRIP_BYTES: usize = 12 << 10;
-/// With few columns little of it is asked for at a time, between one part of the work and the next.
-const FEW_COLUMNS_STRIP_BYTES: usize = STRIP_BYTES / 3;
+/// With few columns less of it is asked for at a time.
+const FEW_COLUMNS_STRIP_BYTES: usize = 8 << 10;
 /// A strip by columns fills at most this much of the second-level cache, unless it has more columns than that allows.
 const COLUMNS_BYTES: usize = 512 << 10;
 
@@ -171,17 +171,10 @@ impl Order {
         buffer
     }
 
-    /// Farther on as many values of a column as a strip has will be needed: often too few at a time for the processor to
+    /// So many bytes behind a strip's values of a column is what will be needed: often too few at a time for the processor to
     /// foresee them, unless the column has just been put in this order.
-    #[inline(always)]
-    pub(super) fn ask_for_more(self, column: &[f64], rows: &Range<usize>) {
-        const DISTANCE: usize = 4 << 10;
-        if self.lane_rows == 0 {
-            let address = column[rows.start..].as_ptr().cast::<u8>().wrapping_add(DISTANCE);
-            for line in (0..size_of::<f64>() * rows.len()).step_by(CACHE_LINE) {
-                prefetch(address.wrapping_add(line));
-            }
-        }
+    pub(super) fn ahead_of_columns(self) -> Option<usize> {
+        (self.lane_rows == 0).then_some(4 << 10)
     }
 
     /// Puts a column that is in this order as its rows lie.

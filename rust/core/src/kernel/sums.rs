@@ -1,5 +1,7 @@
 //! Sums in lanes, which SIMD of any width adds in the same order.
 
+use pulp::Simd;
+
 /// Sums, one value of every eight in each.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lanes([f64; 8]);
@@ -30,6 +32,88 @@ impl AllFinite {
     pub(super) fn holds(self) -> bool {
         self.0.total() == 0.0
     }
+}
+
+/// `Σ log(1 + e_i)` for `0 ≤ e_i ≤ 1`: logarithms of products, as one takes as long as many factors.
+///
+/// A product is kept in two numbers, unevaluated, with about twice the digits of one: of a tiny `e` it has as many as
+/// `log1p` has. (A product and what rounding leaves of it, by a fused multiplication: Ogita, Rump & Oishi, *Accurate sum and
+/// dot product*, SIAM J. Sci. Comput. 26, 2005.)
+pub(super) struct Logarithms {
+    high: [f64; 8],
+    low: [f64; 8],
+    /// Of each product.
+    n_factors: usize,
+    sums: Lanes,
+}
+
+impl Default for Logarithms {
+    fn default() -> Self {
+        Self { high: [1.0; 8], low: [0.0; 8], n_factors: 0, sums: Lanes::default() }
+    }
+}
+
+impl Logarithms {
+    /// Factors are at most 2, so that a product of so many is a number.
+    const MOST_FACTORS: usize = 1000;
+
+    /// Whether they are worth it: with a multiplication and addition rounded once.
+    pub(super) fn are_for<S: Simd>() -> bool {
+        !S::IS_SCALAR
+    }
+
+    /// Strips of whole groups of eight give the same bits however long they are.
+    #[inline(always)]
+    pub(super) fn add(&mut self, e: &[f64]) {
+        let (blocks, tail) = e.as_chunks::<8>();
+        self.add_blocks(blocks);
+        if !tail.is_empty() {
+            let mut last = [0.0; 8];
+            last[..tail.len()].copy_from_slice(tail);
+            self.add_blocks(&[last]);
+        }
+    }
+
+    #[inline(always)]
+    fn add_blocks(&mut self, mut blocks: &[[f64; 8]]) {
+        while !blocks.is_empty() {
+            if self.n_factors == Self::MOST_FACTORS {
+                self.take_logarithms();
+            }
+            let some;
+            (some, blocks) = blocks.split_at(blocks.len().min(Self::MOST_FACTORS - self.n_factors));
+            self.n_factors += some.len();
+            let (mut high, mut low) = (self.high, self.low);
+            for e in some {
+                for lane in 0..8 {
+                    (high[lane], low[lane]) = times_one_plus(high[lane], low[lane], e[lane]);
+                }
+            }
+            (self.high, self.low) = (high, low);
+        }
+    }
+
+    fn take_logarithms(&mut self) {
+        for ((sum, high), low) in self.sums.0.iter_mut().zip(self.high).zip(self.low) {
+            *sum += if high < 2.0 { ((high - 1.0) + low).ln_1p() } else { high.ln() + low / high };
+        }
+        *self = Self { sums: self.sums, ..Self::default() };
+    }
+
+    pub(super) fn total(mut self) -> f64 {
+        self.take_logarithms();
+        self.sums.total()
+    }
+}
+
+/// `(high + low) (1 + e)`.
+#[inline(always)]
+fn times_one_plus(high: f64, low: f64, e: f64) -> (f64, f64) {
+    let one = 1.0 + e;
+    let rest = e - (one - 1.0);
+    let product = high * one;
+    let error = high.mul_add(one, -product);
+    (product, low.mul_add(one, high.mul_add(rest, error)))
 }
 
 /// `Σ f(x_i)`.
@@ -66,4 +150,68 @@ fn in_lanes<const N: usize>(slices: [&[f64]; N], f: impl Fn(f64, [f64; N]) -> f6
         *result = f(*result, parts.map(|(_, tail)| tail[lane]));
     }
     lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::WithSimd;
+
+    use super::*;
+    use crate::simd_kind::SimdKind;
+
+    /// `Σ log(1 + e_i)`, if this kind of SIMD has it, of strips of so many.
+    struct SumOfLogarithms<'a> {
+        e: &'a [f64],
+        strip: usize,
+    }
+
+    impl WithSimd for SumOfLogarithms<'_> {
+        type Output = Option<f64>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> Option<f64> {
+            let mut logarithms = Logarithms::default();
+            self.e.chunks(self.strip).for_each(|e| logarithms.add(e));
+            Logarithms::are_for::<S>().then(|| logarithms.total())
+        }
+    }
+
+    /// In halves of halves, so that rounding counts for little.
+    fn sum_of_logarithms(e: &[f64]) -> f64 {
+        if let &[] | &[_] = e {
+            return e.iter().map(|e| e.ln_1p()).sum();
+        }
+        let (left, right) = e.split_at(e.len() / 2);
+        sum_of_logarithms(left) + sum_of_logarithms(right)
+    }
+
+    #[test]
+    fn logarithms_of_products_have_all_digits_however_many_or_small() {
+        let scattered = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract();
+        let all_ones = |_: usize| 1.0;
+        let of_any_size = |i: usize| scattered(i).powi(1 + i as i32 % 300);
+        let cases: [(&str, &dyn Fn(usize) -> f64); 7] = [
+            ("up to 1", &scattered),
+            ("ones", &all_ones),
+            ("of any size", &of_any_size),
+            ("1e-8", &|i| 1e-8 * scattered(i)),
+            ("1e-20", &|i| 1e-20 * scattered(i)),
+            ("subnormal", &|i| 1e-310 * scattered(i)),
+            ("zeros", &|_| 0.0),
+        ];
+        for (what, e) in cases {
+            for n in (0..=17).chain([100, 7_999, 8_000, 8_001, 30_000]) {
+                let e: Vec<_> = (0..n).map(e).collect();
+                let expected = sum_of_logarithms(&e);
+                for simd in SimdKind::all() {
+                    let [found, same] = [64, 10_000].map(|strip| simd.run(SumOfLogarithms { e: &e, strip }));
+                    assert_eq!(found.map(f64::to_bits), same.map(f64::to_bits), "{n} {what}, {simd:?}");
+                    if let Some(found) = found {
+                        let error = (found - expected).abs();
+                        assert!(error <= 1e-15 * expected, "{n} {what}, {simd:?}: {found} for {expected}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use pulp::Simd;
 
 use super::next::{Share, ask_behind};
 use super::reduce::sum_each;
+use super::strips::segments;
 use super::{Readings, registers};
 use crate::matrix::{Columns, GROUP};
 
@@ -94,11 +95,15 @@ pub(super) fn accumulate<S: Simd>(
     share: Share<'_>,
 ) {
     assert_eq!(gradient.len(), columns.n_cols());
+    let segments = segments(columns);
     let mut share = share.in_steps(gradient.len().div_ceil(GROUP));
     for (group, gradient) in gradient.chunks_mut(GROUP).enumerate() {
         share.step();
         let columns = columns.part(group * GROUP, gradient.len());
-        by_columns!(gradient.len(), accumulate_n, (simd, &columns, slope, gradient));
+        for rows in segments.clone() {
+            let (columns, slope) = (columns.rows(rows.clone()), &slope[rows]);
+            by_columns!(gradient.len(), accumulate_n, (simd, &columns, slope, gradient));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use super::strips::segments;
 use super::{Scaling, registers};
 use crate::matrix::{Columns, GROUP, Panel, Strip};
 
@@ -103,24 +104,27 @@ fn add_columns<S: Simd>(
     sample_weight: Option<&[f64]>,
     sums: &mut ColumnSums,
 ) {
-    let weights = sample_weight.map(S::as_simd_f64s);
+    let segments = segments(columns);
     for (j, (first, second)) in sums.first.iter_mut().zip(&mut sums.second).enumerate() {
         let [column] = columns.part(j, 1).all();
         let (centre, scale) = (scaling.centre[j], scaling.inverse_scale[j]);
-        let (values, tail) = S::as_simd_f64s(column);
-        let (sum, sum_of_squares) = sums_of_column(
-            simd,
-            values,
-            weights.map(|(weights, _)| weights),
-            [simd.splat_f64s(centre), simd.splat_f64s(scale)],
-        );
-        *first += sum;
-        *second += sum_of_squares;
-        for (i, value) in tail.iter().enumerate() {
-            let value = (value - centre) * scale;
-            let weighted = weights.map_or(value, |(_, weights)| weights[i] * value);
-            *first += weighted;
-            *second += weighted * value;
+        for rows in segments.clone() {
+            let weights = sample_weight.map(|weights| S::as_simd_f64s(&weights[rows.clone()]));
+            let (values, tail) = S::as_simd_f64s(&column[rows]);
+            let (sum, sum_of_squares) = sums_of_column(
+                simd,
+                values,
+                weights.map(|(weights, _)| weights),
+                [simd.splat_f64s(centre), simd.splat_f64s(scale)],
+            );
+            *first += sum;
+            *second += sum_of_squares;
+            for (i, value) in tail.iter().enumerate() {
+                let value = (value - centre) * scale;
+                let weighted = weights.map_or(value, |(_, weights)| weights[i] * value);
+                *first += weighted;
+                *second += weighted * value;
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::sums::SEGMENT_ROWS;
 use super::{Next, Targets};
-use crate::matrix::{FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, transpose};
+use crate::matrix::{Columns, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, transpose};
 use crate::processor::is_made_by_amd;
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
@@ -204,6 +205,15 @@ fn lane_rows((n_rows, n_cols): (usize, usize)) -> usize {
     (0..GROUP.min(most)).map(|fewer| most - fewer).find(|&rows| !collide(rows)).unwrap_or(most)
 }
 
+/// The rows of a strip in parts that are summed one after the other: in segments, unless there are few columns, whose strips
+/// all have the same length.
+#[inline(always)]
+pub(super) fn segments(columns: &Columns<'_>) -> impl Iterator<Item = Range<usize>> + Clone + use<> {
+    let n_rows = columns.n_rows();
+    let segment_rows = if columns.n_cols() > FEW_COLUMNS { SEGMENT_ROWS } else { n_rows.max(1) };
+    (0..n_rows).step_by(segment_rows).map(move |start| start..(start + segment_rows).min(n_rows))
+}
+
 /// Rows of `n_cols` columns that make a strip.
 fn strip_rows(n_cols: usize) -> usize {
     let bytes = if n_cols <= FEW_COLUMNS { FEW_COLUMNS_STRIP_BYTES } else { STRIP_BYTES };
@@ -216,9 +226,15 @@ fn strip_rows(n_cols: usize) -> usize {
 /// allows, pieces in place are so long that it need not; what is packed gets shorter, to bound its memory.
 /// A power of two, so that panels hold whole strips.
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
-    const MOST: usize = 128;
     let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
-    if in_place && rows < MOST { LONG_PIECE_ROWS } else { 1 << rows.clamp(GROUP, MOST).ilog2() }
+    // AMD's processors read so long pieces faster yet, and then some of the strip may be in the third-level cache.
+    if in_place && rows >= 2 * SEGMENT_ROWS && is_made_by_amd() {
+        4 * SEGMENT_ROWS
+    } else if in_place && rows < SEGMENT_ROWS {
+        LONG_PIECE_ROWS
+    } else {
+        1 << rows.clamp(GROUP, SEGMENT_ROWS).ilog2()
+    }
 }
 
 #[cfg(test)]

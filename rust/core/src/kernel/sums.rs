@@ -2,6 +2,9 @@
 
 use pulp::Simd;
 
+/// So many rows of a strip are summed at a time, so that sums have the same bits in longer strips.
+pub(super) const SEGMENT_ROWS: usize = 128;
+
 /// Sums, one value of every eight in each.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lanes([f64; 8]);
@@ -11,11 +14,13 @@ pub(super) struct Lanes([f64; 8]);
 pub(super) struct AllFinite(Lanes);
 
 impl Lanes {
-    /// Adds `Σ f(x_i)`, these among themselves first.
+    /// Adds `Σ f(x_i)`, those of a segment among themselves first.
     #[inline(always)]
     pub(super) fn add(&mut self, values: &[f64], f: impl Fn(f64) -> f64) {
-        let sums = in_lanes([values], |sum, [value]| sum + f(value));
-        self.0.iter_mut().zip(sums).for_each(|(lane, sum)| *lane += sum);
+        for segment in values.chunks(SEGMENT_ROWS) {
+            let sums = in_lanes([segment], |sum, [value]| sum + f(value));
+            self.0.iter_mut().zip(sums).for_each(|(lane, sum)| *lane += sum);
+        }
     }
 
     pub(super) fn total(self) -> f64 {

@@ -58,7 +58,7 @@ fn slopes(n_rows: usize) -> Vec<f64> {
 
 #[test]
 fn products_agree_with_plain_loops_for_every_tail() {
-    for (n_rows, n_cols) in (1..=20).flat_map(|m| (1..=35).map(move |n| (m, n))).chain([(100, 3), (77, 8)]) {
+    for (n_rows, n_cols) in (1..=20).flat_map(|m| (1..=35).map(move |n| (m, n))).chain([(100, 3), (77, 8), (300, 11)]) {
         let x = values((n_rows, n_cols));
         let sum = |terms: &mut dyn Iterator<Item = f64>| terms.sum::<f64>();
         let (weights, slopes) = (weights(n_cols), slopes(n_rows));
@@ -137,7 +137,8 @@ impl WithSimd for SumsOfColumns<'_> {
 
 #[test]
 fn column_sums_agree_with_plain_loops_for_every_tail() {
-    for (n_rows, n_cols) in (1..=20).flat_map(|m| (1..=35).map(move |n| (m, n))).chain([(100, 3), (77, 40)]) {
+    for (n_rows, n_cols) in (1..=20).flat_map(|m| (1..=35).map(move |n| (m, n))).chain([(100, 3), (77, 40), (300, 11)])
+    {
         let x = values((n_rows, n_cols));
         let fortran = x.t().as_standard_layout().into_owned().reversed_axes();
         let [centre, inverse_scale] = [0.3, 1.7].map(|value| vec![value; n_cols]);

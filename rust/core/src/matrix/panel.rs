@@ -222,11 +222,22 @@ impl<'p> Columns<'p> {
         self.n_cols
     }
 
+    pub(crate) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
     /// Some of the columns.
     #[inline(always)]
     pub(crate) fn part(&self, first: usize, n_cols: usize) -> Self {
         assert!(first <= self.n_cols && n_cols <= self.n_cols - first);
         Self { data: self.data.wrapping_offset(first as isize * self.col_stride), n_cols, ..*self }
+    }
+
+    /// Some of the rows.
+    #[inline(always)]
+    pub(crate) fn rows(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.n_rows);
+        Self { data: self.data.wrapping_add(range.start), n_rows: range.len(), ..*self }
     }
 
     /// All columns, each of length `n_rows`.

@@ -88,7 +88,7 @@ fn scaled_residual<S: Simd>(z: f64, y: f64, e: f64) -> f64 {
 
 /// A model seen from one sample.
 pub(crate) trait Link: Copy + Send + Sync {
-    /// Whether the others use `e = exp(−|z|)`, which is formed for many samples before them.
+    /// Whether the methods use `e = exp(−|z|)`, which is formed for many samples before them.
     const EXPONENTIAL: bool;
 
     /// Whether `log(1+e)` is a term of the cost.
@@ -97,7 +97,7 @@ pub(crate) trait Link: Copy + Send + Sync {
     /// The cost `c(z, y)` and its slope `∂c/∂z`.
     fn cost_slope<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64);
 
-    /// The same without that term of the cost.
+    /// The same without that term of the cost: what has the term must say how.
     #[inline(always)]
     fn cost_slope_without_logarithm<S: Simd>(self, z: f64, y: f64, e: f64) -> (f64, f64) {
         self.cost_slope::<S>(z, y, e)

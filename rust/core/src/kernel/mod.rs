@@ -314,11 +314,11 @@ pub(crate) fn add_offset(offset: &[f64], z: &mut [f64]) -> bool {
     finite.holds()
 }
 
-/// Returns the weighted sums of the rows' costs and slopes; `z` is overwritten by the slopes, and so is `costs`.
+/// Returns the weighted sums of the rows' costs and slopes; `z` and `costs` are overwritten as by [`CostSlope`].
 fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
     let mut sums = CostSlopeSums::default();
-    let (share, sums_of) = (Share::NOTHING, &mut sums);
-    Arch::new().dispatch(CostSlope { link, targets, ahead: None, z, costs, roots: None, share, sums: sums_of });
+    let share = Share::NOTHING;
+    Arch::new().dispatch(CostSlope { link, targets, ahead: None, z, costs, roots: None, share, sums: &mut sums });
     sums.totals()
 }
 

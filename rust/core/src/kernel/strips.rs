@@ -10,9 +10,10 @@ use crate::processor::is_made_by_amd;
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
 const STRIP_BYTES: usize = 12 << 10;
-/// With few columns less of it is asked for at a time.
+/// With few columns a shorter strip asks for fewer lines at a time.
 const FEW_COLUMNS_STRIP_BYTES: usize = 8 << 10;
-/// A strip by columns fills at most this much of the second-level cache, unless it has more columns than that allows.
+/// A strip by columns fills at most this much of the second-level cache, unless it has more columns than that allows; on AMD's
+/// processors at most twice as much where it is in place.
 const COLUMNS_BYTES: usize = 512 << 10;
 
 /// Rows that a kernel goes through, a strip at a time.
@@ -172,8 +173,8 @@ impl Order {
         buffer
     }
 
-    /// So many bytes behind a strip's values of a column is what will be needed: often too few at a time for the processor to
-    /// foresee them, unless the column has just been put in this order.
+    /// How many bytes ahead of a strip's values of a column to ask for more: they are often too few at a time for the processor
+    /// to foresee what comes, unless the column has just been put in this order.
     pub(super) fn ahead_of_columns(self) -> Option<usize> {
         (self.lane_rows == 0).then_some(4 << 10)
     }

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-/// So many rows of a strip are summed at a time, so that sums have the same bits in longer strips.
+/// So many rows of a strip are summed at a time, so that strips of whole segments have the same sums however long they are.
 pub(super) const SEGMENT_ROWS: usize = 128;
 
 /// Sums, one value of every eight in each.
@@ -39,7 +39,8 @@ impl AllFinite {
     }
 }
 
-/// `Σ log(1 + e_i)` for `0 ≤ e_i ≤ 1`: logarithms of products, as one takes as long as many factors.
+/// `Σ log(1 + e_i)` for `0 ≤ e_i ≤ 1`: logarithms of products, as one logarithm takes as long as many
+/// multiplications.
 ///
 /// A product is kept in two numbers, unevaluated, with about twice the digits of one: of a tiny `e` it has as many as
 /// `log1p` has. (A product and what rounding leaves of it, by a fused multiplication: Ogita, Rump & Oishi, *Accurate sum and
@@ -62,7 +63,7 @@ impl Logarithms {
     /// Factors are at most 2, so that a product of so many is a number.
     const MOST_FACTORS: usize = 1000;
 
-    /// Whether they are worth it: with a multiplication and addition rounded once.
+    /// They pay where a multiplication and an addition are one instruction, rounded once.
     pub(super) fn are_for<S: Simd>() -> bool {
         !S::IS_SCALAR
     }
@@ -99,6 +100,9 @@ impl Logarithms {
     }
 
     fn take_logarithms(&mut self) {
+        if self.n_factors == 0 {
+            return;
+        }
         for ((sum, high), low) in self.sums.0.iter_mut().zip(self.high).zip(self.low) {
             *sum += if high < 2.0 { ((high - 1.0) + low).ln_1p() } else { high.ln() + low / high };
         }

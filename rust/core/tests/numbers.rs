@@ -91,10 +91,13 @@ fn extreme_predictors_are_right_to_the_last_digits() {
         let both = class_probabilities((&x).into(), None, &at, &threads(1)).unwrap();
         near(both[[0, 1]], p, "probability of class 1");
         near(both[[0, 0]], sigmoid(-z), "probability of class 0");
-        let (found, gradient) = cost_gradient(Model::SigmoidLogLoss, samples, &at, &threads(1)).unwrap();
-        near(found, loss, "log loss of a pass");
-        near(gradient.bias, distance, "slope of the log loss");
-        near(gradient.weights[0], distance * z, "gradient of the log loss");
+        let weights = array![3.0];
+        for samples in [samples, Samples::weighted(&x, &target, &weights).unwrap()] {
+            let (found, gradient) = cost_gradient(Model::SigmoidLogLoss, samples, &at, &threads(1)).unwrap();
+            near(found, loss, "log loss of a pass");
+            near(gradient.bias, distance, "slope of the log loss");
+            near(gradient.weights[0], distance * z, "gradient of the log loss");
+        }
         let (found, gradient) = cost_gradient(Model::SigmoidSquaredError, samples, &at, &threads(1)).unwrap();
         near(found, distance * distance, "squared error of a pass");
         near(gradient.bias, slope, "slope of the squared error");

@@ -15,8 +15,8 @@ const SHAPE: (usize, usize) = (203, 13);
 /// Enough rows of `f64` to be read in several places at the same time.
 const MANY_ROWS: (usize, usize) = (1303, 13);
 
-fn evaluate(model: Model, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>, at: &Parameters) -> CostGradient {
-    let samples = Samples::weighted(x, y, s).unwrap();
+fn evaluate(model: Model, x: Matrix<'_>, y: Matrix<'_>, s: Option<Matrix<'_>>, at: &Parameters) -> CostGradient {
+    let samples = s.map_or_else(|| Samples::new(x, y), |s| Samples::weighted(x, y, s)).unwrap();
     steepest::cost_gradient(model, samples, at, &threads(1)).unwrap()
 }
 
@@ -110,10 +110,13 @@ fn check_storage<T: Element + Debug>(
 
     let by_columns = plain.by_columns();
     for model in MODELS {
-        let expected = [&plain, &by_columns].map(|data| all_bits(&data.cost_gradient(model, true, 1)));
-        let same_as = |expected: &Vec<u64>, what: &str, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>| {
-            let found = all_bits(&evaluate(model, x, y, s, &plain.at));
-            assert_eq!(found, *expected, "{:?}, {model:?}, {what}", T::DTYPE);
+        let bits_of = |data: &Data| [false, true].map(|weighted| all_bits(&data.cost_gradient(model, weighted, 1)));
+        let expected = [&plain, &by_columns].map(bits_of);
+        let same_as = |expected: &[Vec<u64>; 2], what: &str, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>| {
+            for (expected, s) in expected.iter().zip([None, Some(s)]) {
+                let found = all_bits(&evaluate(model, x, y, s, &plain.at));
+                assert_eq!(found, *expected, "{:?}, {model:?}, {what}, weighted: {}", T::DTYPE, s.is_some());
+            }
         };
         let same = |what: &str, x: Matrix<'_>, y: Matrix<'_>, s: Matrix<'_>| same_as(&expected[0], what, x, y, s);
         each_layout(&x, |what, x| {
@@ -210,8 +213,8 @@ fn repeated_rows_need_no_memory() {
     let view = data.x.broadcast(shape).unwrap();
     let (y, s) = (Array1::from_elem(1000, data.y[0]), Array1::<f64>::ones(1000));
     let copy = view.to_owned();
-    let [found, expected] =
-        [view, copy.view()].map(|x| all_bits(&evaluate(Model::Linear, x.into(), (&y).into(), (&s).into(), &data.at)));
+    let [found, expected] = [view, copy.view()]
+        .map(|x| all_bits(&evaluate(Model::Linear, x.into(), (&y).into(), Some((&s).into()), &data.at)));
     assert_eq!(found, expected);
 }
 

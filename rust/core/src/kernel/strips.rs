@@ -176,7 +176,8 @@ impl Order {
     /// How many bytes ahead of a strip's values of a column to ask for more: they are often too few at a time for the processor
     /// to foresee what comes, unless the column has just been put in this order.
     pub(super) fn ahead_of_columns(self) -> Option<usize> {
-        (self.lane_rows == 0).then_some(4 << 10)
+        const DISTANCE: usize = 4 << 10;
+        (self.lane_rows == 0).then_some(DISTANCE)
     }
 
     /// Puts a column that is in this order as its rows lie.
@@ -224,13 +225,14 @@ fn strip_rows(n_cols: usize) -> usize {
 
 /// The same where these lie column by column. Pieces of columns are longer than a strip of rows needs, as memory delivers
 /// more of a few long pieces than of many short ones, but the strip stays in the second-level cache. Of more columns than that
-/// allows, pieces in place are so long that it need not; what is packed gets shorter, to bound its memory.
+/// allows, pieces in place are so long that it need not; what is packed gets shorter, to bound its memory. AMD's processors
+/// read longer pieces faster yet.
 /// A power of two, so that panels hold whole strips.
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
     let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
-    // AMD's processors read so long pieces faster yet, and then some of the strip may be in the third-level cache.
-    if in_place && rows >= 2 * SEGMENT_ROWS && is_made_by_amd() {
-        4 * SEGMENT_ROWS
+    const LONGER_ROWS: usize = 4 * SEGMENT_ROWS;
+    if in_place && LONGER_ROWS <= 2 * rows && is_made_by_amd() {
+        LONGER_ROWS
     } else if in_place && rows < SEGMENT_ROWS {
         LONG_PIECE_ROWS
     } else {

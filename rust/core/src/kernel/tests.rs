@@ -104,6 +104,53 @@ fn columns_that_are_packed_give_the_same_bits() {
     }
 }
 
+/// The products, and the sums of the columns, costs and slopes, of a strip of columns and of shorter ones.
+#[test]
+fn strips_of_whole_segments_give_the_same_bits_however_long_they_are() {
+    const N_ROWS: usize = 512 + 75;
+    for n_cols in [9, 11, 35, 300] {
+        let x = values((n_cols, N_ROWS));
+        let matrix = Matrix::from(&x).transposed();
+        let (slopes, ones) = (slopes(N_ROWS), vec![1.0; n_cols]);
+        let scaling = Scaling { centre: &ones, inverse_scale: &ones };
+        let sums = |simd: SimdKind, strip_rows: usize| {
+            let mut gradient = vec![0.0; n_cols];
+            let mut columns = [ColumnSums::zeros(n_cols), ColumnSums::zeros(n_cols)];
+            let mut costs = CostSlopeSums::default();
+            for first in (0..N_ROWS).step_by(strip_rows) {
+                let rows = first..(first + strip_rows).min(N_ROWS);
+                let mut buffer = Vec::new();
+                let strip = &matrix.strip_as_it_lies(rows.clone(), &mut buffer);
+                let slope = &slopes[rows];
+                simd.run(Accumulate { strip, slope, gradient: &mut gradient, share: Share::NOTHING });
+                for (of_columns, sample_weight) in columns.iter_mut().zip([None, Some(slope)]) {
+                    simd.run(AddColumns { strip, scaling, sample_weight, sums: of_columns });
+                }
+                simd.run(CostSlope {
+                    link: link::SigmoidLogLoss,
+                    targets: Targets { y: slope, sample_weight: None },
+                    ahead: None,
+                    z: &mut slope.to_vec(),
+                    costs: &mut vec![0.0; slope.len()],
+                    roots: None,
+                    share: Share::NOTHING,
+                    sums: &mut costs,
+                });
+            }
+            let [plain, weighted] = columns.map(|sums| [sums.first, sums.second]);
+            let (cost, slope) = costs.totals();
+            let all = [gradient, vec![cost, slope], plain.concat(), weighted.concat()].concat();
+            all.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+        };
+        for simd in SimdKind::all() {
+            let expected = sums(simd, 128);
+            for strip_rows in [256, 512, N_ROWS] {
+                assert_eq!(sums(simd, strip_rows), expected, "{simd:?}, {n_cols} columns, {strip_rows} rows");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_predictor_does_not_depend_on_the_rows_beside_it() {
     for n_cols in [1, 3, 8, 9, 32, 35] {
@@ -117,21 +164,20 @@ fn a_predictor_does_not_depend_on_the_rows_beside_it() {
     }
 }
 
-struct SumsOfColumns<'a> {
+struct AddColumns<'a> {
     strip: &'a Strip<'a>,
     scaling: Scaling<'a>,
     sample_weight: Option<&'a [f64]>,
-    n_cols: usize,
+    sums: &'a mut ColumnSums,
 }
 
-impl WithSimd for SumsOfColumns<'_> {
-    type Output = ColumnSums;
+impl WithSimd for AddColumns<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> ColumnSums {
-        let mut sums = ColumnSums::zeros(self.n_cols);
-        sums.add(simd, self.strip, self.scaling, self.sample_weight);
-        sums
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { strip, scaling, sample_weight, sums } = self;
+        sums.add(simd, strip, scaling, sample_weight);
     }
 }
 
@@ -154,7 +200,8 @@ fn column_sums_agree_with_plain_loops_for_every_tail() {
             {
                 let mut buffer = Vec::new();
                 let strip = &Matrix::from(matrix).strip_as_it_lies(0..n_rows, &mut buffer);
-                let sums = simd.run(SumsOfColumns { strip, scaling, sample_weight, n_cols });
+                let mut sums = ColumnSums::zeros(n_cols);
+                simd.run(AddColumns { strip, scaling, sample_weight, sums: &mut sums });
                 for j in 0..n_cols {
                     for (found, power) in [(sums.first[j], 1), (sums.second[j], 2)] {
                         assert!(

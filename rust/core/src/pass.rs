@@ -1,6 +1,6 @@
 //! A pass: over all rows once, in parallel, panel by panel.
 //!
-//! The rows are split into chunks and each chunk into panels, by the data's shape and layout and the processor's maker alone.
+//! The rows are split into chunks and each chunk into panels, by the data's shape and layout and the kind of processor alone.
 //! Any thread may work on any chunk, but a chunk's panels go into the chunk's own sums in order, and the chunks' sums are
 //! merged in a fixed tree. So the result is the same, to the bit, for any number of threads.
 
@@ -34,7 +34,7 @@ const MIN_TASKS: usize = 16;
 /// The sums of all chunks together fill at most this much, or one chunk is left.
 const MAX_SUMS_BYTES: usize = 4 << 20;
 
-/// How rows are split, decided by the data's shape and layout and the processor's maker alone.
+/// How rows are split, decided by the data's shape and layout and the kind of processor alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Partition {
     n_rows: usize,

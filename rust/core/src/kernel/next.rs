@@ -2,33 +2,35 @@
 
 use crate::matrix::{CACHE_LINE, Pieces, Slab, Strip, prefetch};
 
-/// What will be read from memory next: lines of the cache, some in each of several pieces; of lanes a line in turn.
+/// What will be read from memory next: lines of the cache, some in each of several pieces. They are gone through in runs: the
+/// lines of a piece that follow one another; or, of lanes, a line of each in turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Next {
     line: *const u8,
     n_lines: usize,
+    left_of_run: usize,
+    run_lines: usize,
+    /// From a run's line to the next.
+    step: isize,
     left_of_piece: usize,
-    lines_a_piece: usize,
-    /// From the end of a piece's last line to the next piece.
-    gap: isize,
-    left_of_lanes: usize,
-    n_lanes: usize,
-    apart: isize,
-    /// From the last lane to the line that follows that of the first.
+    runs_a_piece: usize,
+    /// From where a run's next line would be to the next run.
     back: isize,
+    /// From there to the next piece, if the piece ends as well.
+    gap: isize,
 }
 
 impl Next {
     pub(crate) const UNKNOWN: Self = Self {
         line: std::ptr::null(),
         n_lines: 0,
+        left_of_run: 0,
+        run_lines: 0,
+        step: 0,
         left_of_piece: 0,
-        lines_a_piece: 0,
-        gap: 0,
-        left_of_lanes: 0,
-        n_lanes: 0,
-        apart: 0,
+        runs_a_piece: 0,
         back: 0,
+        gap: 0,
     };
 
     /// The slab that is so many farther on than this.
@@ -38,19 +40,22 @@ impl Next {
 
     fn of(pieces: Pieces) -> Self {
         let Pieces { first, n_pieces, n_bytes, stride, n_lanes, apart } = pieces;
+        const STEP: isize = CACHE_LINE as isize;
         // A piece that begins within a line ends in one more.
         let lines_a_piece = n_bytes.div_ceil(CACHE_LINE) + usize::from(n_pieces > 1);
-        let gap = stride.wrapping_sub((lines_a_piece * CACHE_LINE) as isize);
+        let (run_lines, step, runs_a_piece) =
+            if n_lanes > 1 { (n_lanes, apart, lines_a_piece) } else { (lines_a_piece, STEP, 1) };
+        let back = if n_lanes > 1 { STEP.wrapping_sub(apart.wrapping_mul(n_lanes as isize)) } else { 0 };
         Self {
             line: first,
             n_lines: n_lanes * n_pieces * lines_a_piece,
-            left_of_piece: lines_a_piece,
-            lines_a_piece,
-            gap,
-            left_of_lanes: n_lanes,
-            n_lanes,
-            apart,
-            back: (CACHE_LINE as isize).wrapping_sub(apart.wrapping_mul(n_lanes as isize - 1)),
+            left_of_run: run_lines,
+            run_lines,
+            step,
+            left_of_piece: runs_a_piece,
+            runs_a_piece,
+            back,
+            gap: stride.wrapping_sub(lines_a_piece as isize * STEP),
         }
     }
 
@@ -66,26 +71,33 @@ impl Next {
     /// Asks for some of the lines, and leaves the rest.
     #[inline(always)]
     pub(super) fn ask_for(&mut self, n_lines: usize) {
-        let n_lines = n_lines.min(self.n_lines);
-        self.n_lines -= n_lines;
-        for _ in 0..n_lines {
-            prefetch(self.line);
-            self.advance();
-        }
+        self.take(n_lines, prefetch);
     }
 
     #[inline(always)]
-    fn advance(&mut self) {
-        self.left_of_lanes -= 1;
-        if self.left_of_lanes > 0 {
-            self.line = self.line.wrapping_offset(self.apart);
-            return;
+    fn take(&mut self, n_lines: usize, mut each: impl FnMut(*const u8)) {
+        let mut n_lines = n_lines.min(self.n_lines);
+        self.n_lines -= n_lines;
+        while n_lines > 0 {
+            let of_run = n_lines.min(self.left_of_run);
+            for _ in 0..of_run {
+                each(self.line);
+                self.line = self.line.wrapping_offset(self.step);
+            }
+            n_lines -= of_run;
+            self.left_of_run -= of_run;
+            if self.left_of_run == 0 {
+                self.end_run();
+            }
         }
-        self.left_of_lanes = self.n_lanes;
+    }
+
+    fn end_run(&mut self) {
+        self.left_of_run = self.run_lines;
         self.line = self.line.wrapping_offset(self.back);
         self.left_of_piece -= 1;
         if self.left_of_piece == 0 {
-            self.left_of_piece = self.lines_a_piece;
+            self.left_of_piece = self.runs_a_piece;
             self.line = self.line.wrapping_offset(self.gap);
         }
     }
@@ -153,13 +165,11 @@ mod tests {
     /// Checks that what follows a slab is, to the line, the next one and at most a line more of each piece.
     fn check(what: &str, now: &Slab<'_>, next: &[&[f64]]) {
         let mut asked = Next::after(now, 1);
-        let mut lines: Vec<_> = (0..asked.n_lines())
-            .map(|_| {
-                let line = asked.line.addr() / CACHE_LINE;
-                asked.advance();
-                line
-            })
-            .collect();
+        let mut lines = Vec::new();
+        while asked.n_lines() > 0 {
+            // Five are neither a run nor a part of one.
+            asked.take(5, |line| lines.push(line.addr() / CACHE_LINE));
+        }
         let n_asked = lines.len();
         lines.sort_unstable();
         lines.dedup();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::sums::SEGMENT_ROWS;
 use super::{Next, Targets};
 use crate::matrix::{Columns, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, transpose};
-use crate::processor::is_made_by_amd;
+use crate::processor::{reads_long_columns, reads_most_in_one_run};
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
 /// time, beside everything else that is there.
@@ -114,7 +114,7 @@ impl Order {
     pub(crate) fn may_be_in_lanes(matrix: &Matrix<'_>) -> bool {
         // What has to be widened is packed faster in one run.
         let lies_so = matrix.n_cols() > FEW_COLUMNS && matrix.is_f64() && !matrix.is_by_columns();
-        lies_so && !is_made_by_amd()
+        lies_so && !reads_most_in_one_run()
     }
 
     fn in_lanes(self) -> usize {
@@ -231,7 +231,7 @@ fn strip_rows(n_cols: usize) -> usize {
 fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
     let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
     const LONGER_ROWS: usize = 4 * SEGMENT_ROWS;
-    if in_place && LONGER_ROWS <= 2 * rows && is_made_by_amd() {
+    if in_place && LONGER_ROWS <= 2 * rows && reads_long_columns() {
         LONGER_ROWS
     } else if in_place && rows < SEGMENT_ROWS {
         LONG_PIECE_ROWS

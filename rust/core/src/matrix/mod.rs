@@ -22,7 +22,7 @@ use panel::{Source, Strides};
 pub(crate) use slab::{EIGHT, Eights, Slab, WithEights};
 
 use crate::error::Error;
-use crate::processor::is_made_by_amd;
+use crate::processor::reads_long_columns;
 
 /// Up to so many columns a row fills too little of a register; they are worked on column by column.
 pub(crate) const FEW_COLUMNS: usize = 8;
@@ -265,7 +265,7 @@ impl<'a> Matrix<'a> {
             let distance = (DISTANCE / self.n_cols.max(1)).max(COLUMN_DISTANCE.min(some.n_rows * size_of::<f64>()));
             // SAFETY: columns_are_in_place checked alignment, stride and byte order; the rows are in bounds.
             let columns = unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) };
-            return columns.with_ahead(distance, self.n_cols <= FEW_COLUMNS || !is_made_by_amd());
+            return columns.with_ahead(distance, self.n_cols <= FEW_COLUMNS || !reads_long_columns());
         }
         Self::pack(&[some.transposed()], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.

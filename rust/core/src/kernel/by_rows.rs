@@ -68,7 +68,7 @@ impl<const FIRST: usize, const END: usize> Ahead<FIRST, END> {
         Self { distance: panel.ahead() }
     }
 
-    /// The share of the `j`th line of each row.
+    /// The share of the `j`th line of each row, or of what is behind its last line.
     #[inline(always)]
     fn step<const R: usize>(self, rows: &[&[[f64; LINE]]; R], j: usize) {
         if let Some(distance) = self.distance {
@@ -108,6 +108,9 @@ fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
                 *sum = simd.mul_add_e_f64s(S::as_simd_f64s(&line[j]).0[k], w, *sum);
             }
         }
+    }
+    if !w.is_empty() {
+        ahead.step(&lines, w_lines.len());
     }
     let (w, w_tail) = S::as_simd_f64s(w);
     let (rows, tails) = registers::<S, R>(rows, w.len(), w_tail.len());
@@ -149,7 +152,8 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     ahead: Ahead<FIRST, END>,
 ) {
     let (g_lines, g) = gradient.as_chunks_mut::<LINE>();
-    let (lines, rows) = lines(rows, g_lines.len());
+    let n_lines = g_lines.len();
+    let (lines, rows) = lines(rows, n_lines);
     let slopes = slopes.map(|slope| simd.splat_f64s(slope));
     for (j, g) in g_lines.iter_mut().enumerate() {
         ahead.step(&lines, j);
@@ -160,6 +164,9 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
             }
             *g = sum;
         }
+    }
+    if !g.is_empty() {
+        ahead.step(&lines, n_lines);
     }
     let (g, g_tail) = S::as_mut_simd_f64s(g);
     let (rows, tails) = registers::<S, R>(rows, g.len(), g_tail.len());

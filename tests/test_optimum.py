@@ -384,7 +384,7 @@ def test_many_columns_cost_no_digits(rng, dtype, order, n, l2):
     expected = np.linalg.lstsq(design, targets, rcond=None)[0]
     models = [LinearRegression(l2=l2, n_threads=k).fit(X, y, sample_weight=share) for k in (1, 2, 3)]
     np.testing.assert_allclose(models[0].coef_, expected, rtol=0, atol=2e-14 * np.abs(expected).max())
-    assert models[0].optimality_ < 1e-10  # before the last correction
+    assert models[0].optimality_ < 1e-12
     for model in models[1:]:
         np.testing.assert_array_equal(model.coef_, models[0].coef_)
 

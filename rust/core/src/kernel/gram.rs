@@ -10,15 +10,16 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::matrix_unit::MatrixUnit;
 use super::next::Next;
-use super::packed::{In, Lane, Packed, Precision, Real};
+use super::packed::{In, Lane, Packed, Precision, Real, add_to};
 
 /// Blocks of the right side that stay in the first-level cache, or near it, while the left side goes by.
 const GROUP: usize = 6;
 /// Rows between which nothing but products is done.
 const UNROLLED: usize = 4;
 
-/// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column. A tile has as
-/// many lanes as a lane has entries.
+/// The tiles of `Σ u_i v_iᵀ`, column of tiles after column; of a symmetric one only those with row ≤ column. A tile is as
+/// many rows and columns as a lane has entries of the precision in which products are summed over the rows of a panel; the
+/// sums over panels are of double precision, or else their rounding errors, which are alike in each, would be most of all.
 pub(crate) struct Tiles {
     /// Empty before the first rows: threads take turns in making their states, and need not wait for this memory.
     lanes: Vec<Lane>,
@@ -51,7 +52,7 @@ impl Tiles {
         if u.n_rows() == 0 {
             return;
         }
-        self.lanes.resize(self.n_tiles() * self.precision.n_entries(), Lane::ZERO);
+        self.lanes.resize(self.n_tiles() * self.precision.tile_lanes(), Lane::ZERO);
         let precision = self.precision;
         let products = Products { u, v, tiles: self, next };
         match precision {
@@ -62,41 +63,29 @@ impl Tiles {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        match self.precision {
-            Precision::Double => self.merge_in::<f64>(other),
-            Precision::Single | Precision::Pieces => self.merge_in::<f32>(other),
-        }
-    }
-
-    fn merge_in<R: Real>(&mut self, other: &Self) {
         if other.lanes.is_empty() {
             return;
         }
         self.lanes.resize(other.lanes.len(), Lane::ZERO);
         for (ours, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
-            ours.values_mut::<R>().iter_mut().zip(theirs.values::<R>()).for_each(|(ours, theirs)| *ours += *theirs);
+            ours.add(theirs);
         }
     }
 
     /// Writes all entries where there were any rows; of a symmetric one those on and above the diagonal, and some below.
-    pub(crate) fn write(&self, matrix: ArrayViewMut2<'_, f64>) {
-        match self.precision {
-            Precision::Double => self.write_in::<f64>(matrix),
-            Precision::Single | Precision::Pieces => self.write_in::<f32>(matrix),
-        }
-    }
-
-    fn write_in<R: Real>(&self, mut matrix: ArrayViewMut2<'_, f64>) {
+    pub(crate) fn write(&self, mut matrix: ArrayViewMut2<'_, f64>) {
         if self.lanes.is_empty() {
             return;
         }
-        let side = R::ENTRIES;
+        let side = self.precision.n_entries();
+        let row_lanes = self.precision.row_lanes();
         for (i, mut entries) in matrix.rows_mut().into_iter().enumerate() {
             let entries = entries.as_slice_mut().expect("rows of matrices are contiguous");
             let first_col = if self.symmetric { i / side } else { 0 };
             for (col, entries) in entries.chunks_mut(side).enumerate().skip(first_col) {
-                let lane = &self.lanes[self.tiles_before(col) * side + i];
-                entries.iter_mut().zip(lane.values::<R>()).for_each(|(entry, &value)| *entry = value.into());
+                let lanes = &self.lanes[(self.tiles_before(col) * side + i) * row_lanes..][..row_lanes];
+                let values = lanes.iter().flat_map(|lane| lane.values::<f64>());
+                entries.iter_mut().zip(values).for_each(|(entry, &value)| *entry = value);
             }
         }
     }
@@ -199,13 +188,18 @@ impl Products<'_> {
             for (i, left) in left_rest.iter().enumerate() {
                 add_row(simd, &left.values::<R>()[first..first + ROWS], right_rest.map(|right| &right[i]), &mut sums);
             }
-            for (tile, sums) in sums.iter().enumerate() {
+            // In loops of their own: what does not unroll would keep the sums in memory from the first row on.
+            let mut rows = [[Lane::ZERO; ROWS]; TILES];
+            for (rows, sums) in rows.iter_mut().zip(&sums) {
+                for (row, sums) in rows.iter_mut().zip(sums) {
+                    R::registers_mut::<S>(row)[..VECTORS].copy_from_slice(sums);
+                }
+            }
+            for (tile, rows) in rows.iter().enumerate() {
                 let before = (self.tiles.tiles_before(col + tile) + row) * R::ENTRIES + first;
-                for (lane, sums) in self.tiles.lanes[before..][..ROWS].iter_mut().zip(sums) {
-                    let entries = R::registers_mut::<S>(lane);
-                    for vector in 0..VECTORS {
-                        entries[vector] = R::add(simd, entries[vector], sums[vector]);
-                    }
+                let lanes = self.tiles.lanes[before * R::ROW_LANES..].chunks_exact_mut(R::ROW_LANES);
+                for (lanes, row) in lanes.zip(rows) {
+                    add_to::<S, R>(simd, lanes, row);
                 }
             }
         }
@@ -247,7 +241,7 @@ mod tests {
     }
 
     fn products<R: Real>(simd: SimdKind, u: &Packed, v: &Packed, tiles: &Tiles) -> Array2<f64> {
-        let mut tiles = Tiles { lanes: vec![Lane::ZERO; tiles.n_tiles() * R::ENTRIES], ..*tiles };
+        let mut tiles = Tiles { lanes: vec![Lane::ZERO; tiles.n_tiles() * tiles.precision.tile_lanes()], ..*tiles };
         simd.run(In::<R, _>::new(Products { u, v, tiles: &mut tiles, next: Next::UNKNOWN }));
         let mut matrix = Array2::zeros((tiles.n_rows, tiles.n_cols));
         tiles.write(matrix.view_mut());

@@ -20,7 +20,7 @@ mod system {
     use pulp::x86::V4;
     use pulp::{Simd, WithSimd};
 
-    use crate::kernel::packed::{Lane, Real};
+    use crate::kernel::packed::{Lane, Real, add_to};
 
     /// Lanes of a tile.
     const TILE: usize = 16;
@@ -203,11 +203,9 @@ mod system {
         fn with_simd<S: Simd>(self, simd: S) {
             for (products, place) in self.products.iter().zip(self.places) {
                 let Some(tile) = place else { continue };
-                for (sum, product) in self.sums[tile * TILE..][..TILE].iter_mut().zip(products) {
-                    let (sums, products) = (f32::registers_mut::<S>(sum), f32::registers::<S>(product));
-                    for (sum, &product) in sums.iter_mut().zip(products) {
-                        *sum = f32::add(simd, *sum, product);
-                    }
+                let sums = self.sums[tile * TILE * f32::ROW_LANES..].chunks_exact_mut(f32::ROW_LANES);
+                for (sums, products) in sums.zip(products) {
+                    add_to::<S, f32>(simd, sums, products);
                 }
             }
         }
@@ -424,17 +422,18 @@ mod tests {
         }
     }
 
-    /// The rounding errors of equal terms do not cancel.
+    /// The rounding errors of equal terms do not cancel; but those of one panel are all that there are.
     #[test]
     fn sums_over_many_panels_lose_no_more_digits() {
         let (m, n) = (96, 20);
         let x = Array2::from_shape_fn((m, n), |(_, j)| 1.0 + j as f64 / 37.0);
         let n_panels = 1000;
+        let of_a_panel = if Precision::for_loss(1.0) == Precision::Pieces { 4e-5 } else { 4e-6 };
         let products = symmetric_products(&x, n_panels);
         for ((i, j), product) in products.indexed_iter().filter(|((i, j), _)| i <= j) {
             let expected = (n_panels * m) as f64 * (1.0 + i as f64 / 37.0) * (1.0 + j as f64 / 37.0);
             let error = (product / expected - 1.0).abs();
-            assert!(error < 5e-5, "entry {i}, {j}: off {error:e} of itself");
+            assert!(error < of_a_panel, "entry {i}, {j}: off {error:e} of itself");
         }
     }
 

@@ -2,7 +2,7 @@
 //! registers, sums of `x̃` over the rows.
 
 use std::marker::PhantomData;
-use std::ops::{AddAssign, Range};
+use std::ops::Range;
 
 use ndarray::Array1;
 use pulp::bytemuck::{self, Pod};
@@ -50,6 +50,15 @@ impl Precision {
             Self::Single | Self::Pieces => f32::ENTRIES,
         }
     }
+
+    /// Lanes of `f64` that a row of a tile takes.
+    pub(super) fn row_lanes(self) -> usize {
+        self.n_entries() / f64::ENTRIES
+    }
+
+    pub(super) fn tile_lanes(self) -> usize {
+        self.n_entries() * self.row_lanes()
+    }
 }
 
 /// `f64` values of a lane.
@@ -73,18 +82,39 @@ impl Lane {
     pub(super) fn values_mut<R: Real>(&mut self) -> &mut [R] {
         bytemuck::cast_slice_mut(&mut self.0)
     }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(ours, theirs)| *ours += theirs);
+    }
+}
+
+/// Adds a lane's values to sums of double precision, of which there may be several lanes.
+#[inline(always)]
+pub(super) fn add_to<S: Simd, R: Real>(simd: S, sums: &mut [Lane], lane: &Lane) {
+    for (sums, values) in sums.iter_mut().zip(lane.values::<R>().chunks_exact(WIDTH)) {
+        let mut wide = Lane::ZERO;
+        for (wide, &value) in wide.0.iter_mut().zip(values) {
+            *wide = value.into();
+        }
+        // Not in the loop before, which the compiler would then turn into one over several lanes, with gathering loads.
+        let wide = f64::registers::<S>(&wide);
+        for (sum, &wide) in f64::registers_mut::<S>(sums).iter_mut().zip(wide) {
+            *sum = simd.add_f64s(*sum, wide);
+        }
+    }
 }
 
 /// The arithmetic of one precision.
-pub(super) trait Real: Pod + Into<f64> + AddAssign {
+pub(super) trait Real: Pod + Into<f64> {
     /// Entries of a lane.
     const ENTRIES: usize = size_of::<Lane>() / size_of::<Self>();
+    /// Lanes of `f64` that as many values take.
+    const ROW_LANES: usize = Self::ENTRIES / WIDTH;
     type Register<S: Simd>: Copy;
 
     fn registers<S: Simd>(lane: &Lane) -> &[Self::Register<S>];
     fn registers_mut<S: Simd>(lane: &mut Lane) -> &mut [Self::Register<S>];
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Register<S>;
-    fn add<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
     /// `a b + c`.
     fn mul_add<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>)
     -> Self::Register<S>;
@@ -108,11 +138,6 @@ impl Real for f64 {
     #[inline(always)]
     fn splat<S: Simd>(simd: S, value: Self) -> S::f64s {
         simd.splat_f64s(value)
-    }
-
-    #[inline(always)]
-    fn add<S: Simd>(simd: S, a: S::f64s, b: S::f64s) -> S::f64s {
-        simd.add_f64s(a, b)
     }
 
     #[inline(always)]
@@ -142,11 +167,6 @@ impl Real for f32 {
     #[inline(always)]
     fn splat<S: Simd>(simd: S, value: Self) -> S::f32s {
         simd.splat_f32s(value)
-    }
-
-    #[inline(always)]
-    fn add<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
-        simd.add_f32s(a, b)
     }
 
     #[inline(always)]
@@ -187,7 +207,7 @@ impl RowSums {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
-            ours.0.iter_mut().zip(theirs.0).for_each(|(ours, theirs)| *ours += theirs);
+            ours.add(theirs);
         }
     }
 

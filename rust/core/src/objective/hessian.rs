@@ -70,15 +70,16 @@ pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
     product.into()
 }
 
-/// Copies what is above the diagonal below it.
-fn mirror(matrix: &mut Array2<f64>) {
+/// Scales what is on and above the diagonal, and copies it below.
+fn scale_and_mirror(matrix: &mut Array2<f64>, factor: f64) {
     /// A square of so many entries a side is in the nearest cache, whichever way it is gone through.
     const SIDE: usize = 32;
     let n = matrix.nrows();
     for first_row in (0..n).step_by(SIDE) {
         for first_col in (0..=first_row).step_by(SIDE) {
             for i in first_row..n.min(first_row + SIDE) {
-                for j in first_col..i.min(first_col + SIDE) {
+                for j in first_col..(i + 1).min(first_col + SIDE) {
+                    matrix[[j, i]] *= factor;
                     matrix[[i, j]] = matrix[[j, i]];
                 }
             }
@@ -95,18 +96,25 @@ const PAIRED_BLOCK: usize = 512;
 /// Sums of one task for a block of columns `x̃`.
 struct Sums {
     tiles: Tiles,
-    /// `Σ s h x̃`; 0 if the task's blocks are two.
+    /// Of one block alone, with itself: `Σ s c' x̃` and `Σ s h x̃`.
+    by_weights: RowSums,
     cross: RowSums,
     bias: f64,
 }
 
 impl Sums {
     fn diagonal(n: usize, precision: Precision) -> Self {
-        Self { tiles: Tiles::symmetric(n, precision), cross: RowSums::zeros(n), bias: 0.0 }
+        let (by_weights, cross) = (RowSums::zeros(n), RowSums::zeros(n));
+        Self { tiles: Tiles::symmetric(n, precision), by_weights, cross, bias: 0.0 }
+    }
+
+    fn of_two(n_left: usize, n_right: usize, precision: Precision) -> Self {
+        Self { tiles: Tiles::rectangular(n_left, n_right, precision), ..Self::diagonal(0, precision) }
     }
 
     fn merge(&mut self, other: &Self) {
         self.tiles.merge(&other.tiles);
+        self.by_weights.merge(&other.by_weights);
         self.cross.merge(&other.cross);
         self.bias += other.bias;
     }
@@ -120,11 +128,10 @@ pub(super) struct ProductScratch {
     packed: Packed,
 }
 
-/// With the cost, and its derivatives by the bias and by the weights.
+/// With the cost, and its derivative by the bias.
 struct SecondOrder {
     cost: f64,
     by_bias: f64,
-    by_weights: RowSums,
     products: Sums,
     /// `Σ s`
     weight: f64,
@@ -132,8 +139,7 @@ struct SecondOrder {
 
 impl SecondOrder {
     fn zeros(n: usize, precision: Precision) -> Self {
-        let (by_weights, products) = (RowSums::zeros(n), Sums::diagonal(n, precision));
-        Self { cost: 0.0, by_bias: 0.0, by_weights, products, weight: 0.0 }
+        Self { cost: 0.0, by_bias: 0.0, products: Sums::diagonal(n, precision), weight: 0.0 }
     }
 
     /// Adds the rows of a slab. Returns whether every linear predictor was finite.
@@ -145,7 +151,7 @@ impl SecondOrder {
         scratch: (&mut Vec<f64>, &mut ProductScratch),
         next: Next,
     ) -> bool {
-        let Self { cost, by_bias, by_weights, products: Sums { tiles, cross, bias }, weight } = self;
+        let Self { cost, by_bias, products: Sums { tiles, by_weights, cross, bias }, weight } = self;
         let (slopes, ProductScratch { roots, curvatures, packed }) = scratch;
         let n_rows = slab.n_rows();
         *weight += evaluation.targets.sample_weight.map_or(n_rows as f64, |weights| kernel::sum(weights, |s| s));
@@ -163,7 +169,6 @@ impl SecondOrder {
     fn merge(&mut self, other: &Self) {
         self.cost += other.cost;
         self.by_bias += other.by_bias;
-        self.by_weights.merge(&other.by_weights);
         self.products.merge(&other.products);
         self.weight += other.weight;
     }
@@ -281,9 +286,9 @@ impl RowObjective<'_> {
             }
             finite
         })?;
-        let SecondOrder { cost, by_bias, by_weights, products, weight } = sums;
+        let SecondOrder { cost, by_bias, products, weight } = sums;
         let weight_sum = if every == 1 { self.summary().weight_sum } else { weight };
-        let gradient = Parameters { weights: by_weights.to_array(), bias: by_bias };
+        let gradient = Parameters { weights: products.by_weights.to_array(), bias: by_bias };
         let (cost, gradient) = self.divide(CostGradient { cost, gradient });
         let mut hessian =
             Hessian { cross: products.cross.to_array(), bias: products.bias, ..Hessian::zeros(n, precision) };
@@ -298,25 +303,27 @@ impl RowObjective<'_> {
         frame: &Frame,
         precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
-        let (m, n) = self.samples().features().shape();
-        let mut roots = vec![0.0; m];
-        let partition = self.strip_partition();
-        let states = roots.chunks_mut(partition.chunk_rows).map(|roots| (CostGradient::zeros(n), roots));
-        let merge = |a: &mut (CostGradient, _), b: &(CostGradient, _)| a.0.merge(&b.0);
-        let (sums, _) = self.evaluate(link, at, states, merge, |rows, (sums, roots)| {
-            let roots = roots.split_off_mut(..rows.n_rows()).expect("one root a row");
-            rows.cost_gradient(sums, Some(roots))
+        let m = self.samples().n_samples();
+        let (mut slopes, mut roots) = (vec![0.0; m], vec![0.0; m]);
+        let chunk_rows = self.strip_partition().chunk_rows;
+        let states = slopes.chunks_mut(chunk_rows).zip(roots.chunks_mut(chunk_rows)).map(|rows| (0.0, rows));
+        let merge = |a: &mut (f64, _), b: &(f64, _)| a.0 += b.0;
+        let (cost, _) = self.evaluate(link, at, states, merge, |rows, (cost, (slopes, roots))| {
+            let slopes = slopes.split_off_mut(..rows.n_rows()).expect("one a row");
+            let roots = roots.split_off_mut(..rows.n_rows()).expect("one a row");
+            rows.cost_slopes(cost, slopes, roots)
         })?;
-        let (cost, gradient) = self.divide(sums);
-        let hessian = products_of_columns(self.samples().features(), frame, &roots, precision, self.context())?;
-        Ok((cost, frame.enter_gradient(&gradient), self.finish(hessian, self.summary().weight_sum)))
+        let x = self.samples().features();
+        let (weights, hessian) = products_of_columns(x, frame, [&slopes, &roots], precision, self.context())?;
+        let gradient = Parameters { weights, bias: kernel::sum(&slopes, |slope| slope) };
+        let (cost, gradient) = self.divide(CostGradient { cost, gradient });
+        Ok((cost, gradient, self.finish(hessian, self.summary().weight_sum)))
     }
 
     /// Fills in what lies below the diagonal, divides by the sum of the weights, and leaves out a fixed bias.
     fn finish(&self, mut hessian: Hessian, weight_sum: f64) -> Hessian {
         let factor = 1.0 / weight_sum;
-        mirror(&mut hessian.weights);
-        hessian.weights *= factor;
+        scale_and_mirror(&mut hessian.weights, factor);
         hessian.cross *= factor;
         hessian.bias *= factor;
         if !self.intercept() {
@@ -331,8 +338,10 @@ impl RowObjective<'_> {
 pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<Array2<f64>, Error> {
     let (m, n) = x.shape();
     let frame = Frame::identity(m);
-    let mut products = products_of_columns(x.transposed(), &frame, &vec![1.0; n], Precision::Double, context)?.weights;
-    mirror(&mut products);
+    let (roots, slopes) = (vec![1.0; n], vec![0.0; n]);
+    let (_, hessian) = products_of_columns(x.transposed(), &frame, [&slopes, &roots], Precision::Double, context)?;
+    let mut products = hessian.weights;
+    scale_and_mirror(&mut products, 1.0);
     Ok(products)
 }
 
@@ -344,15 +353,15 @@ struct Blocks {
     packed: [Packed; 2],
 }
 
-/// The sums on and above the diagonal, for any number of columns. Each pair of blocks of columns goes over the rows by
+/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`. Each pair of blocks of columns goes over the rows by
 /// itself, so that its sums stay in cache; a panel is read as often as there are blocks, little beside the arithmetic.
 fn products_of_columns(
     x: Matrix<'_>,
     frame: &Frame,
-    roots: &[f64],
+    [slopes, roots]: [&[f64]; 2],
     precision: Precision,
     context: &Context<'_>,
-) -> Result<Hessian, Error> {
+) -> Result<(Array1<f64>, Hessian), Error> {
     let (m, n) = x.shape();
     let n_blocks = n.div_ceil(PAIRED_BLOCK);
     let width = n.div_ceil(n_blocks).next_multiple_of(precision.n_entries());
@@ -365,8 +374,7 @@ fn products_of_columns(
         let sums = if left == right {
             Sums::diagonal(columns(left).len(), precision)
         } else {
-            let tiles = Tiles::rectangular(columns(left).len(), columns(right).len(), precision);
-            Sums { tiles, cross: RowSums::zeros(0), bias: 0.0 }
+            Sums::of_two(columns(left).len(), columns(right).len(), precision)
         };
         ((left, right), sums)
     });
@@ -379,29 +387,31 @@ fn products_of_columns(
         if left == right {
             let curvatures = squares(roots, curvatures);
             sums.bias += kernel::sum(curvatures, |curvature| curvature);
-            u.pack(&slab, scaling(&left), roots, [curvatures], [&mut sums.cross], precision);
-            sums.tiles.add(u, u, Next::UNKNOWN);
+            let of_columns = [&mut sums.by_weights, &mut sums.cross];
+            u.pack(&slab, scaling(&left), roots, [&slopes[rows], curvatures], of_columns, precision);
+            sums.tiles.add(u, u, Next::after(&slab, 1));
         } else {
             u.pack(&slab, scaling(&left), roots, [], [], precision);
-            v.pack(&x.columns(right.clone()).slab(rows, buffer), scaling(&right), roots, [], [], precision);
-            sums.tiles.add(u, v, Next::UNKNOWN);
+            let slab = x.columns(right.clone()).slab(rows, buffer);
+            v.pack(&slab, scaling(&right), roots, [], [], precision);
+            sums.tiles.add(u, v, Next::after(&slab, 1));
         }
         Ok(())
     };
     let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
     let sums = run(context, &partition, states, Blocks::default, visit, merge)?;
-    let mut hessian = Hessian::zeros(n, precision);
+    let (mut by_weights, mut hessian) = (Array1::zeros(n), Hessian::zeros(n, precision));
     for ((left, right), total) in sums {
         let block = s![columns(left), columns(right)];
         total.tiles.write(hessian.weights.slice_mut(block));
         if left == right {
-            let block = columns(left);
-            hessian.cross.as_slice_mut().expect("contiguous")[block]
-                .copy_from_slice(total.cross.to_array().as_slice().expect("contiguous"));
+            let block = s![columns(left)];
+            by_weights.slice_mut(block).assign(&total.by_weights.to_array());
+            hessian.cross.slice_mut(block).assign(&total.cross.to_array());
             hessian.bias = total.bias;
         }
     }
-    Ok(hessian)
+    Ok((by_weights, hessian))
 }
 
 #[cfg(test)]

@@ -17,10 +17,13 @@ const FAR: f64 = 100.0;
 const NEAR: f64 = 10.0;
 const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
+/// What products in less than double precision may leave of the error, unless every digit is wanted: less than those in
+/// double precision lose where they are not corrected.
+const ENOUGH: f64 = 1e-14;
 
 /// With fewer columns, products in less than double precision save less than the passes more that they take, where these
 /// come from memory.
-const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 192), (Precision::Single, 256)];
+const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 192), (Precision::Single, 144)];
 /// With a larger loss it takes more passes than that.
 const SMALL_LOSS: f64 = 1e3;
 
@@ -126,14 +129,25 @@ impl Equations {
         }))
     }
 
+    /// `−H⁻¹ g`, right to the digits that the products have; a factor in single precision has fewer.
+    fn step(&self, gradient: &Parameters) -> Parameters {
+        let mut step = self.factor.step(gradient);
+        if self.precision != Precision::Double {
+            let mut left = self.hessian.product(&step);
+            left.add_scaled(1.0, gradient);
+            step.add_scaled(1.0, &self.factor.step(&left));
+        }
+        step
+    }
+
     /// None if the corrections do not bring back what single precision lost.
     fn solve(&self, rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
-        let &Self { precision, ref variables, null_cost, ref factor, condition, ref deviations, .. } = self;
+        let &Self { precision, ref variables, null_cost, condition, ref deviations, .. } = self;
         let n = rows.n_features();
         let mut inner_gradient = self.gradient.clone();
         let null_norm = variables.leave_gradient(&inner_gradient).norm();
         let mut inner = variables.enter(&self.null);
-        let step = factor.step(&inner_gradient);
+        let step = self.step(&inner_gradient);
         inner.add_scaled(1.0, &step);
         let mut place = None;
         if precision == Precision::Double && self.near && condition < HARMLESS {
@@ -149,6 +163,7 @@ impl Equations {
         let mut gradient = Parameters::zeros(n);
         let mut before = relative(size(&self.gradient, deviations), null_cost);
         let needed = corrections(condition);
+        let enough = if tol > 0.0 { ENOUGH } else { f64::EPSILON };
         for correction in 1..=MAX_CORRECTIONS {
             if place.is_some() {
                 break;
@@ -161,23 +176,25 @@ impl Equations {
             let size = relative(size(&inner_gradient, deviations), null_cost);
             let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
             let norm = variables.leave_gradient(&inner_gradient).norm();
-            inner.add_scaled(1.0, &factor.step(&inner_gradient));
+            inner.add_scaled(1.0, &self.step(&inner_gradient));
             // No need to look again after the last.
             let after = |corrections: usize| size * (size / before).powi(corrections as i32) * condition;
             let arrived = match precision {
                 Precision::Double => correction == needed,
-                Precision::Single | Precision::Pieces => after(1) < f64::EPSILON,
+                Precision::Single | Precision::Pieces => after(1) < enough,
             };
-            if precision != Precision::Double && after(MAX_CORRECTIONS + 1 - correction) >= f64::EPSILON {
+            if precision != Precision::Double && after(MAX_CORRECTIONS + 1 - correction) >= enough {
                 break;
             }
             if arrived {
-                place = Some((inner.clone(), objective, norm, size));
+                // What a step of coarse products leaves is not what it started from, nor is that seen without a further pass.
+                let left = if precision == Precision::Double { 1.0 } else { (size / before).max(f64::EPSILON / size) };
+                place = Some((inner.clone(), objective, norm * left.min(1.0), size * left.min(1.0)));
             }
             before = size;
         }
         let Some((inner, cost, norm, optimality)) = place else { return Ok(None) };
-        let dependent: Vec<usize> = (0..n).filter(|&j| factor.is_constant(j)).collect();
+        let dependent: Vec<usize> = (0..n).filter(|&j| self.factor.is_constant(j)).collect();
         Ok(Some(Exact {
             parameters: variables.leave(&inner),
             costs: [null_cost, cost],

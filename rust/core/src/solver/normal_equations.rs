@@ -17,13 +17,13 @@ const FAR: f64 = 100.0;
 const NEAR: f64 = 10.0;
 const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
-/// What products in less than double precision may leave of the error, unless every digit is wanted: less than those in
+/// What products in single precision may leave of the error, unless every digit is wanted: less than those in
 /// double precision lose where they are not corrected.
 const ENOUGH: f64 = 1e-14;
 
-/// With fewer columns, products in less than double precision save less than the passes more that they take, where these
-/// come from memory.
-const MANY_COLUMNS: [(Precision, usize); 2] = [(Precision::Pieces, 192), (Precision::Single, 144)];
+/// With fewer columns, products in single precision save less than the pass more that they take, where it comes from memory.
+/// With a matrix unit they save little more in less than that, and take a further pass.
+const MANY_COLUMNS: usize = 144;
 /// With a larger loss it takes more passes than that.
 const SMALL_LOSS: f64 = 1e3;
 
@@ -31,28 +31,21 @@ const SMALL_LOSS: f64 = 1e3;
 ///
 /// Each correction is another step, with the gradient from a pass over the rows: so the digits that the products lost
 /// come back, as with corrected seminormal equations (Björck, *Numerical Methods for Least Squares Problems*, 2.9). They
-/// come back too where the products were formed in single precision or less, in half of the time.
+/// come back too where the products were formed in single precision, in half of the time.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
 pub(crate) fn normal_equations(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
     let n = rows.n_features();
-    let coarse = MANY_COLUMNS.into_iter();
-    let mut coarse = coarse.filter(|&(precision, many)| n >= many && precision.is_available()).peekable();
-    if coarse.peek().is_some() && looks_easy(rows, l2)? {
-        for (precision, _) in coarse {
-            let Some(equations) = Equations::form(rows, l2, precision)?.filter(|equations| equations.near) else {
-                break;
-            };
-            let loss = equations.factor.loss();
-            if loss < SMALL_LOSS
-                && precision.bears(loss)
-                && let Some(found) = equations.solve(rows, l2, tol)?
-            {
-                return Ok(Some(found));
-            }
-        }
+    if n >= MANY_COLUMNS
+        && looks_easy(rows, l2)?
+        && let Some(equations) = Equations::form(rows, l2, Precision::Single)?
+        && equations.near
+        && equations.factor.loss() < SMALL_LOSS
+        && let Some(found) = equations.solve(rows, l2, tol)?
+    {
+        return Ok(Some(found));
     }
     match Equations::form(rows, l2, Precision::Double)? {
         Some(equations) if equations.condition <= MAX_CONDITION => equations.solve(rows, l2, tol),
@@ -150,7 +143,8 @@ impl Equations {
         let step = self.step(&inner_gradient);
         inner.add_scaled(1.0, &step);
         let mut place = None;
-        if precision == Precision::Double && self.near && condition < HARMLESS {
+        let is_double = precision == Precision::Double;
+        if is_double && self.near && condition < HARMLESS {
             // The objective is quadratic: what it and its gradient are there follows from here.
             let product = self.hessian.product(&step);
             let cost = null_cost + (inner_gradient.dot(&step) + 0.5 * step.dot(&product));
@@ -179,16 +173,13 @@ impl Equations {
             inner.add_scaled(1.0, &self.step(&inner_gradient));
             // No need to look again after the last.
             let after = |corrections: usize| size * (size / before).powi(corrections as i32) * condition;
-            let arrived = match precision {
-                Precision::Double => correction == needed,
-                Precision::Single | Precision::Pieces => after(1) < enough,
-            };
-            if precision != Precision::Double && after(MAX_CORRECTIONS + 1 - correction) >= enough {
+            let arrived = if is_double { correction == needed } else { after(1) < enough };
+            if !is_double && after(MAX_CORRECTIONS + 1 - correction) >= enough {
                 break;
             }
             if arrived {
-                // What a step of coarse products leaves is not what it started from, nor is that seen without a further pass.
-                let left = if precision == Precision::Double { 1.0 } else { (size / before).max(f64::EPSILON / size) };
+                // What a step leaves is less than what it started from, as the steps before it tell.
+                let left = if is_double { 1.0 } else { (size / before).max(f64::EPSILON / size) };
                 place = Some((inner.clone(), objective, norm * left.min(1.0), size * left.min(1.0)));
             }
             before = size;

@@ -81,10 +81,9 @@ impl<L: Link> Evaluation<'_, L> {
         self.run(cost, Derivative::NotWanted, None)
     }
 
-    /// Also writes `√(s_i h_i)` of each row to `roots` if they are wanted.
-    pub(crate) fn cost_gradient(self, sums: &mut CostGradient, roots: Option<&mut [f64]>) -> bool {
+    pub(crate) fn cost_gradient(self, sums: &mut CostGradient) -> bool {
         let CostGradient { cost, gradient } = sums;
-        self.run(cost, Derivative::gradient(gradient, None), roots)
+        self.run(cost, Derivative::gradient(gradient, None), None)
     }
 
     /// With the sums of the columns, so scaled.

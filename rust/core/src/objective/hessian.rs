@@ -353,8 +353,9 @@ struct Blocks {
     packed: [Packed; 2],
 }
 
-/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`. Each pair of blocks of columns goes over the rows by
-/// itself, so that its sums stay in cache; a panel is read as often as there are blocks, little beside the arithmetic.
+/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`. Each pair of blocks
+/// of columns goes over the rows by itself, so that its sums stay in cache; a panel is read as often as there are blocks,
+/// little beside the arithmetic.
 fn products_of_columns(
     x: Matrix<'_>,
     frame: &Frame,

@@ -196,7 +196,7 @@ impl<'a> RowObjective<'a> {
     fn cost_gradient_of(&self, link: impl Link, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         let n = self.n_features();
         let states = (0..self.partition.n_chunks()).map(|_| CostGradient::zeros(n));
-        let sums = self.evaluate(link, at, states, CostGradient::merge, |rows, sums| rows.cost_gradient(sums, None))?;
+        let sums = self.evaluate(link, at, states, CostGradient::merge, |rows, sums| rows.cost_gradient(sums))?;
         let cost;
         (cost, *gradient) = self.divide(sums);
         Ok(cost)

@@ -50,6 +50,21 @@ def test_non_finite_features_are_named_by_row_and_column(cls, order, value, word
         model.predict(with_value(value, 17, 2, order))
 
 
+@pytest.mark.parametrize("cls", [LinearRegression, LogisticRegression])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("n", "column"), [(150, 149), (300, 256), (600, 512), (600, 0)])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (-np.inf, "-infinity")])
+def test_one_value_among_many_columns_is_found(rng, cls, fit_intercept, n, column, value, word):
+    features = rng.normal(size=(700, n))
+    targets = np.arange(700) % 2
+    features[677, column] = value
+    model = cls(fit_intercept=fit_intercept)
+    for counts in (None, (np.arange(700) != 677).astype(float)):
+        with pytest.raises(ValueError, match=f"X contains {word} at row 677, column {column}"):
+            model.fit(features, targets, sample_weight=counts)
+    assert not hasattr(model, "coef_")
+
+
 def test_the_first_non_finite_value_is_named_for_any_number_of_threads():
     big = np.zeros((50_000, 8), dtype=np.float32)
     big[[49_000, 31_234, 40_000], [0, 5, 1]] = np.nan

@@ -384,9 +384,32 @@ def test_many_columns_cost_no_digits(rng, dtype, order, n, l2):
     expected = np.linalg.lstsq(design, targets, rcond=None)[0]
     models = [LinearRegression(l2=l2, n_threads=k).fit(X, y, sample_weight=share) for k in (1, 2, 3)]
     np.testing.assert_allclose(models[0].coef_, expected, rtol=0, atol=2e-14 * np.abs(expected).max())
-    assert models[0].optimality_ < 1e-12
+    residuals = root[:, 0] * (y - models[0].predict(X))
+    gradient = l2 * models[0].coef_ - 2 * centred.T @ residuals
+    largest = np.abs(gradient / np.linalg.norm(centred, axis=0)).max() / np.linalg.norm(targets)
+    assert largest - 1e-14 < models[0].optimality_ < 1e-12
     for model in models[1:]:
         np.testing.assert_array_equal(model.coef_, models[0].coef_)
+
+
+@pytest.mark.parametrize("n", [100, 150, 300])
+@pytest.mark.parametrize("noise", [0, 1e-9, 1e-5, 1e-2])
+def test_the_last_cost_is_that_of_the_answer(rng, n, noise):
+    X = rng.normal(size=(5000, n))
+    y = X @ rng.normal(size=n) + noise * rng.normal(size=5000)
+    model = LinearRegression().fit(X, y)
+    cost = np.mean((y - X @ model.coef_ - model.intercept_) ** 2)
+    first, *_, last = model.history_.cost
+    np.testing.assert_allclose(last, cost, rtol=1e-6 if noise else 0, atol=0 if noise else 1e-28 * first)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1])
+def test_targets_that_are_all_alike_need_no_columns(rng, value):
+    model = LinearRegression().fit(rng.normal(size=(3000, 150)), np.full(3000, value))
+    np.testing.assert_allclose(model.coef_, 0, atol=1e-17)
+    np.testing.assert_allclose(model.intercept_, value, rtol=1e-15)
+    assert model.converged_
+    assert model.optimality_ == 0
 
 
 @pytest.mark.parametrize("l2", [0, 1e-3])

@@ -197,8 +197,8 @@ impl Products<'_> {
             }
             for (tile, rows) in rows.iter().enumerate() {
                 let before = (self.tiles.tiles_before(col + tile) + row) * R::ENTRIES + first;
-                let lanes = self.tiles.lanes[before * R::ROW_LANES..].chunks_exact_mut(R::ROW_LANES);
-                for (lanes, row) in lanes.zip(rows) {
+                let lanes = &mut self.tiles.lanes[before * R::ROW_LANES..][..ROWS * R::ROW_LANES];
+                for (lanes, row) in lanes.chunks_exact_mut(R::ROW_LANES).zip(rows) {
                     add_to::<S, R>(simd, lanes, row);
                 }
             }

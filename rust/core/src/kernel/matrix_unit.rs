@@ -123,7 +123,6 @@ mod system {
             places: [Option<usize>; 4],
         ) {
             self.multiply(left, right);
-            // What is summed over all rows is rounded once a panel.
             Simd::vectorize(self.v4, Add { products: &self.products, sums, places });
         }
 
@@ -203,8 +202,8 @@ mod system {
         fn with_simd<S: Simd>(self, simd: S) {
             for (products, place) in self.products.iter().zip(self.places) {
                 let Some(tile) = place else { continue };
-                let sums = self.sums[tile * TILE * f32::ROW_LANES..].chunks_exact_mut(f32::ROW_LANES);
-                for (sums, products) in sums.zip(products) {
+                let sums = &mut self.sums[tile * TILE * f32::ROW_LANES..][..TILE * f32::ROW_LANES];
+                for (sums, products) in sums.chunks_exact_mut(f32::ROW_LANES).zip(products) {
                     add_to::<S, f32>(simd, sums, products);
                 }
             }

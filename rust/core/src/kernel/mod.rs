@@ -78,12 +78,12 @@ impl<L: Link> Evaluation<'_, L> {
     }
 
     pub(crate) fn cost(self, cost: &mut f64) -> bool {
-        self.run(cost, Derivative::NotWanted, None)
+        self.run(cost, Derivative::NotWanted)
     }
 
     pub(crate) fn cost_gradient(self, sums: &mut CostGradient) -> bool {
         let CostGradient { cost, gradient } = sums;
-        self.run(cost, Derivative::gradient(gradient, None), None)
+        self.run(cost, Derivative::gradient(gradient, None))
     }
 
     /// With the sums of the columns, so scaled.
@@ -94,17 +94,17 @@ impl<L: Link> Evaluation<'_, L> {
         scaling: Scaling<'_>,
     ) -> bool {
         let CostGradient { cost, gradient } = sums;
-        self.run(cost, Derivative::gradient(gradient, Some((columns, scaling))), None)
+        self.run(cost, Derivative::gradient(gradient, Some((columns, scaling))))
     }
 
-    /// Writes `s_i ∂c_i/∂z_i` of each row to `slopes` and `√(s_i h_i)` to `roots`. Without weights nothing of the rows is
-    /// looked at.
-    pub(crate) fn cost_slopes(self, cost: &mut f64, slopes: &mut [f64], roots: &mut [f64]) -> bool {
-        self.run(cost, Derivative::Slopes(slopes), Some(roots))
+    /// With the derivative by the bias; writes `s_i ∂c_i/∂z_i` of each row to `slopes` and `√(s_i h_i)` to `roots`. Without
+    /// weights nothing of the rows is looked at.
+    pub(crate) fn cost_slopes(self, cost: &mut f64, by_bias: &mut f64, slopes: &mut [f64], roots: &mut [f64]) -> bool {
+        self.run(cost, Derivative::Slopes { slopes, roots, by_bias })
     }
 
-    fn run(self, cost: &mut f64, derivative: Derivative<'_>, roots: Option<&mut [f64]>) -> bool {
-        Arch::new().dispatch(Strips { of: self, cost, derivative, roots })
+    fn run(self, cost: &mut f64, derivative: Derivative<'_>) -> bool {
+        Arch::new().dispatch(Strips { of: self, cost, derivative })
     }
 }
 
@@ -112,7 +112,6 @@ struct Strips<'a, L> {
     of: Evaluation<'a, L>,
     cost: &'a mut f64,
     derivative: Derivative<'a>,
-    roots: Option<&'a mut [f64]>,
 }
 
 enum Derivative<'a> {
@@ -122,8 +121,12 @@ enum Derivative<'a> {
         by_bias: &'a mut f64,
         columns: Option<(&'a mut ColumnSums, Scaling<'a>)>,
     },
-    /// By the linear predictor of each row.
-    Slopes(&'a mut [f64]),
+    /// By the linear predictor of each row, with the roots of the curvatures.
+    Slopes {
+        slopes: &'a mut [f64],
+        roots: &'a mut [f64],
+        by_bias: &'a mut f64,
+    },
 }
 
 impl<'a> Derivative<'a> {
@@ -138,7 +141,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { of, cost, mut derivative, mut roots } = self;
+        let Self { of, cost, mut derivative } = self;
         let Evaluation { link, rows: all, targets, at, buffers } = of;
         let StripBuffers { x, z, costs, ordered } = buffers;
         let order = all.order();
@@ -146,7 +149,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
         z.resize(all.strip_rows(), 0.0);
         costs.resize(all.strip_rows(), 0.0);
         let without_weights =
-            matches!(derivative, Derivative::Slopes(_)) && at.weights.iter().all(|&weight| weight == 0.0);
+            matches!(derivative, Derivative::Slopes { .. }) && at.weights.iter().all(|&weight| weight == 0.0);
         let is_gradient = matches!(derivative, Derivative::Gradient { .. });
         let readings = if is_gradient { Readings::Two } else { Readings::One };
         let n_parts = usize::from(!without_weights) + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
@@ -168,7 +171,10 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 add(&offset[rows.clone()], z, &mut finite);
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
-            let roots = roots.as_deref_mut().map(|roots| &mut roots[rows.clone()]);
+            let roots = match &mut derivative {
+                Derivative::Slopes { roots, .. } => Some(&mut roots[rows.clone()]),
+                _ => None,
+            };
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
             let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
             let ahead = order.ahead_of_columns();
@@ -181,20 +187,20 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                         of_columns.add(simd, strip, *scaling, sample_weight);
                     }
                 }
-                (Derivative::Slopes(slopes), _) => slopes[rows].copy_from_slice(z),
+                (Derivative::Slopes { slopes, .. }, _) => slopes[rows].copy_from_slice(z),
                 _ => {}
             }
         }
         let (of_costs, of_slopes) = sums.totals();
         *cost += of_costs;
-        if let Derivative::Gradient { by_bias, .. } = &mut derivative {
-            **by_bias += of_slopes;
-        }
-        if let Derivative::Slopes(slopes) = derivative {
-            order.restore(slopes, &mut ordered.y);
-        }
-        if let Some(roots) = roots {
-            order.restore(roots, &mut ordered.y);
+        match derivative {
+            Derivative::NotWanted => {}
+            Derivative::Gradient { by_bias, .. } => *by_bias += of_slopes,
+            Derivative::Slopes { slopes, roots, by_bias } => {
+                *by_bias += of_slopes;
+                order.restore(slopes, &mut ordered.y);
+                order.restore(roots, &mut ordered.y);
+            }
         }
         finite.holds()
     }

@@ -25,13 +25,9 @@ pub(crate) enum Precision {
 impl Precision {
     /// The least that [bears](Self::bears) such a loss.
     pub(crate) fn for_loss(loss: f64) -> Self {
-        let least = [Self::Pieces, Self::Single].into_iter().find(|least| least.bears(loss) && least.is_available());
+        let is_available = |precision| precision != Self::Pieces || MatrixUnit::find().is_some();
+        let least = [Self::Pieces, Self::Single].into_iter().find(|&least| least.bears(loss) && is_available(least));
         least.unwrap_or(Self::Double)
-    }
-
-    /// Whether this machine has it.
-    pub(crate) fn is_available(self) -> bool {
-        self != Self::Pieces || MatrixUnit::find().is_some()
     }
 
     /// Whether rounding errors that grow by such a factor leave enough digits to tell the way to a minimum.

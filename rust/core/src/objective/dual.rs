@@ -3,7 +3,8 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use super::hessian::{products_of_rows, symmetric_product};
+use super::hessian::symmetric_product;
+use super::products::products_of_rows;
 use super::{Objective, RowObjective};
 use crate::error::Error;
 use crate::evaluate::forward;

@@ -1,20 +1,18 @@
 //! The Hessian over rows: the gradient's pass, and the products of all pairs of columns.
 
-use std::ops::Range;
+use ndarray::{Array1, Array2};
 
-use ndarray::{Array1, Array2, s};
-
+use super::products::{MAX_BLOCK, Sums, products_of_columns, scale_and_mirror, squares};
 use super::rows::{LONG, RowObjective, Scratch};
-use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
 use crate::kernel::{
-    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, RowSums, Rows, Scaling, Targets, Tiles,
+    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, Rows, Scaling, Targets,
 };
 use crate::matrix::{Matrix, Slab};
 use crate::model::{Model, Parameters};
-use crate::pass::{Partition, run};
+use crate::pass::Partition;
 
 /// `[X̃ 1]ᵀ diag(s h) [X̃ 1] / S`, in the variables of a [`Frame`]. Of squared error on the sigmoid the Gauss–Newton part.
 #[derive(Clone, Debug)]
@@ -30,7 +28,7 @@ pub(crate) struct Hessian {
 }
 
 impl Hessian {
-    fn zeros(n: usize, precision: Precision) -> Self {
+    pub(super) fn zeros(n: usize, precision: Precision) -> Self {
         Self { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0, precision }
     }
 
@@ -70,56 +68,6 @@ pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
     product.into()
 }
 
-/// Scales what is on and above the diagonal, and copies it below.
-fn scale_and_mirror(matrix: &mut Array2<f64>, factor: f64) {
-    /// A square of so many entries a side is in the nearest cache, whichever way it is gone through.
-    const SIDE: usize = 32;
-    let n = matrix.nrows();
-    for first_row in (0..n).step_by(SIDE) {
-        for first_col in (0..=first_row).step_by(SIDE) {
-            for i in first_row..n.min(first_row + SIDE) {
-                for j in first_col..(i + 1).min(first_col + SIDE) {
-                    matrix[[j, i]] *= factor;
-                    matrix[[i, j]] = matrix[[j, i]];
-                }
-            }
-        }
-    }
-}
-
-/// Up to this many columns a panel is read once for all pairs of them; the sums of a task still fit the second-level
-/// cache. More are taken in blocks of at most as many, two blocks a task.
-pub(crate) const MAX_BLOCK: usize = 256;
-/// Of two blocks at a time, wide enough that laying them out is little beside their products.
-const PAIRED_BLOCK: usize = 512;
-
-/// Sums of one task for a block of columns `x̃`.
-struct Sums {
-    tiles: Tiles,
-    /// Of one block alone, with itself: `Σ s c' x̃` and `Σ s h x̃`.
-    by_weights: RowSums,
-    cross: RowSums,
-    bias: f64,
-}
-
-impl Sums {
-    fn diagonal(n: usize, precision: Precision) -> Self {
-        let (by_weights, cross) = (RowSums::zeros(n), RowSums::zeros(n));
-        Self { tiles: Tiles::symmetric(n, precision), by_weights, cross, bias: 0.0 }
-    }
-
-    fn of_two(n_left: usize, n_right: usize, precision: Precision) -> Self {
-        Self { tiles: Tiles::rectangular(n_left, n_right, precision), ..Self::diagonal(0, precision) }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.tiles.merge(&other.tiles);
-        self.by_weights.merge(&other.by_weights);
-        self.cross.merge(&other.cross);
-        self.bias += other.bias;
-    }
-}
-
 /// What a thread needs for the products of a panel.
 #[derive(Default)]
 pub(super) struct ProductScratch {
@@ -157,9 +105,8 @@ impl SecondOrder {
         *weight += evaluation.targets.sample_weight.map_or(n_rows as f64, |weights| kernel::sum(weights, |s| s));
         slopes.resize(n_rows, 0.0);
         roots.resize(n_rows, 0.0);
-        let finite = evaluation.cost_slopes(cost, slopes, roots);
+        let finite = evaluation.cost_slopes(cost, by_bias, slopes, roots);
         let curvatures = squares(roots, curvatures);
-        *by_bias += kernel::sum(slopes, |slope| slope);
         *bias += kernel::sum(curvatures, |curvature| curvature);
         packed.pack(slab, scaling, roots, [slopes, curvatures], [by_weights, cross], tiles.precision());
         tiles.add(packed, packed, next);
@@ -173,16 +120,6 @@ impl SecondOrder {
         self.weight += other.weight;
     }
 }
-
-/// `s h` of each row, from its root.
-fn squares<'c>(roots: &[f64], curvatures: &'c mut Vec<f64>) -> &'c [f64] {
-    curvatures.clear();
-    curvatures.extend(roots.iter().map(|root| root * root));
-    curvatures
-}
-
-/// Two blocks of columns, by index.
-type Pair = (usize, usize);
 
 impl RowObjective<'_> {
     /// The cost at `at`, its gradient and its Hessian, both in the variables of `frame`. Only of the Hessian the precision
@@ -306,17 +243,17 @@ impl RowObjective<'_> {
         let m = self.samples().n_samples();
         let (mut slopes, mut roots) = (vec![0.0; m], vec![0.0; m]);
         let chunk_rows = self.strip_partition().chunk_rows;
-        let states = slopes.chunks_mut(chunk_rows).zip(roots.chunks_mut(chunk_rows)).map(|rows| (0.0, rows));
-        let merge = |a: &mut (f64, _), b: &(f64, _)| a.0 += b.0;
-        let (cost, _) = self.evaluate(link, at, states, merge, |rows, (cost, (slopes, roots))| {
-            let slopes = slopes.split_off_mut(..rows.n_rows()).expect("one a row");
-            let roots = roots.split_off_mut(..rows.n_rows()).expect("one a row");
-            rows.cost_slopes(cost, slopes, roots)
-        })?;
+        let states = slopes.chunks_mut(chunk_rows).zip(roots.chunks_mut(chunk_rows)).map(|rows| ([0.0; 2], rows));
+        let merge = |a: &mut ([f64; 2], _), b: &([f64; 2], _)| a.0.iter_mut().zip(b.0).for_each(|(a, b)| *a += b);
+        let ([cost, bias], _) =
+            self.evaluate(link, at, states, merge, |rows, ([cost, by_bias], (slopes, roots))| {
+                let slopes = slopes.split_off_mut(..rows.n_rows()).expect("one a row");
+                let roots = roots.split_off_mut(..rows.n_rows()).expect("one a row");
+                rows.cost_slopes(cost, by_bias, slopes, roots)
+            })?;
         let x = self.samples().features();
         let (weights, hessian) = products_of_columns(x, frame, [&slopes, &roots], precision, self.context())?;
-        let gradient = Parameters { weights, bias: kernel::sum(&slopes, |slope| slope) };
-        let (cost, gradient) = self.divide(CostGradient { cost, gradient });
+        let (cost, gradient) = self.divide(CostGradient { cost, gradient: Parameters { weights, bias } });
         Ok((cost, gradient, self.finish(hessian, self.summary().weight_sum)))
     }
 
@@ -334,90 +271,12 @@ impl RowObjective<'_> {
     }
 }
 
-/// `X Xᵀ`.
-pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<Array2<f64>, Error> {
-    let (m, n) = x.shape();
-    let frame = Frame::identity(m);
-    let (roots, slopes) = (vec![1.0; n], vec![0.0; n]);
-    let (_, hessian) = products_of_columns(x.transposed(), &frame, [&slopes, &roots], Precision::Double, context)?;
-    let mut products = hessian.weights;
-    scale_and_mirror(&mut products, 1.0);
-    Ok(products)
-}
-
-/// What a thread needs for a pair of blocks.
-#[derive(Default)]
-struct Blocks {
-    buffer: Vec<f64>,
-    curvatures: Vec<f64>,
-    packed: [Packed; 2],
-}
-
-/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`. Each pair of blocks
-/// of columns goes over the rows by itself, so that its sums stay in cache; a panel is read as often as there are blocks,
-/// little beside the arithmetic.
-fn products_of_columns(
-    x: Matrix<'_>,
-    frame: &Frame,
-    [slopes, roots]: [&[f64]; 2],
-    precision: Precision,
-    context: &Context<'_>,
-) -> Result<(Array1<f64>, Hessian), Error> {
-    let (m, n) = x.shape();
-    let n_blocks = n.div_ceil(PAIRED_BLOCK);
-    let width = n.div_ceil(n_blocks).next_multiple_of(precision.n_entries());
-    let columns = |block: usize| block * width..((block + 1) * width).min(n);
-    let pairs: Vec<Pair> = (0..n_blocks).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();
-    let partition = Partition::for_products((m, width), n * n / 2, pairs.len());
-    let n_chunks = partition.n_chunks();
-    let states = (0..pairs.len() * n_chunks).map(|task| {
-        let (left, right) = pairs[task / n_chunks];
-        let sums = if left == right {
-            Sums::diagonal(columns(left).len(), precision)
-        } else {
-            Sums::of_two(columns(left).len(), columns(right).len(), precision)
-        };
-        ((left, right), sums)
-    });
-    let visit = |workspace: &mut Blocks, rows: Range<usize>, (pair, sums): &mut (Pair, Sums)| {
-        let Blocks { buffer, curvatures, packed: [u, v] } = workspace;
-        let roots = &roots[rows.clone()];
-        let (left, right) = (columns(pair.0), columns(pair.1));
-        let scaling = |columns: &Range<usize>| frame.scaling().columns(columns.clone());
-        let slab = x.columns(left.clone()).slab(rows.clone(), buffer);
-        if left == right {
-            let curvatures = squares(roots, curvatures);
-            sums.bias += kernel::sum(curvatures, |curvature| curvature);
-            let of_columns = [&mut sums.by_weights, &mut sums.cross];
-            u.pack(&slab, scaling(&left), roots, [&slopes[rows], curvatures], of_columns, precision);
-            sums.tiles.add(u, u, Next::after(&slab, 1));
-        } else {
-            u.pack(&slab, scaling(&left), roots, [], [], precision);
-            let slab = x.columns(right.clone()).slab(rows, buffer);
-            v.pack(&slab, scaling(&right), roots, [], [], precision);
-            sums.tiles.add(u, v, Next::after(&slab, 1));
-        }
-        Ok(())
-    };
-    let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
-    let sums = run(context, &partition, states, Blocks::default, visit, merge)?;
-    let (mut by_weights, mut hessian) = (Array1::zeros(n), Hessian::zeros(n, precision));
-    for ((left, right), total) in sums {
-        let block = s![columns(left), columns(right)];
-        total.tiles.write(hessian.weights.slice_mut(block));
-        if left == right {
-            let block = s![columns(left)];
-            by_weights.slice_mut(block).assign(&total.by_weights.to_array());
-            hessian.cross.slice_mut(block).assign(&total.cross.to_array());
-            hessian.bias = total.bias;
-        }
-    }
-    Ok((by_weights, hessian))
-}
-
 #[cfg(test)]
 mod tests {
+    use ndarray::s;
+
     use super::*;
+    use crate::context::Context;
     use crate::samples::Samples;
 
     #[test]

@@ -4,13 +4,15 @@ mod dual;
 mod hessian;
 mod moments;
 mod penalised;
+mod products;
 mod rows;
 mod standardised;
 
 pub(crate) use dual::Dual;
-pub(crate) use hessian::{Hessian, MAX_BLOCK, products_of_rows};
+pub(crate) use hessian::Hessian;
 pub(crate) use moments::Moments;
 pub(crate) use penalised::Penalised;
+pub(crate) use products::{MAX_BLOCK, products_of_rows};
 pub(crate) use rows::{RowObjective, WorkingResponse};
 pub(crate) use standardised::{Spread, Standardised};
 

@@ -228,7 +228,7 @@ impl<'a> RowObjective<'a> {
             kernel::predict(&x.strip(0..x.n_rows(), buffer), at.weights, at.bias, target);
             slopes.resize(x.n_rows(), 0.0);
             let rows = Evaluation { link: SigmoidLogLoss, rows: Rows::Matrix(x), targets, at, buffers: strips };
-            let finite = rows.cost_slopes(&mut 0.0, slopes, weight);
+            let finite = rows.cost_slopes(&mut 0.0, &mut 0.0, slopes, weight);
             let panel = x.panel(0..x.n_rows(), buffer);
             for (i, ((target, weight), slope)) in target.iter_mut().zip(weight).zip(slopes).enumerate() {
                 let offset = at.offset.map_or(0.0, |offset| offset[i]);

@@ -17,12 +17,16 @@ const FAR: f64 = 100.0;
 const NEAR: f64 = 10.0;
 const NEARLY_EXPLAINED: f64 = 1e-4;
 const MAX_CORRECTIONS: usize = 5;
-/// What products in single precision may leave of the error, unless every digit is wanted: less than those in
+/// What products in single precision may leave of the parameters' error, unless more digits are wanted: less than those in
 /// double precision lose where they are not corrected.
 const ENOUGH: f64 = 1e-14;
+/// The cost at the answer follows from that before the last step, if this step lowers it by no larger share.
+const SMALL_SHARE: f64 = 1e-6;
+/// Gradients of less are the sums' rounding errors: a step from there leaves the cost what it is.
+const NO_GRADIENT: f64 = 1e-12;
 
 /// With fewer columns, products in single precision save less than the pass more that they take, where it comes from memory.
-/// With a matrix unit they save little more in less than that, and take a further pass.
+/// A matrix unit, which takes a further pass, saves little more than they do.
 const MANY_COLUMNS: usize = 144;
 /// With a larger loss it takes more passes than that.
 const SMALL_LOSS: f64 = 1e3;
@@ -157,7 +161,7 @@ impl Equations {
         let mut gradient = Parameters::zeros(n);
         let mut before = relative(size(&self.gradient, deviations), null_cost);
         let needed = corrections(condition);
-        let enough = if tol > 0.0 { ENOUGH } else { f64::EPSILON };
+        let enough = if tol >= ENOUGH { ENOUGH } else { f64::EPSILON };
         for correction in 1..=MAX_CORRECTIONS {
             if place.is_some() {
                 break;
@@ -170,17 +174,23 @@ impl Equations {
             let size = relative(size(&inner_gradient, deviations), null_cost);
             let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
             let norm = variables.leave_gradient(&inner_gradient).norm();
-            inner.add_scaled(1.0, &self.step(&inner_gradient));
+            let step = self.step(&inner_gradient);
+            inner.add_scaled(1.0, &step);
+            let gain = -0.5 * inner_gradient.dot(&step);
+            let is_known = gain <= SMALL_SHARE * objective;
             // No need to look again after the last.
-            let after = |corrections: usize| size * (size / before).powi(corrections as i32) * condition;
-            let arrived = if is_double { correction == needed } else { after(1) < enough };
+            let rate = if before > 0.0 { size / before } else { 0.0 };
+            let after = |corrections: usize| size * rate.powi(corrections as i32) * condition;
+            let arrived =
+                if is_double { correction == needed } else { after(1) < enough && (is_known || size < NO_GRADIENT) };
             if !is_double && after(MAX_CORRECTIONS + 1 - correction) >= enough {
                 break;
             }
             if arrived {
+                let cost = if is_known { objective - gain } else { objective };
                 // What a step leaves is less than what it started from, as the steps before it tell.
-                let left = if is_double { 1.0 } else { (size / before).max(f64::EPSILON / size) };
-                place = Some((inner.clone(), objective, norm * left.min(1.0), size * left.min(1.0)));
+                let left = if is_double { 1.0 } else { (rate * condition).max(enough / size).min(1.0) };
+                place = Some((inner.clone(), cost, norm * left, size * left));
             }
             before = size;
         }

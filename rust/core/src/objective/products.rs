@@ -1,0 +1,154 @@
+//! The products of all pairs of columns, of any number of columns.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, s};
+
+use super::hessian::Hessian;
+use crate::context::Context;
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::kernel::{self, Next, Packed, Precision, RowSums, Tiles};
+use crate::matrix::Matrix;
+use crate::pass::{Partition, run};
+
+/// Up to this many columns a panel is read once for all pairs of them; the sums of a task still fit the second-level
+/// cache. More are taken in blocks, two a task.
+pub(crate) const MAX_BLOCK: usize = 256;
+/// Of two blocks at a time, wide enough that laying them out is little beside their products.
+const PAIRED_BLOCK: usize = 512;
+
+/// Sums of one task for a block of columns `x̃`.
+pub(super) struct Sums {
+    pub(super) tiles: Tiles,
+    /// Of one block alone, with itself: `Σ s c' x̃` and `Σ s h x̃`.
+    pub(super) by_weights: RowSums,
+    pub(super) cross: RowSums,
+    pub(super) bias: f64,
+}
+
+impl Sums {
+    pub(super) fn diagonal(n: usize, precision: Precision) -> Self {
+        let (by_weights, cross) = (RowSums::zeros(n), RowSums::zeros(n));
+        Self { tiles: Tiles::symmetric(n, precision), by_weights, cross, bias: 0.0 }
+    }
+
+    fn of_two(n_left: usize, n_right: usize, precision: Precision) -> Self {
+        Self { tiles: Tiles::rectangular(n_left, n_right, precision), ..Self::diagonal(0, precision) }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.tiles.merge(&other.tiles);
+        self.by_weights.merge(&other.by_weights);
+        self.cross.merge(&other.cross);
+        self.bias += other.bias;
+    }
+}
+
+/// `s h` of each row, from its root.
+pub(super) fn squares<'c>(roots: &[f64], curvatures: &'c mut Vec<f64>) -> &'c [f64] {
+    curvatures.clear();
+    curvatures.extend(roots.iter().map(|root| root * root));
+    curvatures
+}
+
+/// Scales what is on and above the diagonal, and copies it below.
+pub(super) fn scale_and_mirror(matrix: &mut Array2<f64>, factor: f64) {
+    /// A square of so many entries a side is in the nearest cache, whichever way it is gone through.
+    const SIDE: usize = 32;
+    let n = matrix.nrows();
+    for first_row in (0..n).step_by(SIDE) {
+        for first_col in (0..=first_row).step_by(SIDE) {
+            for i in first_row..n.min(first_row + SIDE) {
+                for j in first_col..(i + 1).min(first_col + SIDE) {
+                    matrix[[j, i]] *= factor;
+                    matrix[[i, j]] = matrix[[j, i]];
+                }
+            }
+        }
+    }
+}
+
+/// Two blocks of columns, by index.
+type Pair = (usize, usize);
+
+/// `X Xᵀ`.
+pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<Array2<f64>, Error> {
+    let (m, n) = x.shape();
+    let frame = Frame::identity(m);
+    let ones = vec![1.0; n];
+    let (_, hessian) = products_of_columns(x.transposed(), &frame, [&ones, &ones], Precision::Double, context)?;
+    let mut products = hessian.weights;
+    scale_and_mirror(&mut products, 1.0);
+    Ok(products)
+}
+
+/// What a thread needs for a pair of blocks.
+#[derive(Default)]
+struct Blocks {
+    buffer: Vec<f64>,
+    curvatures: Vec<f64>,
+    packed: [Packed; 2],
+}
+
+/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`. Each pair of blocks
+/// of columns goes over the rows by itself, so that its sums stay in cache; a panel is read as often as there are blocks,
+/// little beside the arithmetic.
+pub(super) fn products_of_columns(
+    x: Matrix<'_>,
+    frame: &Frame,
+    [slopes, roots]: [&[f64]; 2],
+    precision: Precision,
+    context: &Context<'_>,
+) -> Result<(Array1<f64>, Hessian), Error> {
+    let (m, n) = x.shape();
+    let n_blocks = n.div_ceil(PAIRED_BLOCK);
+    let width = n.div_ceil(n_blocks).next_multiple_of(precision.n_entries());
+    let columns = |block: usize| block * width..((block + 1) * width).min(n);
+    let pairs: Vec<Pair> = (0..n_blocks).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();
+    let partition = Partition::for_products((m, width), n * n / 2, pairs.len());
+    let n_chunks = partition.n_chunks();
+    let states = (0..pairs.len() * n_chunks).map(|task| {
+        let (left, right) = pairs[task / n_chunks];
+        let sums = if left == right {
+            Sums::diagonal(columns(left).len(), precision)
+        } else {
+            Sums::of_two(columns(left).len(), columns(right).len(), precision)
+        };
+        ((left, right), sums)
+    });
+    let visit = |workspace: &mut Blocks, rows: Range<usize>, (pair, sums): &mut (Pair, Sums)| {
+        let Blocks { buffer, curvatures, packed: [u, v] } = workspace;
+        let roots = &roots[rows.clone()];
+        let (left, right) = (columns(pair.0), columns(pair.1));
+        let scaling = |columns: &Range<usize>| frame.scaling().columns(columns.clone());
+        let slab = x.columns(left.clone()).slab(rows.clone(), buffer);
+        if left == right {
+            let curvatures = squares(roots, curvatures);
+            sums.bias += kernel::sum(curvatures, |curvature| curvature);
+            let of_columns = [&mut sums.by_weights, &mut sums.cross];
+            u.pack(&slab, scaling(&left), roots, [&slopes[rows], curvatures], of_columns, precision);
+            sums.tiles.add(u, u, Next::after(&slab, 1));
+        } else {
+            u.pack(&slab, scaling(&left), roots, [], [], precision);
+            let slab = x.columns(right.clone()).slab(rows, buffer);
+            v.pack(&slab, scaling(&right), roots, [], [], precision);
+            sums.tiles.add(u, v, Next::after(&slab, 1));
+        }
+        Ok(())
+    };
+    let merge = |a: &mut (Pair, Sums), b: &(Pair, Sums)| a.1.merge(&b.1);
+    let sums = run(context, &partition, states, Blocks::default, visit, merge)?;
+    let (mut by_weights, mut hessian) = (Array1::zeros(n), Hessian::zeros(n, precision));
+    for ((left, right), total) in sums {
+        let block = s![columns(left), columns(right)];
+        total.tiles.write(hessian.weights.slice_mut(block));
+        if left == right {
+            let block = s![columns(left)];
+            by_weights.slice_mut(block).assign(&total.by_weights.to_array());
+            hessian.cross.slice_mut(block).assign(&total.cross.to_array());
+            hessian.bias = total.bias;
+        }
+    }
+    Ok((by_weights, hessian))
+}

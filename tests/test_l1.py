@@ -9,7 +9,7 @@ import pytest
 from sklearn import linear_model
 
 import oracle
-from steepest import LinearRegression, LogisticRegression, SigmoidRegression
+from steepest import ConvergenceWarning, LinearRegression, LogisticRegression, SigmoidRegression
 
 models = pytest.mark.parametrize(("activation", "loss"), oracle.MODELS)
 every_estimator = pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
@@ -138,6 +138,84 @@ def test_more_columns_than_rows(rng, cls):
     assert model.converged_
     assert np.count_nonzero(w) < 60
     check_minimum(X, y, w, b, activation, loss, l1=0.05)
+
+
+def many_columns(rng, n, cls, m=150):
+    """Targets of ten of so many columns, which are not independent; their units differ."""
+    X = (rng.normal(size=(m, n)) + rng.normal(size=(m, 1))) * rng.uniform(0.5, 2, size=n)
+    z = X[:, 5 : n : n // 10] @ rng.normal(size=len(range(5, n, n // 10)))
+    return X, z + rng.normal(size=m) if cls is LinearRegression else (z + rng.logistic(size=m) > 0).astype(float)
+
+
+@every_estimator
+@pytest.mark.parametrize("n", [300, 3000])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("share", [0.3, 0.01])
+def test_of_many_columns_none_is_forgotten(rng, cls, n, intercept, share):
+    X, y = many_columns(rng, n, cls)
+    s, offset = rng.uniform(0.5, 2, size=150), rng.normal(size=150)
+    activation, loss = ("identity" if cls is LinearRegression else "sigmoid"), "squared_error"
+    loss = "log_loss" if cls is LogisticRegression else loss
+    l1, l2 = share * np.abs(oracle.gradient(X, y, np.zeros(n), 0.0, activation, loss, s)[0]).max(), 1e-4
+    model = cls(l1=l1, l2=l2, fit_intercept=intercept, tol=1e-8).fit(X, y, s)
+    w, b = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+    assert model.converged_
+    assert 0 < np.count_nonzero(w) < 300
+    check_minimum(X, y, w, b, activation, loss, s, l1, l2, intercept, tol=1e-7)
+    assert model.history_.cost[-1] == pytest.approx(objective(X, y, w, b, activation, loss, s, l1, l2), rel=1e-10)
+    assert len(model.history_.cost) == model.n_iter_ + 1
+    with_offset = cls(l1=l1, l2=l2, fit_intercept=intercept, tol=1e-8).fit(X, y, s, offset=offset)
+    assert with_offset.converged_
+    assert not np.allclose(with_offset.coef_, model.coef_)
+
+
+@pytest.mark.parametrize("cls", [LinearRegression, LogisticRegression])
+@pytest.mark.parametrize("layout", ["F", "float32", "every second", "float16"])
+def test_layouts_and_threads_change_no_bit_with_many_columns(rng, cls, layout):
+    X, y = many_columns(rng, 600, cls, m=1000)
+    X = X.astype(layout if layout.startswith("float") else np.float64)
+    plain = X.astype(np.float64)
+    other = {"F": np.asfortranarray(X), "every second": np.repeat(X, 2, axis=1)[:, ::2]}.get(layout, X)
+    l1 = 0.1 * np.abs((plain - plain.mean(axis=0)).T @ (y - y.mean())).max() / len(y)
+    fits = [cls(l1=l1, n_threads=k).fit(other, y) for k in (1, 2, 5)]
+    assert len({fit.coef_.tobytes() for fit in fits}) == 1
+    expected = cls(l1=l1).fit(plain, y)
+    np.testing.assert_allclose(fits[0].coef_, expected.coef_, rtol=1e-9, atol=1e-9)
+    assert ((fits[0].coef_ == 0) == (expected.coef_ == 0)).all()
+
+
+def test_weak_penalties_on_wide_data_arrive_as_low_as_scikit_learn(rng):
+    X, y = many_columns(rng, 3000, LinearRegression, m=60)
+    largest = 2 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 60
+    for share in (0.1, 0.01, 0.001):
+        model = LinearRegression(l1=share * largest).fit(X, y)
+        lars = linear_model.LassoLars(alpha=share * largest / 2, max_iter=5000).fit(X, y)
+        found, best = (
+            objective(X, y, fit.coef_, fit.intercept_, "identity", "squared_error", np.ones(60), share * largest, 0.0)
+            for fit in (model, lars)
+        )
+        assert found <= best * (1 + 1e-12)
+        assert model.converged_
+
+
+@every_estimator
+def test_a_start_with_all_of_many_weights_is_no_worse(rng, cls):
+    X, y = many_columns(rng, 2500, cls, m=60)
+    l1 = 0.1 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 60
+    cold = cls(l1=l1, tol=1e-8).fit(X, y)
+    warm = cls(l1=l1, tol=1e-8).fit(X, y, coef_init=np.full(2500, 1e-4), intercept_init=0.1)
+    assert warm.history_.cost[-1] <= cold.history_.cost[-1] * (1 + 1e-6)
+    assert len(warm.history_.cost) == warm.n_iter_ + 1
+
+
+def test_an_iteration_of_many_columns_can_be_the_last(rng):
+    X, y = many_columns(rng, 3000, LinearRegression)
+    l1 = 0.01 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 150
+    with pytest.warns(ConvergenceWarning):
+        model = LinearRegression(l1=l1, max_iter=1).fit(X, y)
+    assert model.n_iter_ == 1
+    assert len(model.history_.cost) == 2
+    assert model.history_.cost[1] < model.history_.cost[0]
 
 
 def test_separated_classes_have_a_minimum_with_l1(binary):

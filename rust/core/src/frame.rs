@@ -67,6 +67,12 @@ impl Frame {
         Self::new(columns.map(|((centre, scale), by)| centre + scale * by).collect(), self.scale.clone())
     }
 
+    /// Of some of the columns.
+    pub(crate) fn of_columns(&self, columns: &[usize]) -> Self {
+        let of = |all: &[f64]| columns.iter().map(|&column| all[column]).collect();
+        Self { centre: of(&self.centre), scale: of(&self.scale), inverse_scale: of(&self.inverse_scale) }
+    }
+
     pub(crate) fn centre(&self) -> &[f64] {
         &self.centre
     }

@@ -211,6 +211,22 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The same of some of the columns, which are packed.
+    pub(crate) fn slab_of_columns<'p>(
+        &self,
+        rows: Range<usize>,
+        columns: &[usize],
+        buffer: &'p mut Vec<f64>,
+    ) -> Slab<'p> {
+        let some = self.rows(rows);
+        let one_each: Vec<_> = columns.iter().map(|&column| some.columns(column..column + 1)).collect();
+        Self::pack(&one_each, buffer);
+        let size = size_of::<f64>() as isize;
+        let (shape, strides) = ((some.n_rows, columns.len()), (size, some.n_rows as isize * size));
+        // SAFETY: pack has just filled so many values, column by column, borrowed for 'p.
+        Slab::Plain(unsafe { Matrix::from_raw_parts(buffer.as_ptr().cast(), shape, strides, DType::F64, false) })
+    }
+
     pub(crate) fn is_f64(&self) -> bool {
         self.dtype == DType::F64
     }

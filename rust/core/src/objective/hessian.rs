@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
-use super::products::{MAX_BLOCK, Sums, products_of_columns, scale_and_mirror, squares};
+use super::products::{Chosen, MAX_BLOCK, Sums, products_of_columns, scale_and_mirror, squares};
 use super::rows::{LONG, RowObjective, Scratch};
 use crate::error::Error;
 use crate::frame::Frame;
@@ -168,10 +168,35 @@ impl RowObjective<'_> {
             Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame, precision, every),
             Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame, precision, every),
         }?;
+        self.finite(found)
+    }
+
+    fn finite(&self, found: (f64, Parameters, Hessian)) -> Result<(f64, Parameters, Hessian), Error> {
         // No product of two columns is larger than the larger of their squares.
         let (_, gradient, hessian) = &found;
         let mut entries = hessian.weights.diag().into_iter().chain(&hessian.cross).chain(&gradient.weights);
         if entries.all(|entry| entry.is_finite()) { Ok(found) } else { Err(self.samples().why_not_finite()) }
+    }
+
+    /// The Hessian's part of some columns, by themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::cost_gradient_hessian`].
+    pub(crate) fn hessian_of_columns(
+        &self,
+        at: &Parameters,
+        frame: &Frame,
+        columns: &[usize],
+    ) -> Result<Hessian, Error> {
+        let (x, frame) = (Chosen::some(self.samples().features(), columns), frame.of_columns(columns));
+        let found = match self.model() {
+            // It is the same everywhere; without weights nothing is read to know where.
+            Model::Linear => self.in_blocks(Linear, &self.null_model(), x, &frame, Precision::Double),
+            Model::SigmoidSquaredError => self.in_blocks(SigmoidSquaredError, at, x, &frame, Precision::Double),
+            Model::SigmoidLogLoss => self.in_blocks(SigmoidLogLoss, at, x, &frame, Precision::Double),
+        }?;
+        Ok(self.finite(found)?.2)
     }
 
     fn second_order(
@@ -186,7 +211,7 @@ impl RowObjective<'_> {
         if n <= MAX_BLOCK {
             self.in_one_pass(link, at, frame, precision, every)
         } else {
-            self.in_blocks(link, at, frame, precision)
+            self.in_blocks(link, at, Chosen::all(self.samples().features()), frame, precision)
         }
     }
 
@@ -233,10 +258,12 @@ impl RowObjective<'_> {
         Ok((cost, gradient, self.finish(hessian, weight_sum)))
     }
 
+    /// Of some columns, which `frame` is of as well, the gradient and the Hessian.
     fn in_blocks(
         &self,
         link: impl Link,
         at: &Parameters,
+        x: Chosen<'_>,
         frame: &Frame,
         precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
@@ -251,7 +278,6 @@ impl RowObjective<'_> {
                 let roots = roots.split_off_mut(..rows.n_rows()).expect("one a row");
                 rows.cost_slopes(cost, by_bias, slopes, roots)
             })?;
-        let x = self.samples().features();
         let (weights, hessian) = products_of_columns(x, frame, [&slopes, &roots], precision, self.context())?;
         let (cost, gradient) = self.divide(CostGradient { cost, gradient: Parameters { weights, bias } });
         Ok((cost, gradient, self.finish(hessian, self.summary().weight_sum)))
@@ -311,6 +337,38 @@ mod tests {
                 ];
                 assert!(differences.iter().flatten().all(|difference| difference.abs() < 1e-14), "{n} columns");
                 assert!((found.bias - expected.bias).abs() < 1e-15);
+            }
+        }
+    }
+
+    #[test]
+    fn a_hessian_of_some_columns_is_that_part_of_the_whole() {
+        let (m, n) = (700, 620);
+        let host = Array2::from_shape_fn((m, n), |(i, j)| ((i * 37 + j * 11) as f32 * 0.7).sin());
+        let wide = host.mapv(f64::from);
+        let by_columns = wide.t().as_standard_layout().into_owned();
+        let y = Array1::from_shape_fn(m, |i| f64::from(u8::from(i % 3 == 0)));
+        let at = Parameters { weights: Array1::from_shape_fn(n, |j| (j as f64).cos() * 0.01), bias: 0.2 };
+        let frame = Frame::new(vec![0.1; n], (0..n).map(|j| 1.0 + (j % 5) as f64).collect());
+        let context = Context::default();
+        for (x, what) in
+            [(Matrix::from(&wide), "rows"), (by_columns.t().into(), "columns"), ((&host).into(), "single precision")]
+        {
+            for model in [Model::Linear, Model::SigmoidLogLoss] {
+                let rows = RowObjective::new(model, Samples::new(x, &y).unwrap(), true, &context).unwrap();
+                let whole = rows.cost_gradient_hessian(&at, &frame, Precision::Double).unwrap().2;
+                for step in [1, 7, 300] {
+                    let columns: Vec<usize> = (3..n).step_by(step).collect();
+                    let part = rows.hessian_of_columns(&at, &frame, &columns).unwrap();
+                    assert!((part.bias - whole.bias).abs() < 1e-13);
+                    for (i, &row) in columns.iter().enumerate() {
+                        assert!((part.cross[i] - whole.cross[row]).abs() < 1e-13, "{what}, every {step}");
+                        for (j, &column) in columns.iter().enumerate() {
+                            let difference = part.weights[[i, j]] - whole.weights[[row, column]];
+                            assert!(difference.abs() < 1e-13, "{what}, every {step}: {row}, {column}");
+                        }
+                    }
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::{self, Next, Packed, Precision, RowSums, Tiles};
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, Slab};
 use crate::pass::{Partition, run};
 
 /// Up to this many columns a panel is read once for all pairs of them; the sums of a task still fit the second-level
@@ -17,6 +17,40 @@ use crate::pass::{Partition, run};
 pub(crate) const MAX_BLOCK: usize = 256;
 /// Of two blocks at a time, wide enough that laying them out is little beside their products.
 const PAIRED_BLOCK: usize = 512;
+
+/// The columns of which products are formed: all, or some.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    x: Matrix<'a>,
+    columns: Option<&'a [usize]>,
+}
+
+impl<'a> Chosen<'a> {
+    pub(super) fn all(x: Matrix<'a>) -> Self {
+        Self { x, columns: None }
+    }
+
+    pub(super) fn some(x: Matrix<'a>, columns: &'a [usize]) -> Self {
+        Self { x, columns: Some(columns) }
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        (self.x.n_rows(), self.columns.map_or(self.x.n_cols(), <[usize]>::len))
+    }
+
+    /// A block of them, and what memory should bring meanwhile; nothing where the next rows' values are not in one place.
+    fn slab<'p>(&self, rows: Range<usize>, block: Range<usize>, buffer: &'p mut Vec<f64>) -> (Slab<'p>, Next)
+    where
+        'a: 'p,
+    {
+        if let Some(columns) = self.columns {
+            return (self.x.slab_of_columns(rows, &columns[block], buffer), Next::UNKNOWN);
+        }
+        let slab = self.x.columns(block).slab(rows, buffer);
+        let next = Next::after(&slab, 1);
+        (slab, next)
+    }
+}
 
 /// Sums of one task for a block of columns `x̃`.
 pub(super) struct Sums {
@@ -77,7 +111,8 @@ pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<A
     let (m, n) = x.shape();
     let frame = Frame::identity(m);
     let ones = vec![1.0; n];
-    let (_, hessian) = products_of_columns(x.transposed(), &frame, [&ones, &ones], Precision::Double, context)?;
+    let (_, hessian) =
+        products_of_columns(Chosen::all(x.transposed()), &frame, [&ones, &ones], Precision::Double, context)?;
     let mut products = hessian.weights;
     scale_and_mirror(&mut products, 1.0);
     Ok(products)
@@ -95,7 +130,7 @@ struct Blocks {
 /// of columns goes over the rows by itself, so that its sums stay in cache; a panel is read as often as there are blocks,
 /// little beside the arithmetic.
 pub(super) fn products_of_columns(
-    x: Matrix<'_>,
+    x: Chosen<'_>,
     frame: &Frame,
     [slopes, roots]: [&[f64]; 2],
     precision: Precision,
@@ -122,18 +157,18 @@ pub(super) fn products_of_columns(
         let roots = &roots[rows.clone()];
         let (left, right) = (columns(pair.0), columns(pair.1));
         let scaling = |columns: &Range<usize>| frame.scaling().columns(columns.clone());
-        let slab = x.columns(left.clone()).slab(rows.clone(), buffer);
+        let (slab, next) = x.slab(rows.clone(), left.clone(), buffer);
         if left == right {
             let curvatures = squares(roots, curvatures);
             sums.bias += kernel::sum(curvatures, |curvature| curvature);
             let of_columns = [&mut sums.by_weights, &mut sums.cross];
             u.pack(&slab, scaling(&left), roots, [&slopes[rows], curvatures], of_columns, precision);
-            sums.tiles.add(u, u, Next::after(&slab, 1));
+            sums.tiles.add(u, u, next);
         } else {
             u.pack(&slab, scaling(&left), roots, [], [], precision);
-            let slab = x.columns(right.clone()).slab(rows, buffer);
+            let (slab, next) = x.slab(rows, right.clone(), buffer);
             v.pack(&slab, scaling(&right), roots, [], [], precision);
-            sums.tiles.add(u, v, Next::after(&slab, 1));
+            sums.tiles.add(u, v, next);
         }
         Ok(())
     };

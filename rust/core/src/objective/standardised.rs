@@ -203,6 +203,18 @@ impl<'r> Standardised<'r> {
         Ok(hessian)
     }
 
+    /// See [`RowObjective::hessian_of_columns`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::cost_gradient_hessian`].
+    pub(crate) fn hessian_of_columns(&self, at: &Parameters, columns: &[usize]) -> Result<Hessian, Error> {
+        let mut hessian = self.rows.hessian_of_columns(&self.frame.leave(at), &self.frame, columns)?;
+        let penalties = columns.iter().map(|&column| self.penalty[column]);
+        hessian.weights.diag_mut().iter_mut().zip(penalties).for_each(|(h, penalty)| *h += penalty);
+        Ok(hessian)
+    }
+
     fn penalise_hessian(&self, hessian: &mut Hessian) {
         hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
     }

@@ -15,6 +15,7 @@ mod reweighted;
 mod separation;
 mod smooth;
 mod wide;
+mod working_set;
 
 pub(crate) use exact::exact;
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};

@@ -3,54 +3,42 @@
 
 use std::ops::ControlFlow;
 
-use ndarray::{Array1, Array2};
-
-use super::coordinate_descent::{coordinate_descent, shrink, violation};
+use super::coordinate_descent::{shrink, violation};
 use super::smooth::Smooth;
 use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason};
 use crate::error::Error;
-use crate::kernel::Precision;
 use crate::model::Parameters;
-use crate::objective::{Hessian, Objective, RowObjective, Standardised};
+use crate::objective::{Objective, RowObjective, Standardised};
 
-/// With up to so many columns the products of all pairs are formed; with more, steps along the gradient have to do.
-const MAX_COLUMNS: usize = 2048;
 const DECREASE: f64 = 1e-4;
 const MAX_TRIALS: usize = 40;
 
 /// An objective `F = C + (l2/2) ‖w‖² + l1 ‖w‖₁` in standardised variables.
-struct Sparse<'r> {
-    smooth: Standardised<'r>,
+pub(super) struct Sparse<'r> {
+    pub(super) smooth: Standardised<'r>,
     /// `l1 / scale`.
-    lambda: Vec<f64>,
+    pub(super) lambda: Vec<f64>,
     /// What a violation is divided by: for the linear model the targets' standard deviation.
-    unit: f64,
+    pub(super) unit: f64,
 }
 
 #[derive(Clone)]
-struct Place {
-    at: Parameters,
+pub(super) struct Place {
+    pub(super) at: Parameters,
     /// `F`.
-    cost: f64,
+    pub(super) cost: f64,
     /// Of the smooth part.
-    gradient: Parameters,
+    pub(super) gradient: Parameters,
 }
 
 impl Sparse<'_> {
-    fn place(&self, at: Parameters) -> Result<Place, Error> {
+    pub(super) fn place(&self, at: Parameters) -> Result<Place, Error> {
         let mut gradient = Parameters::zeros(at.n_features());
         let cost = self.smooth.cost_gradient(&at, &mut gradient)? + self.penalty(&at);
         Ok(Place { at, cost, gradient })
     }
 
-    fn place_and_hessian(&self, at: Parameters) -> Result<(Place, Hessian), Error> {
-        let mut gradient = Parameters::zeros(at.n_features());
-        let (cost, hessian) = self.smooth.cost_gradient_hessian(&at, &mut gradient, Precision::Double)?;
-        let cost = cost + self.penalty(&at);
-        Ok((Place { at, cost, gradient }, hessian))
-    }
-
-    fn penalty(&self, at: &Parameters) -> f64 {
+    pub(super) fn penalty(&self, at: &Parameters) -> f64 {
         at.weights.iter().zip(&self.lambda).map(|(u, lambda)| lambda * u.abs()).sum()
     }
 
@@ -61,11 +49,15 @@ impl Sparse<'_> {
         step.dot(&from.gradient) + self.penalty(&moved) - self.penalty(&from.at)
     }
 
-    /// The largest violation of the conditions of a minimum.
-    fn optimality(&self, place: &Place) -> f64 {
+    /// How far each weight is from the conditions of a minimum.
+    pub(super) fn violations(&self, place: &Place) -> impl Iterator<Item = f64> {
         let weights = place.at.weights.iter().zip(&place.gradient.weights).zip(&self.lambda);
-        let largest =
-            weights.fold(place.gradient.bias.abs(), |acc, ((&u, &g), &lambda)| acc.max(violation(u, g, lambda)));
+        weights.map(|((&u, &g), &lambda)| violation(u, g, lambda))
+    }
+
+    /// The largest violation of these conditions.
+    pub(super) fn optimality(&self, place: &Place) -> f64 {
+        let largest = self.violations(place).fold(place.gradient.bias.abs(), f64::max);
         if largest == 0.0 { 0.0 } else { largest / self.unit }
     }
 
@@ -105,11 +97,7 @@ pub(crate) fn minimise_sparse(
         _ => rows.null_model(),
     };
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
-    let (place, stop_reason) = if rows.n_features() <= MAX_COLUMNS {
-        newton(&mut course, start)?
-    } else {
-        along_gradients(&mut course, start)?
-    };
+    let (place, stop_reason) = newton(&mut course, start)?;
     Ok(Smooth {
         parameters: sparse.smooth.frame().leave(&place.at),
         n_iter: course.n_iter,
@@ -154,17 +142,27 @@ impl Report<'_, '_, '_> {
 const SLOW: f64 = 0.1;
 
 /// Proximal Newton: each step minimises the quadratic model with the penalty (Lee, Sun and Saunders, *SIAM Journal on
-/// Optimization* 24, 2014).
+/// Optimization* 24, 2014); of many columns a model of those alone that are expected to have a weight. If these are too many
+/// yet, steps along the gradient have to do.
 fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
     let sparse = course.sparse;
     let quadratic = sparse.smooth.rows().is_quadratic();
-    let (mut place, hessian) = sparse.place_and_hessian(start)?;
-    let mut model = Model::new(&hessian);
+    let (mut place, mut model) = sparse.place_and_model(start)?;
     // Whether the model is of this place; and whether it has become too old to be of use.
     let (mut fresh, mut slow) = (true, false);
     let mut progress = Progress::default();
     loop {
-        let mut step = model.step(sparse, &place, course.settings.tol)?;
+        if model.as_ref().is_some_and(|model| model.leaves_out(sparse, &place, course.settings.tol)) {
+            model = sparse.model_of_more(&place, model.as_ref())?;
+            (fresh, slow) = (true, false);
+        }
+        let Some(found) = &model else {
+            return match course.look(&place, f64::INFINITY)? {
+                Some(reason) => Ok((place, reason)),
+                None => along_gradients(course, place),
+            };
+        };
+        let mut step = found.step(sparse, &place, course.settings.tol)?;
         if let Some(reason) = course.look(&place, -sparse.change(&place, &step))? {
             return Ok((place, reason));
         }
@@ -172,10 +170,10 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, 
         let ended = progress.has_ended(place.cost, before);
         let mut next = if ended || slow { None } else { line_search(sparse, &place, &step)? };
         if !ended && !fresh && next.is_none() {
-            let hessian;
-            (place, hessian) = sparse.place_and_hessian(place.at)?;
-            model = Model::new(&hessian);
-            step = model.step(sparse, &place, course.settings.tol)?;
+            let again;
+            (place, again) = sparse.place_and_model_again(place, found)?;
+            step = again.step(sparse, &place, course.settings.tol)?;
+            model = Some(again);
             next = line_search(sparse, &place, &step)?;
         }
         let Some(next) = next else {
@@ -185,45 +183,6 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, 
         course.n_iter += 1;
         place = next;
         (fresh, slow) = (false, !quadratic && sparse.optimality(&place) > SLOW * before);
-    }
-}
-
-/// A Hessian with the bias eliminated.
-struct Model {
-    weights: Array2<f64>,
-    cross: Array1<f64>,
-    bias: f64,
-}
-
-impl Model {
-    fn new(hessian: &Hessian) -> Self {
-        let Hessian { weights, cross, bias, .. } = hessian.clone();
-        let mut model = Self { weights, cross, bias };
-        if bias > 0.0 {
-            for ((i, j), entry) in model.weights.indexed_iter_mut() {
-                *entry -= model.cross[i] * (model.cross[j] / bias);
-            }
-        }
-        // A column that is constant moves nothing that the bias does not.
-        for (j, square) in hessian.weights.diag().iter().enumerate() {
-            if model.weights[[j, j]] <= 1e-14 * square {
-                model.weights[[j, j]] = 0.0;
-            }
-        }
-        model
-    }
-
-    fn step(&self, sparse: &Sparse<'_>, from: &Place, tol: f64) -> Result<Parameters, Error> {
-        let of_bias = if self.bias > 0.0 { from.gradient.bias / self.bias } else { 0.0 };
-        let mut slope: Vec<f64> =
-            from.gradient.weights.iter().zip(&self.cross).map(|(g, cross)| g - cross * of_bias).collect();
-        let mut u = from.at.weights.to_vec();
-        // Tighter than what is wanted of the whole, and than what is left.
-        let tol = (0.1 * tol * sparse.unit).min(1e-3 * sparse.optimality(from) * sparse.unit);
-        coordinate_descent(&self.weights, &mut u, &mut slope, &sparse.lambda, tol, sparse.smooth.rows().context())?;
-        let weights = Array1::from(u) - &from.at.weights;
-        let bias = if self.bias > 0.0 { -of_bias - self.cross.dot(&weights) / self.bias } else { 0.0 };
-        Ok(Parameters { weights, bias })
     }
 }
 
@@ -265,17 +224,16 @@ fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<O
 }
 
 /// FISTA with a search for the step and restarts (Beck and Teboulle, *SIAM Journal on Imaging Sciences* 2, 2009;
-/// O'Donoghue and Candès, *Foundations of Computational Mathematics* 15, 2015).
-fn along_gradients(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
+/// O'Donoghue and Candès, *Foundations of Computational Mathematics* 15, 2015), from a place that has been looked at.
+fn along_gradients(course: &mut Report<'_, '_, '_>, mut place: Place) -> Result<(Place, StopReason), Error> {
     let sparse = course.sparse;
     let diagonal = sparse.smooth.diagonal();
-    let mut place = sparse.place(start)?;
     let mut ahead = place.clone();
     let mut length = 1.0;
     let mut momentum = 1.0_f64;
     loop {
         // After a restart the place is the same.
-        if (momentum > 1.0 || course.n_iter == 0)
+        if momentum > 1.0
             && let Some(reason) = course.look(&place, 0.0)?
         {
             return Ok((place, reason));

@@ -1,0 +1,147 @@
+//! Quadratic models of an objective with an `l1` penalty, of all columns or of a working set: the columns that have a weight
+//! and those that violate the conditions of a minimum most (as Massias, Gramfort and Salmon, *ICML*, 2018, choose them). The
+//! others' weights are 0 and stay it, until a pass over all columns tells that one of them should not.
+
+use ndarray::{Array1, Array2};
+
+use super::coordinate_descent::coordinate_descent;
+use super::proximal::{Place, Sparse};
+use crate::error::Error;
+use crate::kernel::Precision;
+use crate::model::Parameters;
+use crate::objective::{Hessian, MAX_BLOCK};
+
+/// The most columns of which the products of all pairs are formed.
+const MAX_COLUMNS: usize = 2048;
+/// A working set may grow by as many, however few columns have a weight.
+const FEW: usize = 64;
+
+/// Violations of less may be rounding errors.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// A Hessian with the bias eliminated.
+pub(super) struct Model {
+    /// In order.
+    columns: Vec<usize>,
+    weights: Array2<f64>,
+    cross: Array1<f64>,
+    bias: f64,
+}
+
+impl Sparse<'_> {
+    /// None where more columns than a model can have should have one.
+    pub(super) fn place_and_model(&self, start: Parameters) -> Result<(Place, Option<Model>), Error> {
+        if start.n_features() <= MAX_BLOCK {
+            let (place, model) = self.place_and_model_of_all(start)?;
+            return Ok((place, Some(model)));
+        }
+        let place = self.place(start)?;
+        let model = self.model_of_more(&place, None)?;
+        Ok((place, model))
+    }
+
+    /// Of the same columns, at another place.
+    pub(super) fn place_and_model_again(&self, place: Place, model: &Model) -> Result<(Place, Model), Error> {
+        if model.columns.len() == place.at.n_features() {
+            return self.place_and_model_of_all(place.at);
+        }
+        let model = self.model_of(&place, model.columns.clone())?;
+        Ok((place, model))
+    }
+
+    /// Of more columns than another: those that should be in it first of all. None where they are too many.
+    pub(super) fn model_of_more(&self, place: &Place, less: Option<&Model>) -> Result<Option<Model>, Error> {
+        let (m, n) = self.smooth.rows().samples().features().shape();
+        let violations: Vec<f64> = self.violations(place).collect();
+        let (with_weight, mut others): (Vec<usize>, Vec<usize>) = (0..n).partition(|&j| place.at.weights[j] != 0.0);
+        others.retain(|&j| violations[j] > 0.0);
+        others.sort_by(|&i, &j| violations[j].total_cmp(&violations[i]));
+        // Of independent columns all those get a weight that violate the conditions without any, and of dependent ones not
+        // more than there are rows.
+        others.truncate(FEW.max(if less.is_none() { m / 4 } else { with_weight.len() }));
+        // What was chosen once may soon be again.
+        let before = less.map_or(&[][..], |less| &less.columns);
+        let mut is_chosen = vec![false; n];
+        let mut columns = [&with_weight[..], &others, before].concat();
+        columns.retain(|&j| !std::mem::replace(&mut is_chosen[j], true));
+        if 2 * columns.len() > n && n <= MAX_COLUMNS {
+            columns = (0..n).collect();
+        }
+        columns.truncate(MAX_COLUMNS);
+        columns.sort_unstable();
+        if with_weight.len() < MAX_COLUMNS { self.model_of(place, columns).map(Some) } else { Ok(None) }
+    }
+
+    fn model_of(&self, place: &Place, columns: Vec<usize>) -> Result<Model, Error> {
+        if columns.len() == place.at.n_features() {
+            return Ok(self.place_and_model_of_all(place.at.clone())?.1);
+        }
+        let hessian = self.smooth.hessian_of_columns(&place.at, &columns)?;
+        Ok(Model::new(columns, hessian))
+    }
+
+    fn place_and_model_of_all(&self, at: Parameters) -> Result<(Place, Model), Error> {
+        let n = at.n_features();
+        let mut gradient = Parameters::zeros(n);
+        let (cost, hessian) = self.smooth.cost_gradient_hessian(&at, &mut gradient, Precision::Double)?;
+        let cost = cost + self.penalty(&at);
+        Ok((Place { at, cost, gradient }, Model::new((0..n).collect(), hessian)))
+    }
+}
+
+impl Model {
+    fn new(columns: Vec<usize>, hessian: Hessian) -> Self {
+        let Hessian { mut weights, cross, bias, .. } = hessian;
+        let squares = weights.diag().to_owned();
+        if bias > 0.0 {
+            let along = &cross / bias;
+            weights.rows_mut().into_iter().zip(&cross).for_each(|(mut row, &cross)| row.scaled_add(-cross, &along));
+        }
+        // A column that is constant moves nothing that the bias does not.
+        for (left, square) in weights.diag_mut().iter_mut().zip(&squares) {
+            if *left <= 1e-14 * square {
+                *left = 0.0;
+            }
+        }
+        Self { columns, weights, cross, bias }
+    }
+
+    /// Whether the largest violation is that of a column that is not in it.
+    pub(super) fn leaves_out(&self, sparse: &Sparse<'_>, place: &Place, tol: f64) -> bool {
+        if self.columns.len() == place.at.n_features() {
+            return false;
+        }
+        let (mut inside, mut outside) = (place.gradient.bias.abs(), 0.0_f64);
+        let mut columns = self.columns.iter().copied().peekable();
+        for (j, violation) in sparse.violations(place).enumerate() {
+            let largest = if columns.next_if_eq(&j).is_some() { &mut inside } else { &mut outside };
+            *largest = largest.max(violation);
+        }
+        outside > inside && outside > tol * sparse.unit
+    }
+
+    /// To the model's minimum.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(super) fn step(&self, sparse: &Sparse<'_>, from: &Place, tol: f64) -> Result<Parameters, Error> {
+        let of_bias = if self.bias > 0.0 { from.gradient.bias / self.bias } else { 0.0 };
+        let columns = || self.columns.iter().copied();
+        let mut slope: Vec<f64> =
+            columns().zip(&self.cross).map(|(j, cross)| from.gradient.weights[j] - cross * of_bias).collect();
+        let mut u: Vec<f64> = columns().map(|j| from.at.weights[j]).collect();
+        let lambda: Vec<f64> = columns().map(|j| sparse.lambda[j]).collect();
+        // Tighter than what is wanted of the whole, and than what is left, but no less than rounding errors.
+        let tol = (0.1 * tol).min(1e-3 * sparse.optimality(from)).max(ROUNDING) * sparse.unit;
+        coordinate_descent(&self.weights, &mut u, &mut slope, &lambda, tol, sparse.smooth.rows().context())?;
+        let mut step = Parameters::zeros(from.at.n_features());
+        let mut along_cross = 0.0;
+        for ((j, u), cross) in columns().zip(u).zip(&self.cross) {
+            step.weights[j] = u - from.at.weights[j];
+            along_cross += cross * step.weights[j];
+        }
+        step.bias = if self.bias > 0.0 { -of_bias - along_cross / self.bias } else { 0.0 };
+        Ok(step)
+    }
+}

@@ -29,6 +29,8 @@ class Problem:
     """For the optimum of the sigmoid model: the objective is C + (l2 / 2) |w|², C the mean log loss."""
     tolerance: float
     """The largest component of its gradient that counts as arrived."""
+    l1: float = 0.0
+    """For the optimum with weights that are 0: the objective is C + l1 Σ|w|, C the mean of squares or log losses."""
     most_iter: int = 10_000
     """Iterations towards the optimum after which a peer gives up."""
     by_cost: bool = False

@@ -15,7 +15,13 @@ TASKS = {
     "optimum-logistic": "log loss with l2 = 1e-4, until no component of the gradient is above 1e-8 (tables: until the "
     "cost is the lowest to ten digits)",
     "optimum-linear": "least squares, exactly",
+    "optimum-l1-logistic": "log loss with an l1 penalty, a twentieth of the least that leaves no weight, until the "
+    "objective is the lowest to ten digits",
+    "optimum-l1-linear": "squared error with such a penalty, until the objective is the lowest to ten digits",
 }
+
+N_WEIGHTS = 20
+"""How many columns have a weight where most have none."""
 
 QUICK = ("100x3", "1000x10", "100000x50", "1000000x32", "1000x1000")
 FULL = (
@@ -72,6 +78,8 @@ def make(task: str, size: Size) -> Problem:
     X = np.asarray(X, dtype=dtype, order=size.order)  # type: ignore[call-overload]
     mean, deviation = (0.0, 1.0) if dtype.kind == "f" else (127.5, 73.9)
     w = rng.standard_normal(size.n_features) / np.sqrt(size.n_features) / deviation
+    if "-l1-" in task:
+        w = np.where(np.arange(size.n_features) < N_WEIGHTS, w * np.sqrt(size.n_features / N_WEIGHTS), 0.0)
     z = predictor(X, w, -mean * w.sum())
     if task.endswith("linear"):
         y = z + rng.standard_normal(size.n_samples)
@@ -82,6 +90,7 @@ def make(task: str, size: Size) -> Problem:
     return Problem(
         X=X,
         y=y.astype(dtype) if dtype.kind == "f" else y,
+        l1=0.05 * largest_gradient(task, X, y) if "-l1-" in task else 0.0,
         learning_rate=float((0.5 if task.endswith("linear") else 4.0) / largest),
         n_iter=50,
         l2=1e-4,
@@ -93,6 +102,8 @@ def of_table(task: str, size: Size) -> Problem:
     """Make a problem of a table: the optimum alone, since no rate suits columns of all scales."""
     if not task.startswith("optimum"):
         raise Unable("gradient descent gets nowhere on columns of all scales")
+    if "-l1-" in task:
+        raise Unable("a penalty of weights means nothing on columns of all scales")
     X, y = tables.flights() if size.table == "flights" else tables.heavy_tailed(size.n_samples, size.n_features)
     X = np.asarray(X, dtype=size.dtype, order=size.order)  # type: ignore[call-overload]
     if not task.endswith("linear"):
@@ -117,9 +128,9 @@ def cost(task: str, problem: Problem, found: Fitted) -> float:
     return float(np.mean(np.logaddexp(0.0, z) - y * z))
 
 
-def penalised_cost(problem: Problem, found: Fitted) -> float:
+def penalised_cost(task: str, problem: Problem, found: Fitted) -> float:
     """Mean log loss + (l2 / 2) |w|²."""
-    return cost("optimum-logistic", problem, found) + 0.5 * problem.l2 * float(found.weights @ found.weights)
+    return cost(task, problem, found) + 0.5 * problem.l2 * float(found.weights @ found.weights)
 
 
 def penalised_gradient(problem: Problem, found: Fitted) -> float:
@@ -130,6 +141,18 @@ def penalised_gradient(problem: Problem, found: Fitted) -> float:
     for rows in _slices(problem.X):
         gradient += delta[rows] @ problem.X[rows].astype(np.float64, copy=False)
     return float(max(np.abs(gradient).max(), abs(delta.sum())))
+
+
+def objective(task: str, problem: Problem, found: Fitted) -> float:
+    """The cost + l1 Σ|w|."""
+    return cost(task, problem, found) + problem.l1 * float(np.abs(found.weights).sum())
+
+
+def largest_gradient(task: str, X: Array, y: Array) -> float:
+    """The largest component, by size, of the gradient of the cost where no weight is but that of the bias."""
+    off = y.astype(np.float64) - y.mean(dtype=np.float64)
+    gradient = sum(off[rows] @ X[rows].astype(np.float64, copy=False) for rows in _slices(X))
+    return float(np.abs(gradient).max() / len(X) * (2.0 if task.endswith("linear") else 1.0))
 
 
 def _slices(X: Array) -> list[slice]:

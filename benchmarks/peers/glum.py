@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glum import GeneralizedLinearRegressor
 
-from interface import Fit, Fitted, Peer, Problem, fitted, limit_features
+from interface import Fit, Fitted, Peer, Prepare, Problem, fitted, limit_features
 
 
 def logistic(problem: Problem) -> Fit:
@@ -30,8 +30,25 @@ def least_squares(problem: Problem) -> Fit:
     return lambda: fitted(GeneralizedLinearRegressor(family="normal", alpha=0, gradient_tol=1e-10).fit(X, y))
 
 
+def sparse(family: str) -> Prepare:
+    def prepare(problem: Problem) -> Fit:
+        X, y = problem.floats()
+        limit_features(problem)
+        # Half of the mean of squares, as of the deviance.
+        alpha = problem.l1 / 2 if family == "normal" else problem.l1
+        model = GeneralizedLinearRegressor(family=family, alpha=alpha, l1_ratio=1, gradient_tol=1e-8, max_iter=100)
+        return lambda: fitted(model.fit(X, y))
+
+    return prepare
+
+
 PEER = Peer(
     name="glum",
     distribution="glum",
-    tasks={"optimum-logistic": {"": logistic}, "optimum-linear": {"": least_squares}},
+    tasks={
+        "optimum-logistic": {"": logistic},
+        "optimum-linear": {"": least_squares},
+        "optimum-l1-logistic": {"": sparse("binomial")},
+        "optimum-l1-linear": {"": sparse("normal")},
+    },
 )

@@ -1,12 +1,12 @@
-"""skglm: mean log loss plus an elastic net without its L1 part, by its Newton method on working sets."""
+"""skglm: its methods on working sets; without an L1 part of the elastic net too."""
 
 from __future__ import annotations
 
 import numpy as np
 from skglm import GeneralizedLinearEstimator
-from skglm.datafits import Logistic
-from skglm.penalties import L1_plus_L2
-from skglm.solvers import ProxNewton
+from skglm.datafits import Logistic, Quadratic
+from skglm.penalties import L1, L1_plus_L2
+from skglm.solvers import AndersonCD, ProxNewton
 
 from interface import Fit, Fitted, Peer, Problem, fitted, limit_features
 
@@ -24,4 +24,28 @@ def logistic(problem: Problem) -> Fit:
     return fit
 
 
-PEER = Peer(name="skglm", distribution="skglm", tasks={"optimum-logistic": {"": logistic}})
+def sparse_logistic(problem: Problem) -> Fit:
+    X, y = problem.floats()
+    X = np.asfortranarray(X)
+    y = np.where(y > 0, 1.0, -1.0).astype(X.dtype)
+    solver = ProxNewton(tol=1e-8, max_iter=200, fit_intercept=True)
+    return lambda: fitted(GeneralizedLinearEstimator(Logistic(), L1(problem.l1), solver).fit(X, y))
+
+
+def lasso(problem: Problem) -> Fit:
+    X, y = problem.floats()
+    X = np.asfortranarray(X)
+    # Its cost is half of the mean of squares.
+    solver = AndersonCD(tol=1e-8, max_iter=200, fit_intercept=True)
+    return lambda: fitted(GeneralizedLinearEstimator(Quadratic(), L1(problem.l1 / 2), solver).fit(X, y))
+
+
+PEER = Peer(
+    name="skglm",
+    distribution="skglm",
+    tasks={
+        "optimum-logistic": {"": logistic},
+        "optimum-l1-logistic": {"": sparse_logistic},
+        "optimum-l1-linear": {"": lasso},
+    },
+)

@@ -48,6 +48,10 @@ def least_squares(problem: Problem) -> Fit:
     return lambda: fitted(LinearRegression().fit(problem.X, problem.y), 1)
 
 
+def sparse(estimator: type[Any]) -> Prepare:
+    return lambda problem: lambda: fitted(estimator(l1=problem.l1).fit(problem.X, problem.y))
+
+
 by_passes = {"by passes": descent(LinearRegression, precompute=False)}
 linear = {"": descent(LinearRegression)} | by_passes if HAS_MOMENTS else {"by passes": descent(LinearRegression)}
 
@@ -59,5 +63,7 @@ PEER = Peer(
         "gd-logistic": {"": descent(LogisticRegression)},
         "optimum-logistic": {"": logistic},
         "optimum-linear": {"": least_squares},
+        "optimum-l1-logistic": {"": sparse(LogisticRegression)},
+        "optimum-l1-linear": {"": sparse(LinearRegression)},
     },
 )

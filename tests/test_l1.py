@@ -208,6 +208,27 @@ def test_a_start_with_all_of_many_weights_is_no_worse(rng, cls):
     assert len(warm.history_.cost) == warm.n_iter_ + 1
 
 
+@every_estimator
+@pytest.mark.parametrize("n", [257, 2500])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_of_many_columns_none_need_have_a_weight(rng, cls, n, intercept):
+    X, y = many_columns(rng, n, cls, m=60)
+    for coef_init in (None, np.full(n, 1e-4)):
+        model = cls(l1=1e9, fit_intercept=intercept, tol=1e-8).fit(X, y, coef_init=coef_init)
+        assert model.converged_
+        assert (model.coef_ == 0).all()
+        z = float(np.ravel(model.intercept_)[0])
+        mean = y.mean() if intercept else (0.0 if cls is LinearRegression else 0.5)
+        assert (z if cls is LinearRegression else 1 / (1 + np.exp(-z))) == pytest.approx(mean, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("m", [1, 40])
+def test_a_constant_target_gives_many_columns_no_weight(rng, m):
+    model = LinearRegression(l1=0.01).fit(rng.normal(size=(m, 400)), np.full(m, 3.0))
+    assert (model.coef_ == 0).all()
+    assert model.intercept_ == pytest.approx(3.0, rel=1e-14)
+
+
 def test_an_iteration_of_many_columns_can_be_the_last(rng):
     X, y = many_columns(rng, 3000, LinearRegression)
     l1 = 0.01 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 150

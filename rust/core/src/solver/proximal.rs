@@ -87,17 +87,21 @@ pub(crate) fn minimise_sparse(
     let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
     let given = start.map(|start| smooth.frame().enter(start));
     let mut sparse = Sparse { smooth, lambda, unit: 1.0 };
+    let mut known = None;
     if rows.is_quadratic() {
         let null = sparse.place(rows.null_model())?;
         sparse.unit = if null.cost > 0.0 { null.cost.sqrt() } else { 1.0 };
+        known = Some(null);
     }
-    // A start that is worse than none may lie where the sigmoid is flat.
-    let start = match given {
-        Some(given) if sparse.place(given.clone())?.cost <= sparse.smooth.null_cost() => given,
-        _ => rows.null_model(),
-    };
+    if let Some(given) = given {
+        let given = sparse.place(given)?;
+        // A start that is worse than none may lie where the sigmoid is flat.
+        if given.cost <= sparse.smooth.null_cost() {
+            known = Some(given);
+        }
+    }
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
-    let (place, stop_reason) = newton(&mut course, start)?;
+    let (place, stop_reason) = newton(&mut course, known)?;
     Ok(Smooth {
         parameters: sparse.smooth.frame().leave(&place.at),
         n_iter: course.n_iter,
@@ -143,8 +147,8 @@ const SLOW: f64 = 0.1;
 
 /// Proximal Newton: each step minimises the quadratic model with the penalty (Lee, Sun and Saunders, *SIAM Journal on
 /// Optimization* 24, 2014); of many columns a model of those alone that are expected to have a weight. If these are too many
-/// yet, steps along the gradient have to do.
-fn newton(course: &mut Report<'_, '_, '_>, start: Parameters) -> Result<(Place, StopReason), Error> {
+/// yet, steps along the gradient have to do. Without a start it is from no weights.
+fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Place, StopReason), Error> {
     let sparse = course.sparse;
     let quadratic = sparse.smooth.rows().is_quadratic();
     let (mut place, mut model) = sparse.place_and_model(start)?;

@@ -9,7 +9,7 @@ use super::proximal::{Place, Sparse};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
-use crate::objective::{Hessian, MAX_BLOCK};
+use crate::objective::{Hessian, MAX_BLOCK, Objective};
 
 /// The most columns of which the products of all pairs are formed.
 const MAX_COLUMNS: usize = 2048;
@@ -29,13 +29,18 @@ pub(super) struct Model {
 }
 
 impl Sparse<'_> {
-    /// None where more columns than a model can have should have one.
-    pub(super) fn place_and_model(&self, start: Parameters) -> Result<(Place, Option<Model>), Error> {
-        if start.n_features() <= MAX_BLOCK {
-            let (place, model) = self.place_and_model_of_all(start)?;
+    /// Of a start, or of no weights. No model where more columns than it can have should have one.
+    pub(super) fn place_and_model(&self, start: Option<Place>) -> Result<(Place, Option<Model>), Error> {
+        let rows = self.smooth.rows();
+        if rows.n_features() <= MAX_BLOCK {
+            let at = start.map_or_else(|| rows.null_model(), |start| start.at);
+            let (place, model) = self.place_and_model_of_all(at)?;
             return Ok((place, Some(model)));
         }
-        let place = self.place(start)?;
+        let place = match start {
+            Some(start) => start,
+            None => self.place(rows.null_model())?,
+        };
         let model = self.model_of_more(&place, None)?;
         Ok((place, model))
     }
@@ -64,6 +69,10 @@ impl Sparse<'_> {
         let mut is_chosen = vec![false; n];
         let mut columns = [&with_weight[..], &others, before].concat();
         columns.retain(|&j| !std::mem::replace(&mut is_chosen[j], true));
+        // The bias has to move even where no column should have a weight, and products are of one column at least.
+        if columns.is_empty() {
+            columns.push(0);
+        }
         if 2 * columns.len() > n && n <= MAX_COLUMNS {
             columns = (0..n).collect();
         }

@@ -26,11 +26,11 @@ class Problem:
     """For gradient descent: the one that all contenders use, from weights and bias 0."""
     n_iter: int
     l2: float
-    """For the optimum of the sigmoid model: the objective is C + (l2 / 2) |w|², C the mean log loss."""
+    """For the optimum: the objective is C + l1 Σ|w| + (l2 / 2) |w|², C the mean of squares or log losses."""
     tolerance: float
     """The largest component of its gradient that counts as arrived."""
     l1: float = 0.0
-    """For the optimum with weights that are 0: the objective is C + l1 Σ|w|, C the mean of squares or log losses."""
+    """Above 0 where most weights are to be 0."""
     most_iter: int = 10_000
     """Iterations towards the optimum after which a peer gives up."""
     by_cost: bool = False

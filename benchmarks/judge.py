@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interface import Fitted, Problem
-from tasks import cost, objective, penalised_cost, penalised_gradient
+from tasks import cost, penalised_cost, penalised_gradient
 
 SAME_COST = 1e-6
 """Costs of gradient descent that differ by no more, relatively, come from the same iterates."""
@@ -25,8 +25,7 @@ class Verdict:
 def judge(task: str, problem: Problem, outcomes: dict[str, Fitted]) -> dict[str, Verdict]:
     """Judge all contenders at one problem, by name."""
     if "-l1-" in task or (task == "optimum-logistic" and problem.by_cost):
-        of = objective if "-l1-" in task else penalised_cost
-        costs = {name: of(task, problem, found) for name, found in outcomes.items()}
+        costs = {name: penalised_cost(task, problem, found) for name, found in outcomes.items()}
         best = min(costs.values(), default=1.0)
         gaps = {name: value / best - 1 for name, value in costs.items()}
         return {name: Verdict(gap <= SAME_OPTIMUM, f"gap {gap:.1e}") for name, gap in gaps.items()}

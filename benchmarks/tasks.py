@@ -93,7 +93,7 @@ def make(task: str, size: Size) -> Problem:
         l1=0.05 * largest_gradient(task, X, y) if "-l1-" in task else 0.0,
         learning_rate=float((0.5 if task.endswith("linear") else 4.0) / largest),
         n_iter=50,
-        l2=1e-4,
+        l2=0.0 if "-l1-" in task else 1e-4,
         tolerance=1e-8,
     )
 
@@ -129,8 +129,9 @@ def cost(task: str, problem: Problem, found: Fitted) -> float:
 
 
 def penalised_cost(task: str, problem: Problem, found: Fitted) -> float:
-    """Mean log loss + (l2 / 2) |w|²."""
-    return cost(task, problem, found) + 0.5 * problem.l2 * float(found.weights @ found.weights)
+    """The cost + l1 Σ|w| + (l2 / 2) |w|²."""
+    w = found.weights
+    return cost(task, problem, found) + problem.l1 * float(np.abs(w).sum()) + 0.5 * problem.l2 * float(w @ w)
 
 
 def penalised_gradient(problem: Problem, found: Fitted) -> float:
@@ -141,11 +142,6 @@ def penalised_gradient(problem: Problem, found: Fitted) -> float:
     for rows in _slices(problem.X):
         gradient += delta[rows] @ problem.X[rows].astype(np.float64, copy=False)
     return float(max(np.abs(gradient).max(), abs(delta.sum())))
-
-
-def objective(task: str, problem: Problem, found: Fitted) -> float:
-    """The cost + l1 Σ|w|."""
-    return cost(task, problem, found) + problem.l1 * float(np.abs(found.weights).sum())
 
 
 def largest_gradient(task: str, X: Array, y: Array) -> float:

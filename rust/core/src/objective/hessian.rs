@@ -32,6 +32,11 @@ impl Hessian {
         Self { weights: Array2::zeros((n, n)), cross: Array1::zeros(n), bias: 0.0, precision }
     }
 
+    /// Such as a penalty's second derivatives by the weights.
+    pub(super) fn add_to_diagonal(&mut self, entries: impl Iterator<Item = f64>) {
+        self.weights.diag_mut().iter_mut().zip(entries).for_each(|(h, entry)| *h += entry);
+    }
+
     /// The mean of each column, weighted by the curvature; 0 where the bias is fixed.
     pub(crate) fn means(&self) -> impl Iterator<Item = f64> {
         self.cross.iter().map(|&cross| if self.bias > 0.0 { cross / self.bias } else { 0.0 })

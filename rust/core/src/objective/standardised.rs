@@ -183,7 +183,7 @@ impl<'r> Standardised<'r> {
     ) -> Result<(f64, Hessian), Error> {
         let (cost, mut hessian);
         (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame, precision)?;
-        self.penalise_hessian(&mut hessian);
+        hessian.add_to_diagonal(self.penalty.iter().copied());
         Ok((cost + self.penalise(at, gradient), hessian))
     }
 
@@ -199,7 +199,7 @@ impl<'r> Standardised<'r> {
         every: usize,
     ) -> Result<Hessian, Error> {
         let mut hessian = self.rows.hessian_of_some(&self.frame.leave(at), &self.frame, precision, every)?;
-        self.penalise_hessian(&mut hessian);
+        hessian.add_to_diagonal(self.penalty.iter().copied());
         Ok(hessian)
     }
 
@@ -210,13 +210,8 @@ impl<'r> Standardised<'r> {
     /// As [`RowObjective::cost_gradient_hessian`].
     pub(crate) fn hessian_of_columns(&self, at: &Parameters, columns: &[usize]) -> Result<Hessian, Error> {
         let mut hessian = self.rows.hessian_of_columns(&self.frame.leave(at), &self.frame, columns)?;
-        let penalties = columns.iter().map(|&column| self.penalty[column]);
-        hessian.weights.diag_mut().iter_mut().zip(penalties).for_each(|(h, penalty)| *h += penalty);
+        hessian.add_to_diagonal(columns.iter().map(|&column| self.penalty[column]));
         Ok(hessian)
-    }
-
-    fn penalise_hessian(&self, hessian: &mut Hessian) {
-        hessian.weights.diag_mut().iter_mut().zip(&self.penalty).for_each(|(h, penalty)| *h += penalty);
     }
 
     /// See [`RowObjective::optimality`].

@@ -26,7 +26,8 @@ class Problem:
     """For gradient descent: the one that all contenders use, from weights and bias 0."""
     n_iter: int
     l2: float
-    """For the optimum: the objective is C + l1 Σ|w| + (l2 / 2) |w|², C the mean of squares or log losses."""
+    """For the optimum, but that of plain least squares: the objective is C + l1 Σ|w| + (l2 / 2) |w|², C the mean of
+    squares or log losses."""
     tolerance: float
     """The largest component of its gradient that counts as arrived."""
     l1: float = 0.0

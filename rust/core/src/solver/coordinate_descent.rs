@@ -53,71 +53,188 @@ pub(crate) fn coordinate_descent(
     tol: f64,
     context: &Context<'_>,
 ) -> Result<(), Error> {
+    let mut all = Descent { matrix, u, slope, lambda };
     let mut n_sweeps = 0;
     while n_sweeps < MAX_SWEEPS {
         context.check_interrupt()?;
         n_sweeps += 1;
-        if sweep(matrix, u, slope, lambda, tol) {
+        if all.sweep(tol) {
             break;
         }
-        let active: Vec<usize> = (0..u.len()).filter(|&j| u[j] != 0.0 && matrix[[j, j]] > 0.0).collect();
+        let active: Vec<usize> = (0..all.u.len()).filter(|&j| all.u[j] != 0.0 && matrix[[j, j]] > 0.0).collect();
         let among = Array2::from_shape_fn((active.len(), active.len()), |(i, j)| matrix[[active[i], active[j]]]);
         let of = |all: &[f64]| -> Vec<f64> { active.iter().map(|&j| all[j]).collect() };
-        let (mut of_active, mut their_slope, their_lambda) = (of(u), of(slope), of(lambda));
-        n_sweeps += descend_alone(&among, &mut of_active, &mut their_slope, &their_lambda, tol, context)?;
-        for (&j, moved) in active.iter().zip(of_active) {
-            let step = moved - u[j];
-            u[j] = moved;
-            add_row(matrix, j, step, slope);
+        let (mut u, mut slope, lambda) = (of(all.u), of(all.slope), of(lambda));
+        let mut alone = Descent { matrix: &among, u: &mut u, slope: &mut slope, lambda: &lambda };
+        n_sweeps += alone.descend(tol, context)?;
+        for (&j, moved) in active.iter().zip(u) {
+            let step = moved - all.u[j];
+            all.u[j] = moved;
+            all.add_row(j, step);
         }
     }
     Ok(())
 }
 
-/// The same without those that are 0. Returns the number of sweeps.
-fn descend_alone(
-    matrix: &Array2<f64>,
-    u: &mut [f64],
-    slope: &mut [f64],
-    lambda: &[f64],
-    tol: f64,
-    context: &Context<'_>,
-) -> Result<usize, Error> {
-    let (mut since, mut patience) = (0, PATIENCE);
-    for n_sweeps in 1..MAX_SWEEPS {
-        context.check_interrupt()?;
-        if sweep(matrix, u, slope, lambda, tol) {
-            return Ok(n_sweeps);
-        }
-        since += 1;
-        if since >= patience {
-            patience = PATIENCE.max(step_within_signs(matrix, u, slope, lambda, context)?);
-            since = 0;
-        }
-    }
-    Ok(MAX_SWEEPS)
-}
-
-/// Moves each coordinate to its minimum, one after the other. Returns whether they rested.
-fn sweep(matrix: &Array2<f64>, u: &mut [f64], slope: &mut [f64], lambda: &[f64], tol: f64) -> bool {
-    Arch::new().dispatch(Sweep { matrix, u, slope, lambda, tol })
-}
-
-struct Sweep<'a> {
+/// Where a descent is.
+struct Descent<'a> {
     matrix: &'a Array2<f64>,
     u: &'a mut [f64],
     slope: &'a mut [f64],
     lambda: &'a [f64],
+}
+
+impl Descent<'_> {
+    /// To the minimum, where none of the coordinates is 0 at first. Returns the number of sweeps.
+    fn descend(&mut self, tol: f64, context: &Context<'_>) -> Result<usize, Error> {
+        let (mut since, mut patience) = (0, PATIENCE);
+        for n_sweeps in 1..MAX_SWEEPS {
+            context.check_interrupt()?;
+            if self.sweep(tol) {
+                return Ok(n_sweeps);
+            }
+            since += 1;
+            if since >= patience {
+                patience = PATIENCE.max(self.step_within_signs(context)?);
+                since = 0;
+            }
+        }
+        Ok(MAX_SWEEPS)
+    }
+
+    /// Moves each coordinate to its minimum, one after the other. Returns whether they rested.
+    fn sweep(&mut self, tol: f64) -> bool {
+        Arch::new().dispatch(Sweep { of: self, tol })
+    }
+
+    /// Adds a row of the matrix to the slopes, so many times.
+    fn add_row(&mut self, j: usize, times: f64) {
+        add_row(self.matrix, j, times, self.slope);
+    }
+
+    /// How steep the way down is, as long as the sign is kept.
+    fn down(&self, j: usize) -> f64 {
+        -(self.slope[j] + self.lambda[j] * self.u[j].signum())
+    }
+
+    /// Moves the coordinates that are not 0 to their minimum where they keep their signs, and those to 0 that would not; again
+    /// and again without these (after feature signs: Lee, Battle, Raina and Ng, *NIPS* 19, 2006). Returns how many sweeps take
+    /// about as long.
+    fn step_within_signs(&mut self, context: &Context<'_>) -> Result<usize, Error> {
+        /// The time of Cholesky's factor, and of eigenvectors, as a multiple of that of `n` sweeps.
+        const FACTOR: f64 = 0.04;
+        const EIGEN: f64 = 1.0;
+        let mut n_sweeps = 0.0;
+        let mut active: Vec<usize> = (0..self.u.len()).filter(|&j| self.u[j] != 0.0).collect();
+        for _ in 0..MAX_STEPS {
+            context.check_interrupt()?;
+            let n = active.len();
+            let products = Mat::from_fn(n, n, |i, j| self.matrix[[active[i], active[j]]]);
+            let right = Mat::from_fn(n, 1, |i, _| self.down(active[i]));
+            let Some(inverse) = (n > 0).then(|| Inverse::new(&products, SINGULAR)).flatten() else { break };
+            n_sweeps += if inverse.rank < n { EIGEN } else { FACTOR } * n as f64;
+            let mut at_rest = self.move_along(inverse.null_space(), &active);
+            if !at_rest.contains(&true) {
+                let mut direction = right.clone();
+                inverse.apply(&mut direction);
+                if !direction.norm_max().is_finite() {
+                    break;
+                }
+                let (direction, right) = (direction.col_as_slice(0), right.col_as_slice(0));
+                at_rest = self.advance_within_signs(direction, right, &active);
+            }
+            if !at_rest.contains(&true) {
+                break;
+            }
+            active = active.into_iter().zip(at_rest).filter_map(|(j, rests)| (!rests).then_some(j)).collect();
+        }
+        Ok(n_sweeps as usize)
+    }
+
+    /// Moves active coordinates by a step to the minimum, but those to 0 that would change their sign; or, where that lowers
+    /// it less, all as far as the first of these. `down` is the way down as long as all signs are kept. Says which reached 0.
+    fn advance_within_signs(&mut self, direction: &[f64], down: &[f64], active: &[usize]) -> Vec<bool> {
+        let mut at_rest: Vec<bool> =
+            active.iter().zip(direction).map(|(&j, along)| self.u[j] * (self.u[j] + along) <= 0.0).collect();
+        let (before, slope_before) = (self.u.to_vec(), self.slope.to_vec());
+        let mut change = 0.0;
+        for ((&j, along), rests) in active.iter().zip(direction).zip(&at_rest) {
+            self.u[j] = if *rests { 0.0 } else { self.u[j] + along };
+            self.add_row(j, self.u[j] - before[j]);
+            change += self.lambda[j] * (self.u[j].abs() - before[j].abs());
+        }
+        change +=
+            active.iter().map(|&j| 0.5 * (self.u[j] - before[j]) * (self.slope[j] + slope_before[j])).sum::<f64>();
+        let first = active.iter().zip(direction).zip(&at_rest).filter(|(_, rests)| **rests);
+        let first = first.map(|((&j, along), _)| -before[j] / along).fold(1.0, f64::min);
+        let descent: f64 = direction.iter().zip(down).map(|(along, down)| along * down).sum();
+        if change > -first * (1.0 - 0.5 * first) * descent {
+            self.u.copy_from_slice(&before);
+            self.slope.copy_from_slice(&slope_before);
+            let leaving = self.advance(direction, 1.0, active);
+            at_rest.iter_mut().enumerate().for_each(|(i, rests)| *rests = leaving == Some(i));
+        }
+        at_rest
+    }
+
+    /// Moves active coordinates along a direction as far as `length`, or until the first of them reaches 0, which is
+    /// returned; not at all if none does and the length is infinite.
+    fn advance(&mut self, direction: &[f64], mut length: f64, active: &[usize]) -> Option<usize> {
+        let mut first = None;
+        for (i, (&j, along)) in active.iter().zip(direction).enumerate() {
+            let reaches = -self.u[j] / along;
+            if reaches > 0.0 && reaches < length {
+                (length, first) = (reaches, Some(i));
+            }
+        }
+        if length.is_finite() {
+            for (i, (&j, along)) in active.iter().zip(direction).enumerate().filter(|(_, (_, along))| **along != 0.0) {
+                let step = if first == Some(i) { -self.u[j] } else { length * along };
+                self.u[j] += step;
+                self.add_row(j, step);
+            }
+        }
+        first
+    }
+
+    /// Moves active coordinates along directions of which the products tell no curvature, so that only the penalty falls,
+    /// until the first of them reaches 0; then the others along what is left of these directions. Says which reached 0.
+    fn move_along(&mut self, mut directions: Vec<Array1<f64>>, active: &[usize]) -> Vec<bool> {
+        let mut at_rest = vec![false; active.len()];
+        while !directions.is_empty() {
+            let right: Array1<f64> =
+                active.iter().zip(&at_rest).map(|(&j, &rests)| if rests { 0.0 } else { self.down(j) }).collect();
+            let mut direction = Array1::zeros(active.len());
+            for vector in &directions {
+                direction.scaled_add(vector.dot(&right), vector);
+            }
+            let largest = |vector: &Array1<f64>| vector.iter().fold(0.0_f64, |acc, entry| acc.max(entry.abs()));
+            if largest(&direction) <= SINGULAR.sqrt() * largest(&right) {
+                break;
+            }
+            // But for rounding errors it is 0 there.
+            direction.iter_mut().zip(&at_rest).filter(|(_, rests)| **rests).for_each(|(entry, _)| *entry = 0.0);
+            let along = direction.as_slice().expect("contiguous");
+            let Some(first) = self.advance(along, f64::INFINITY, active) else { break };
+            at_rest[first] = true;
+            without_entry(&mut directions, first);
+        }
+        at_rest
+    }
+}
+
+struct Sweep<'d, 'a> {
+    of: &'d mut Descent<'a>,
     tol: f64,
 }
 
-impl WithSimd for Sweep<'_> {
+impl WithSimd for Sweep<'_, '_> {
     type Output = bool;
 
     // The loop over a row is plain; compiled for the SIMD dispatched to, it takes several values at a time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> bool {
-        let Self { matrix, u, slope, lambda, tol } = self;
+        let Self { of: Descent { matrix, u, slope, lambda }, tol } = self;
         let (mut largest, mut moves) = (0.0_f64, false);
         for j in 0..u.len() {
             let curvature = matrix[[j, j]];
@@ -147,138 +264,6 @@ fn add_row(matrix: &Array2<f64>, j: usize, times: f64, slope: &mut [f64]) {
     let row = matrix.row(j);
     let row = row.as_slice().expect("contiguous rows");
     slope.iter_mut().zip(row).for_each(|(slope, s)| *slope += times * s);
-}
-
-/// Moves the coordinates that are not 0 to their minimum where they keep their signs, and those to 0 that would not; again and
-/// again without these (after feature signs: Lee, Battle, Raina and Ng, *NIPS* 19, 2006). Returns how many sweeps take about as
-/// long.
-fn step_within_signs(
-    matrix: &Array2<f64>,
-    u: &mut [f64],
-    slope: &mut [f64],
-    lambda: &[f64],
-    context: &Context<'_>,
-) -> Result<usize, Error> {
-    /// The time of Cholesky's factor, and of eigenvectors, as a multiple of that of `n` sweeps.
-    const FACTOR: f64 = 0.04;
-    const EIGEN: f64 = 1.0;
-    let mut n_sweeps = 0.0;
-    let mut active: Vec<usize> = (0..u.len()).filter(|&j| u[j] != 0.0).collect();
-    for _ in 0..MAX_STEPS {
-        context.check_interrupt()?;
-        let n = active.len();
-        let products = Mat::from_fn(n, n, |i, j| matrix[[active[i], active[j]]]);
-        let right = Mat::from_fn(n, 1, |i, _| -(slope[active[i]] + lambda[active[i]] * u[active[i]].signum()));
-        let Some(inverse) = (n > 0).then(|| Inverse::new(&products, SINGULAR)).flatten() else { break };
-        n_sweeps += if inverse.rank < n { EIGEN } else { FACTOR } * n as f64;
-        let mut at_rest = move_along(inverse.null_space(), &active, matrix, u, slope, lambda);
-        if !at_rest.contains(&true) {
-            let mut direction = right.clone();
-            inverse.apply(&mut direction);
-            if !direction.norm_max().is_finite() {
-                break;
-            }
-            let (direction, right) = (direction.col_as_slice(0), right.col_as_slice(0));
-            at_rest = advance_within_signs(direction, right, &active, matrix, u, slope, lambda);
-        }
-        if !at_rest.contains(&true) {
-            break;
-        }
-        active = active.into_iter().zip(at_rest).filter_map(|(j, rests)| (!rests).then_some(j)).collect();
-    }
-    Ok(n_sweeps as usize)
-}
-
-/// Moves active coordinates by a step to the minimum, but those to 0 that would change their sign; or, where that lowers it
-/// less, all as far as the first of these. `down` is the way down as long as all signs are kept. Says which reached 0.
-fn advance_within_signs(
-    direction: &[f64],
-    down: &[f64],
-    active: &[usize],
-    matrix: &Array2<f64>,
-    u: &mut [f64],
-    slope: &mut [f64],
-    lambda: &[f64],
-) -> Vec<bool> {
-    let mut at_rest: Vec<bool> = active.iter().zip(direction).map(|(&j, along)| u[j] * (u[j] + along) <= 0.0).collect();
-    let (before, slope_before) = (u.to_vec(), slope.to_vec());
-    let mut change = 0.0;
-    for ((&j, along), rests) in active.iter().zip(direction).zip(&at_rest) {
-        u[j] = if *rests { 0.0 } else { u[j] + along };
-        add_row(matrix, j, u[j] - before[j], slope);
-        change += lambda[j] * (u[j].abs() - before[j].abs());
-    }
-    change += active.iter().map(|&j| 0.5 * (u[j] - before[j]) * (slope[j] + slope_before[j])).sum::<f64>();
-    let first = active.iter().zip(direction).zip(&at_rest).filter(|(_, rests)| **rests);
-    let first = first.map(|((&j, along), _)| -before[j] / along).fold(1.0, f64::min);
-    let descent: f64 = direction.iter().zip(down).map(|(along, down)| along * down).sum();
-    if change > -first * (1.0 - 0.5 * first) * descent {
-        u.copy_from_slice(&before);
-        slope.copy_from_slice(&slope_before);
-        let leaving = advance(direction, 1.0, active, matrix, u, slope);
-        at_rest.iter_mut().enumerate().for_each(|(i, rests)| *rests = leaving == Some(i));
-    }
-    at_rest
-}
-
-/// Moves active coordinates along a direction as far as `length`, or until the first of them reaches 0, which is returned;
-/// not at all if none does and the length is infinite.
-fn advance(
-    direction: &[f64],
-    mut length: f64,
-    active: &[usize],
-    matrix: &Array2<f64>,
-    u: &mut [f64],
-    slope: &mut [f64],
-) -> Option<usize> {
-    let mut first = None;
-    for (i, (&j, along)) in active.iter().zip(direction).enumerate() {
-        let reaches = -u[j] / along;
-        if reaches > 0.0 && reaches < length {
-            (length, first) = (reaches, Some(i));
-        }
-    }
-    if length.is_finite() {
-        for (i, (&j, along)) in active.iter().zip(direction).enumerate().filter(|(_, (_, along))| **along != 0.0) {
-            let step = if first == Some(i) { -u[j] } else { length * along };
-            u[j] += step;
-            add_row(matrix, j, step, slope);
-        }
-    }
-    first
-}
-
-/// Moves active coordinates along directions of which the products tell no curvature, so that only the penalty falls, until
-/// the first of them reaches 0; then the others along what is left of these directions. Says which reached 0.
-fn move_along(
-    mut directions: Vec<Array1<f64>>,
-    active: &[usize],
-    matrix: &Array2<f64>,
-    u: &mut [f64],
-    slope: &mut [f64],
-    lambda: &[f64],
-) -> Vec<bool> {
-    let mut at_rest = vec![false; active.len()];
-    while !directions.is_empty() {
-        let down = |j: usize| -(slope[j] + lambda[j] * u[j].signum());
-        let right: Array1<f64> =
-            active.iter().zip(&at_rest).map(|(&j, &rests)| if rests { 0.0 } else { down(j) }).collect();
-        let mut direction = Array1::zeros(active.len());
-        for vector in &directions {
-            direction.scaled_add(vector.dot(&right), vector);
-        }
-        let largest = |vector: &Array1<f64>| vector.iter().fold(0.0_f64, |acc, entry| acc.max(entry.abs()));
-        if largest(&direction) <= SINGULAR.sqrt() * largest(&right) {
-            break;
-        }
-        // But for rounding errors it is 0 there.
-        direction.iter_mut().zip(&at_rest).filter(|(_, rests)| **rests).for_each(|(entry, _)| *entry = 0.0);
-        let along = direction.as_slice().expect("contiguous");
-        let Some(first) = advance(along, f64::INFINITY, active, matrix, u, slope) else { break };
-        at_rest[first] = true;
-        without_entry(&mut directions, first);
-    }
-    at_rest
 }
 
 /// Of orthonormal vectors makes one fewer, a basis of those of their combinations that are 0 at entry `i`.

@@ -305,8 +305,10 @@ def test_the_hessian_of_some_rows_is_good_enough_where_there_are_many(rng, n, cl
     assert model.condition_ == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=0.3)
 
 
+@pytest.mark.parametrize("seed", [20260, 100, 133])
 @pytest.mark.parametrize("in_part", [0, 8])
-def test_a_column_that_few_rows_have_is_not_judged_by_those_alone(rng, in_part):
+def test_a_column_that_few_rows_have_is_not_judged_by_those_alone(seed, in_part):
+    rng = np.random.default_rng(seed)
     X = rng.normal(size=(60_000, 30))
     y = (X @ rng.normal(size=30) / 4 + rng.logistic(size=len(X)) > 0.5).astype(float)
     # One of these is in the part of the rows that the start is found by, where it says that the weight is large.
@@ -316,9 +318,23 @@ def test_a_column_that_few_rows_have_is_not_judged_by_those_alone(rng, in_part):
     y[ones] = [1, 0, 1, 1, 1, 1, 1, 1]
     model = LogisticRegression(tol=1e-8).fit(X, y)
     assert model.converged_
-    assert model.n_iter_ < 100
+    assert model.n_iter_ < 20
     at_ones = X[ones] @ model.coef_[0] + model.intercept_[0]
     assert oracle.sigmoid(at_ones).sum() == pytest.approx(7, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_no_step_follows_one_after_which_the_gradient_is_as_small_as_asked(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(6000, 200))
+    y = X @ rng.normal(size=200) / 10 + rng.logistic(size=len(X)) > 0
+    model = LogisticRegression(tol=1e-8).fit(X, y)
+    assert model.optimality_ <= 1e-8
+    with pytest.warns(ConvergenceWarning):
+        before = LogisticRegression(tol=1e-8, max_iter=model.n_iter_ - 1).fit(X, y)
+    assert before.optimality_ > 1e-8
+    exact = LogisticRegression(tol=0).fit(X, y)
+    assert model.history_.cost[-1] <= exact.history_.cost[-1] * (1 + 1e-13)
 
 
 def test_rows_without_curvature_count_for_nothing(rng):

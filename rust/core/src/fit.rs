@@ -160,7 +160,12 @@ fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &m
 }
 
 fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
-    let settings = Settings { max_iter: options.max_iter, tol: options.tol, hessians: options.solver != Solver::Lbfgs };
+    let settings = Settings {
+        max_iter: options.max_iter,
+        tol: options.tol,
+        hessians: options.solver != Solver::Lbfgs,
+        negligible: Settings::NEGLIGIBLE,
+    };
     let (start, mut observer) = (options.start.as_ref(), |step: &Step<'_>| course.observe(step));
     let found = if options.l1 > 0.0 {
         minimise_sparse(rows, (options.l1, options.l2), start, settings, &mut observer)?

@@ -27,6 +27,10 @@ const MANY_CHUNKS: usize = 64;
 /// Matrix products keep what they sum in registers for this many rows, but at ends, and have this many tasks if they can,
 /// so that threads end at about the same time.
 const MIN_PRODUCT_ROWS: usize = 96;
+/// Where others are left out, panels should be spread over the rows. If there are many, they may be longer: each begins by
+/// waiting for memory.
+const LONGER_PRODUCT_ROWS: usize = 2 * MIN_PRODUCT_ROWS;
+const MANY_PANELS: usize = 500;
 /// For so many rows a chunk, little time goes into sums before the first row and behind the last.
 const MIN_PRODUCT_CHUNK_ROWS: usize = 8 * MIN_PRODUCT_ROWS;
 const MIN_TASKS: usize = 16;
@@ -57,7 +61,9 @@ impl Partition {
     /// For sums over one panel of so many, short ones where others are left out.
     pub(crate) fn for_products_of_some((n_rows, n_cols): (usize, usize), n_sums: usize, every: usize) -> Self {
         let some = Self::for_products((n_rows.div_ceil(every), n_cols), n_sums, 1);
-        let panel_rows = if every == 1 { some.panel_rows } else { MIN_PRODUCT_ROWS };
+        let many = n_rows / (every * LONGER_PRODUCT_ROWS) >= MANY_PANELS;
+        let of_some = if many { LONGER_PRODUCT_ROWS } else { MIN_PRODUCT_ROWS };
+        let panel_rows = if every == 1 { some.panel_rows } else { of_some };
         let chunk_rows = every * some.chunk_rows.next_multiple_of(panel_rows);
         Self { n_rows, panel_rows, chunk_rows, every }
     }
@@ -225,12 +231,17 @@ mod tests {
 
     #[test]
     fn one_panel_of_so_many_is_visited() {
-        for (shape, every) in [((100_000, 1), 2), ((99_999, 32), 3), ((20_000, 256), 17), ((500, 4), 5)] {
+        for (shape, every, panel_rows) in [
+            ((500_000, 1), 2, LONGER_PRODUCT_ROWS),
+            ((99_999, 32), 3, MIN_PRODUCT_ROWS),
+            ((20_000, 256), 17, MIN_PRODUCT_ROWS),
+            ((500, 4), 5, MIN_PRODUCT_ROWS),
+        ] {
             let partition = Partition::for_products_of_some(shape, 100, every);
             let rows: Vec<_> = (0..partition.n_chunks()).flat_map(|chunk| partition.panels(chunk)).collect();
-            assert!(rows.windows(2).all(|w| w[1].start == w[0].start + every * MIN_PRODUCT_ROWS));
-            assert_eq!(rows[0], every / 2 * MIN_PRODUCT_ROWS..(every / 2 + 1) * MIN_PRODUCT_ROWS);
-            assert!(rows.last().unwrap().end + every * MIN_PRODUCT_ROWS > shape.0);
+            assert!(rows.windows(2).all(|w| w[1].start == w[0].start + every * panel_rows));
+            assert_eq!(rows[0], every / 2 * panel_rows..(every / 2 + 1) * panel_rows);
+            assert!(rows.last().unwrap().end + every * panel_rows > shape.0);
         }
     }
 

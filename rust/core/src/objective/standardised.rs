@@ -219,6 +219,13 @@ impl<'r> Standardised<'r> {
         self.rows.optimality(gradient)
     }
 
+    /// What a step promises at least, with whatever Hessian: `g·H⁻¹g` is not less than `gⱼ²/Hⱼⱼ` for any `j`.
+    pub(crate) fn least_promise(&self, gradient: &Parameters) -> f64 {
+        let bound = self.rows.model().curvature_bound();
+        let weights = gradient.weights.iter().zip(&self.penalty).map(|(g, penalty)| g * g / (bound + penalty));
+        weights.fold(gradient.bias * gradient.bias / bound, f64::max)
+    }
+
     /// Adds the penalty's gradient, and returns the penalty.
     fn penalise(&self, at: &Parameters, gradient: &mut Parameters) -> f64 {
         let mut sum = 0.0;

@@ -26,7 +26,7 @@ pub(crate) use smooth::{Smooth, minimise};
 use std::ops::ControlFlow;
 
 use crate::error::Error;
-use crate::model::Parameters;
+use crate::model::{Model, Parameters};
 
 /// Why a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +74,22 @@ pub(crate) struct Settings {
     pub(crate) tol: f64,
     /// Whether Hessians may be formed.
     pub(crate) hessians: bool,
+    /// The share of the cost that need not be sought where such a gradient promises no less.
+    pub(crate) negligible: f64,
 }
 
 impl Settings {
-    /// How much a step may still lower a cost at the end. A cost that falls to 0 for ever has to end somewhere.
-    fn promise(&self, cost: f64) -> f64 {
+    /// The digits of a cost that are sought.
+    pub(crate) const NEGLIGIBLE: f64 = 1e-13;
+
+    /// How much a step may still lower the cost of so many variables at the end: as much as any gradient of `tol` promises, of
+    /// columns that depend on each other so little as can be, if that is negligible. A cost that falls to 0 for ever has to end
+    /// somewhere.
+    fn promise(&self, cost: f64, n_variables: usize, model: Model) -> f64 {
         let square = self.tol * self.tol;
-        (square.max(1e-15) * cost.abs()).max(1e-6 * square)
+        let independent = n_variables as f64 * square / model.curvature_bound();
+        let negligible = independent.min(self.negligible * cost.abs());
+        (square.max(1e-15) * cost.abs()).max(1e-6 * square).max(negligible)
     }
 }
 

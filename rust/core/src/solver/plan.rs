@@ -15,16 +15,18 @@ impl Rates {
         self.logarithms.push(factor.ln());
     }
 
-    /// How many more passes it takes at the rate of late.
-    pub(super) fn passes_left(&self, size: f64, tol: f64) -> Option<f64> {
+    /// How many more passes it takes at the rate of late, or else so many. The first steps without a Hessian are slow, and
+    /// tell not yet that it will take more.
+    pub(super) fn passes_left(&self, size: f64, tol: f64, assumed: f64) -> f64 {
         const LATE: usize = 5;
         let late = &self.logarithms[self.logarithms.len().saturating_sub(LATE)..];
         if late.is_empty() {
-            return None;
+            return assumed;
         }
         let rate = late.iter().sum::<f64>() / late.len() as f64;
         let decades = (size / tol.max(f64::MIN_POSITIVE)).ln();
-        Some(if rate < -1e-3 { decades / -rate } else { f64::INFINITY })
+        let passes = if rate < -1e-3 { decades / -rate } else { f64::INFINITY };
+        if late.len() < LATE && assumed == FROM_NOWHERE { passes.min(assumed) } else { passes }
     }
 }
 
@@ -49,7 +51,7 @@ const FEW: usize = 1 << 15;
 /// The rate of steps with the Hessian of all rows from near the minimum.
 const NEAR: f64 = 0.01;
 /// For fewer columns products take little of a pass.
-pub(super) const MANY_COLUMNS: usize = 64;
+pub(super) const MANY_COLUMNS: usize = 32;
 
 /// What a Hessian costs and what it saves, in units of a pass for cost and gradient.
 pub(super) struct Plan {
@@ -65,12 +67,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// A pass reads `m·n` numbers. The products take `n/40` beyond it, since a core does some 20 multiplications in the
-    /// time it takes to read a number and half of the products are formed; in single precision about half of that. The
-    /// Cholesky factor takes `n³/6` multiplications on one core, `n²/(96 m)`.
+    /// time it takes to read a number and half of the products are formed; in single precision less than half of that, and
+    /// what laying out takes. The Cholesky factor takes `n³/6` multiplications on one core, `n²/(96 m)`.
     pub(super) fn new(rows: &RowObjective<'_>, settings: Settings) -> Self {
         let (m, n) = rows.samples().features().shape();
         let few = m.saturating_mul(n) <= FEW;
-        let single = if n < MANY_COLUMNS { 40.0 } else { 75.0 };
         let reading = match (n <= MAX_BLOCK, rows.samples().features().is_by_columns()) {
             // By panels, which are laid out.
             (true, false) => [1.6, 1.6],
@@ -80,8 +81,9 @@ impl Plan {
             (false, true) => [8.0, 1.0],
         };
         let (m, n) = (m as f64, n as f64);
-        let (products_cost, factor_cost) =
-            if few { ([0.0; 2], 0.0) } else { ([n / 40.0, n / single], n * n / (96.0 * m)) };
+        let double = n / 40.0;
+        let single = if n < MANY_COLUMNS as f64 { double } else { 0.5 + n / 100.0 };
+        let (products_cost, factor_cost) = if few { ([0.0; 2], 0.0) } else { ([double, single], n * n / (96.0 * m)) };
         Self { hessians: settings.hessians, m, n, reading, products_cost, factor_cost }
     }
 

@@ -127,7 +127,9 @@ impl Report<'_, '_, '_> {
         let step = Step { iteration: self.n_iter, parameters: &outer, cost: place.cost, gradient_norm };
         let wish = (self.observer)(&step)?;
         // Small violations add up to something where columns are nearly dependent.
-        if self.sparse.optimality(place) <= self.settings.tol && promised <= self.settings.promise(place.cost) {
+        let (n_variables, model) = (place.at.n_features() + 1, self.sparse.smooth.rows().model());
+        let little = self.settings.promise(place.cost, n_variables, model);
+        if self.sparse.optimality(place) <= self.settings.tol && promised <= little {
             return Ok(Some(StopReason::Tolerance));
         }
         if let ControlFlow::Break(reason) = wish {

@@ -84,6 +84,7 @@ fn in_least_precision<T>(
         precision = match form(precision) {
             // In double precision less overflows.
             Err(Error::Overflow) if precision != Precision::Double => Precision::Double,
+            found if precision == Precision::Double => return found,
             found => {
                 let found = found?;
                 let loss = loss(&found);
@@ -128,6 +129,13 @@ const MEMORY: usize = 10;
 const DECREASE: f64 = 1e-4;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
+/// Where Newton's steps shrink the gradient by less, they will by more; unless the Hessian tells too little.
+const QUADRATIC: f64 = 0.1;
+const DETERMINED: f64 = 1e8;
+/// A step that promises less than this share of the least that is possible leaves a direction out.
+const SHARE: f64 = 0.1;
+/// Where the slope of a way is still this share of that at its beginning, it leads farther.
+const STEEP: f64 = 0.9;
 const MAX_TRIALS: usize = 40;
 
 /// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature but perhaps that of
@@ -171,6 +179,8 @@ pub(crate) fn quasi_newton(
     let (mut place, mut curvature) = start;
     let mut memory = Memory::default();
     let mut rates = Rates::default();
+    // By what factor the next step shrinks the gradient, if that is known.
+    let mut expected: Option<f64> = None;
     let mut progress = Progress::default();
     let mut iteration = 0;
     let mut last_step = None;
@@ -189,7 +199,8 @@ pub(crate) fn quasi_newton(
         // some value is far from all others of its column.
         let promised = -direction.dot(&place.gradient);
         let mut ended = progress.has_ended(place.cost, size);
-        if ended && size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_)) {
+        let hides = ended || promised < SHARE * objective.least_promise(&place.gradient);
+        if hides && size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_)) {
             // It is what is known of the curvature that hides a descent: of a column, say, whose weight went where the
             // sigmoid is flat.
             left_out = curvature.left_out();
@@ -197,7 +208,8 @@ pub(crate) fn quasi_newton(
             (memory, rates, progress, ended) = Default::default();
             direction = memory.direction(&place.gradient, &curvature);
         }
-        let stop_reason = if size <= settings.tol && promised <= settings.promise(place.cost) {
+        let little = settings.promise(place.cost, place.at.n_features() + 1, objective.rows().model());
+        let stop_reason = if size <= settings.tol && promised <= little {
             Some(StopReason::Tolerance)
         } else if ended {
             Some(if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding })
@@ -210,12 +222,14 @@ pub(crate) fn quasi_newton(
             break (stop_reason, wish.is_break());
         }
 
-        let assumed = match curvature {
-            Curvature::Diagonal(_) => FROM_NOWHERE,
-            Curvature::Factored(_) => FROM_A_HESSIAN,
-            Curvature::OfSome { rate, .. } => passes_at(rate, size, settings.tol),
+        let assumed = match (&curvature, expected.take()) {
+            (Curvature::Diagonal(_), _) => FROM_NOWHERE,
+            (Curvature::Factored(_), None) => FROM_A_HESSIAN,
+            (&Curvature::OfSome { rate, .. }, _) | (Curvature::Factored(_), Some(rate)) => {
+                passes_at(rate, size, settings.tol)
+            }
         };
-        let passes = rates.passes_left(size, settings.tol).unwrap_or(assumed);
+        let passes = rates.passes_left(size, settings.tol, assumed);
         let precision = curvature.precision(objective.rows().n_features());
         let hessian = plan.hessian_pays(passes, size, settings, precision).then_some(precision);
         let mut searched = line_search(objective, &place, &direction, hessian)?;
@@ -239,9 +253,15 @@ pub(crate) fn quasi_newton(
         };
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);
-        rates.add(objective.optimality(&next.gradient) / size);
+        let rate = objective.optimality(&next.gradient) / size;
+        rates.add(rate);
         match hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept())) {
             Some(factor) => {
+                // Near a minimum that is well determined, steps with the Hessian of each place shrink the gradient by the square
+                // of what the step before did.
+                let is_newton = matches!(curvature, Curvature::Factored(_)) && memory.is_empty();
+                let is_near = is_newton && rate < QUADRATIC && factor.condition() < DETERMINED;
+                expected = is_near.then_some(rate * rate);
                 curvature = Curvature::Factored(factor);
                 memory.clear();
                 rates = Rates::default();
@@ -321,12 +341,45 @@ fn line_search(
         let slope_there = direction.dot(&place.gradient);
         let decreases = place.cost <= from.cost + DECREASE * length * slope;
         let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
+        if decreases && slope_there < STEEP * slope {
+            let place = farther(objective, from, direction, length, place)?;
+            return Ok(Some((place, None)));
+        }
         if decreases || level && slope_there.abs() <= (1.0 - 2.0 * DECREASE) * slope.abs() {
             return Ok(Some((place, hessian)));
         }
         length *= minimum_of_cubic(length, from.cost, slope, place.cost, slope_there).clamp(0.1, 0.5);
     }
     Ok(None)
+}
+
+/// From a place so far along a direction, twice as far each time, as long as the cost falls and the way is as steep as at its
+/// beginning: nothing was known of the curvature, such as that of rows whose sigmoid is flat.
+fn farther(
+    objective: &Standardised<'_>,
+    from: &Place,
+    direction: &Parameters,
+    mut length: f64,
+    mut place: Place,
+) -> Result<Place, Error> {
+    let slope = direction.dot(&from.gradient);
+    for _ in 0..MAX_TRIALS {
+        if direction.dot(&place.gradient) >= STEEP * slope {
+            break;
+        }
+        let mut at = place.at.clone();
+        at.add_scaled(length, direction);
+        let next = match evaluate(objective, at, None) {
+            Err(Error::Overflow) => break,
+            next => next?.0,
+        };
+        if next.cost > place.cost + DECREASE * length * slope {
+            break;
+        }
+        length *= 2.0;
+        place = next;
+    }
+    Ok(place)
 }
 
 /// Where between 0 and 1, as a share of `length`, the cubic with these values and slopes at 0 and `length` is smallest.
@@ -344,6 +397,10 @@ struct Memory {
 }
 
 impl Memory {
+    fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     fn clear(&mut self) {
         self.pairs.clear();
     }

@@ -258,7 +258,7 @@ fn part(whole: &RowObjective<'_>, l2: f64, settings: Settings) -> Result<Option<
     }
     let n_rows = m / step;
     // The minimum over the part is as far from that of the whole as its gradient there is long, 1/√m.
-    let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), ..settings };
+    let settings = Settings { max_iter: 30, tol: 0.05 / (n_rows as f64).sqrt(), negligible: 1.0, ..settings };
     // So few rows are easily separated; a little ridge, of the size of one row's cost, keeps the weights finite.
     let (objective, start) = from_part(&rows, l2, 1.0 / n_rows as f64, settings)?;
     let Outcome { place, curvature, .. } = quasi_newton(&objective, start, settings, &mut unobserved)?;

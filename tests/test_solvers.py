@@ -323,6 +323,20 @@ def test_a_column_that_few_rows_have_is_not_judged_by_those_alone(seed, in_part)
     assert oracle.sigmoid(at_ones).sum() == pytest.approx(7, abs=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("l2", "stop_reason"), [(0.0, "separation"), (1e-8, "tolerance")])
+@pytest.mark.filterwarnings("ignore::steepest.SeparationWarning")
+def test_steps_that_have_to_be_shortened_are_few(seed, l2, stop_reason):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(1400, 220))
+    X[:, :28] = rng.random((1400, 28)) < 0.02
+    y = X @ rng.normal(size=220) * 8 / np.sqrt(220) + rng.logistic(size=len(X)) > 0
+    model = LogisticRegression(l2=l2, tol=1e-8).fit(X, y)
+    assert model.stop_reason_ == stop_reason
+    assert model.optimality_ <= 1e-8
+    assert model.n_iter_ <= 60
+
+
 @pytest.mark.parametrize("seed", [0, 3, 7])
 def test_no_step_follows_one_after_which_the_gradient_is_as_small_as_asked(seed):
     rng = np.random.default_rng(seed)

@@ -330,7 +330,7 @@ def _distinct(labels: Array) -> Array:
     if not others.any():
         return labels[:1].copy()
     pair = labels[[0, int(np.argmax(others))]]
-    return np.unique(pair if np.array_equal(others, labels == pair[1]) else labels)
+    return np.sort(pair) if np.array_equal(others, labels == pair[1]) else np.unique(labels)
 
 
 def _first_missing(labels: Array) -> int | None:

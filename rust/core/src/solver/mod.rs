@@ -6,6 +6,7 @@ mod factor;
 mod far_values;
 mod gradient_descent;
 mod least_squares;
+mod line_search;
 mod normal_equations;
 mod plan;
 mod power_iteration;

@@ -8,13 +8,15 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::factor::Factor;
+use super::line_search::{Place, Searched, evaluate, line_search};
 use super::normal_equations::looks_easy;
 use super::plan::{FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
-use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
+use super::separation::leaves_no_row_wrong;
+use super::{Observer, Progress, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
-use crate::objective::{Hessian, Objective, RowObjective, Standardised};
+use crate::objective::{Objective, RowObjective, Standardised};
 
 /// What is known of the curvature.
 pub(crate) enum Curvature {
@@ -97,13 +99,6 @@ fn in_least_precision<T>(
     }
 }
 
-/// A place, with what a pass found there. In standardised variables, as everything here.
-pub(crate) struct Place {
-    pub(crate) at: Parameters,
-    pub(crate) cost: f64,
-    pub(crate) gradient: Parameters,
-}
-
 pub(crate) struct Outcome {
     pub(crate) place: Place,
     pub(crate) curvature: Curvature,
@@ -125,8 +120,6 @@ impl Outcome {
 
 /// Pairs of steps and changes of the gradient that are remembered.
 const MEMORY: usize = 10;
-/// Sufficient decrease: this share of what the slope promises.
-const DECREASE: f64 = 1e-4;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
 /// Where Newton's steps shrink the gradient by less, they will by more; unless the Hessian tells too little.
@@ -134,9 +127,6 @@ const QUADRATIC: f64 = 0.1;
 const DETERMINED: f64 = 1e8;
 /// A step that promises less than this share of the least that is possible leaves a direction out.
 const SHARE: f64 = 0.1;
-/// Where the slope of a way is still this share of that at its beginning, it leads farther.
-const STEEP: f64 = 0.9;
-const MAX_TRIALS: usize = 40;
 
 /// Evaluates the objective at `at`, with a Hessian if that pays and nothing is known of the curvature but perhaps that of
 /// a part of the rows.
@@ -181,6 +171,7 @@ pub(crate) fn quasi_newton(
     let mut rates = Rates::default();
     // By what factor the next step shrinks the gradient, if that is known.
     let mut expected: Option<f64> = None;
+    let mut was_whole = true;
     let mut progress = Progress::default();
     let mut iteration = 0;
     let mut last_step = None;
@@ -209,7 +200,8 @@ pub(crate) fn quasi_newton(
             direction = memory.direction(&place.gradient, &curvature);
         }
         let little = settings.promise(place.cost, place.at.n_features() + 1, objective.rows().model());
-        let stop_reason = if size <= settings.tol && promised <= little {
+        let is_enough = || promised <= little || leaves_no_row_wrong(objective, place.cost);
+        let stop_reason = if size <= settings.tol && is_enough() {
             Some(StopReason::Tolerance)
         } else if ended {
             Some(if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding })
@@ -232,25 +224,26 @@ pub(crate) fn quasi_newton(
         let passes = rates.passes_left(size, settings.tol, assumed);
         let precision = curvature.precision(objective.rows().n_features());
         let hessian = plan.hessian_pays(passes, size, settings, precision).then_some(precision);
-        let mut searched = line_search(objective, &place, &direction, hessian)?;
+        let mut searched = line_search(objective, &place, &direction, hessian, was_whole)?;
         if searched.is_none() {
             // What is known of the curvature is wrong, or there is no descent left to be had.
             memory.clear();
             renew(objective, &mut curvature, &place, settings)?;
-            searched = line_search(objective, &place, &memory.direction(&place.gradient, &curvature), None)?;
+            searched = line_search(objective, &place, &memory.direction(&place.gradient, &curvature), None, false)?;
         }
         if searched.is_none() {
             // Where the sigmoid is flat its curvature says nothing of the way.
             let other = Curvature::Diagonal(objective.diagonal());
-            searched = line_search(objective, &place, &memory.direction(&place.gradient, &other), None)?;
+            searched = line_search(objective, &place, &memory.direction(&place.gradient, &other), None, false)?;
             if searched.is_some() {
                 left_out = curvature.left_out();
                 curvature = other;
             }
         }
-        let Some((next, hessian)) = searched else {
+        let Some(Searched { place: next, hessian, is_whole }) = searched else {
             break (StopReason::Rounding, false);
         };
+        was_whole = is_whole;
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);
         let rate = objective.optimality(&next.gradient) / size;
@@ -280,21 +273,6 @@ pub(crate) fn quasi_newton(
     Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step, left_out, asked_to_stop })
 }
 
-fn evaluate(
-    objective: &Standardised<'_>,
-    at: Parameters,
-    hessian: Option<Precision>,
-) -> Result<(Place, Option<Hessian>), Error> {
-    let mut gradient = Parameters::zeros(at.n_features());
-    let (cost, hessian) = if let Some(precision) = hessian {
-        let (cost, hessian) = objective.cost_gradient_hessian(&at, &mut gradient, precision)?;
-        (cost, Some(hessian))
-    } else {
-        (objective.cost_gradient(&at, &mut gradient)?, None)
-    };
-    Ok((Place { at, cost, gradient }, hessian))
-}
-
 /// Forms the Hessian where the search stands.
 fn renew(
     objective: &Standardised<'_>,
@@ -309,85 +287,6 @@ fn renew(
         *curvature = Curvature::Factored(factor);
     }
     Ok(())
-}
-
-/// A place downhill along `direction`, whole step first; none if rounding leaves none. Near the minimum, where costs are
-/// equal to rounding, the slope decides (Hager and Zhang's approximate Wolfe condition).
-fn line_search(
-    objective: &Standardised<'_>,
-    from: &Place,
-    direction: &Parameters,
-    hessian: Option<Precision>,
-) -> Result<Option<(Place, Option<Hessian>)>, Error> {
-    let slope = direction.dot(&from.gradient);
-    if !(slope < 0.0 && slope.is_finite()) {
-        return Ok(None);
-    }
-    let mut length = 1.0;
-    for trial in 0..MAX_TRIALS {
-        let mut at = from.at.clone();
-        at.add_scaled(length, direction);
-        if at == from.at {
-            return Ok(None);
-        }
-        let evaluated = match evaluate(objective, at, hessian.filter(|_| trial == 0)) {
-            Err(Error::Overflow) => None,
-            evaluated => Some(evaluated?),
-        };
-        let Some((place, hessian)) = evaluated else {
-            length *= 0.1;
-            continue;
-        };
-        let slope_there = direction.dot(&place.gradient);
-        let decreases = place.cost <= from.cost + DECREASE * length * slope;
-        let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
-        if decreases && slope_there < STEEP * slope {
-            let place = farther(objective, from, direction, length, place)?;
-            return Ok(Some((place, None)));
-        }
-        if decreases || level && slope_there.abs() <= (1.0 - 2.0 * DECREASE) * slope.abs() {
-            return Ok(Some((place, hessian)));
-        }
-        length *= minimum_of_cubic(length, from.cost, slope, place.cost, slope_there).clamp(0.1, 0.5);
-    }
-    Ok(None)
-}
-
-/// From a place so far along a direction, twice as far each time, as long as the cost falls and the way is as steep as at its
-/// beginning: nothing was known of the curvature, such as that of rows whose sigmoid is flat.
-fn farther(
-    objective: &Standardised<'_>,
-    from: &Place,
-    direction: &Parameters,
-    mut length: f64,
-    mut place: Place,
-) -> Result<Place, Error> {
-    let slope = direction.dot(&from.gradient);
-    for _ in 0..MAX_TRIALS {
-        if direction.dot(&place.gradient) >= STEEP * slope {
-            break;
-        }
-        let mut at = place.at.clone();
-        at.add_scaled(length, direction);
-        let next = match evaluate(objective, at, None) {
-            Err(Error::Overflow) => break,
-            next => next?.0,
-        };
-        if next.cost > place.cost + DECREASE * length * slope {
-            break;
-        }
-        length *= 2.0;
-        place = next;
-    }
-    Ok(place)
-}
-
-/// Where between 0 and 1, as a share of `length`, the cubic with these values and slopes at 0 and `length` is smallest.
-fn minimum_of_cubic(length: f64, cost: f64, slope: f64, cost_there: f64, slope_there: f64) -> f64 {
-    let a = slope + slope_there - 3.0 * (cost_there - cost) / length;
-    let root = (a * a - slope * slope_there).max(0.0).sqrt();
-    let share = 1.0 - (slope_there + root - a) / (slope_there - slope + 2.0 * root);
-    if share.is_finite() { share } else { 0.5 }
 }
 
 /// Steps `s` and changes of the gradient `y`, newest last.

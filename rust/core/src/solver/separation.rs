@@ -71,6 +71,15 @@ pub(super) enum Cancelling {
     ButInFarRows,
 }
 
+/// Whether a log loss is so small that no row can be on the wrong side: then it falls for ever, and a step promises about as
+/// much as is left of it, however little that is. Rows of little weight may be.
+pub(super) fn leaves_no_row_wrong(objective: &Standardised<'_>, cost: f64) -> bool {
+    let rows = objective.rows();
+    let summary = rows.summary();
+    let is_of_classes = rows.model() == Model::SigmoidLogLoss && summary.mean_target == summary.mean_square_target;
+    is_of_classes && is_unpenalised(objective) && cost < std::f64::consts::LN_2 / rows.samples().n_samples() as f64
+}
+
 fn is_unpenalised(objective: &Standardised<'_>) -> bool {
     objective.penalty().iter().all(|&penalty| penalty == 0.0)
 }

@@ -4,9 +4,8 @@
 use std::ops::ControlFlow;
 
 use super::far_values::FarValues;
-use super::quasi_newton::{
-    Curvature, Outcome, Place, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton,
-};
+use super::line_search::Place;
+use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{Reached, go_on, left_something_out};
 use super::separation::{Cancelling, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted};

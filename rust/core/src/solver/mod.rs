@@ -113,8 +113,9 @@ impl Default for Progress {
 impl Progress {
     const PATIENCE: usize = 8;
 
-    fn has_ended(&mut self, cost: f64, size: f64) -> bool {
-        let progress = cost < self.cost - ROUNDING * self.cost.abs() || size < 0.5 * self.size;
+    /// Whether for some steps the cost has not fallen by this share, nor the gradient.
+    fn has_ended(&mut self, cost: f64, size: f64, share: f64) -> bool {
+        let progress = cost < self.cost - share * self.cost.abs() || size < 0.5 * self.size;
         self.cost = self.cost.min(cost);
         self.size = self.size.min(size);
         self.n_without = if progress || self.cost == f64::INFINITY { 0 } else { self.n_without + 1 };

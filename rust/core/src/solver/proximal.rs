@@ -173,7 +173,7 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
             return Ok((place, reason));
         }
         let before = sparse.optimality(&place);
-        let ended = progress.has_ended(place.cost, before);
+        let ended = progress.has_ended(place.cost, before, ROUNDING);
         let mut next = if ended || slow { None } else { line_search(sparse, &place, &step)? };
         if !ended && !fresh && next.is_none() {
             let again;

@@ -12,7 +12,7 @@ use super::line_search::{Place, Searched, evaluate, line_search};
 use super::normal_equations::looks_easy;
 use super::plan::{FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
 use super::separation::leaves_no_row_wrong;
-use super::{Observer, Progress, Settings, Step, StopReason, unless_interrupted};
+use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
@@ -125,6 +125,8 @@ const LARGE: f64 = 1e-5;
 /// Where Newton's steps shrink the gradient by less, they will by more; unless the Hessian tells too little.
 const QUADRATIC: f64 = 0.1;
 const DETERMINED: f64 = 1e8;
+/// A step that lowers the cost by less than this share, where the Hessian leaves a direction out, does not lead to the minimum.
+const CREEPING: f64 = 1e-7;
 /// A step that promises less than this share of the least that is possible leaves a direction out.
 const SHARE: f64 = 0.1;
 
@@ -189,7 +191,9 @@ pub(crate) fn quasi_newton(
         // What the next step promises: small gradients add up to something where columns are nearly dependent, or where
         // some value is far from all others of its column.
         let promised = -direction.dot(&place.gradient);
-        let mut ended = progress.has_ended(place.cost, size);
+        // A direction of which the Hessian tells nothing may lead far down, but not by its steps.
+        let share = if curvature.left_out().is_some() { CREEPING } else { ROUNDING };
+        let mut ended = progress.has_ended(place.cost, size, share);
         let hides = ended || promised < SHARE * objective.least_promise(&place.gradient);
         if hides && size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_)) {
             // It is what is known of the curvature that hides a descent: of a column, say, whose weight went where the

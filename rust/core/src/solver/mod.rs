@@ -81,7 +81,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The digits of a cost that are sought.
-    pub(crate) const NEGLIGIBLE: f64 = 1e-13;
+    pub(crate) const NEGLIGIBLE: f64 = 3e-14;
 
     /// How much a step may still lower the cost of so many variables at the end: as much as any gradient of `tol` promises, of
     /// columns that depend on each other so little as can be, if that is negligible. A cost that falls to 0 for ever has to end

@@ -15,18 +15,19 @@ impl Rates {
         self.logarithms.push(factor.ln());
     }
 
-    /// How many more passes it takes at the rate of late, or else so many. The first steps without a Hessian are slow, and
-    /// tell not yet that it will take more.
-    pub(super) fn passes_left(&self, size: f64, tol: f64, assumed: f64) -> f64 {
-        const LATE: usize = 5;
-        let late = &self.logarithms[self.logarithms.len().saturating_sub(LATE)..];
+    /// How many more passes it takes at the rate of late, or else so many: where a Hessian costs many passes, late are many
+    /// steps. The first without a Hessian are slow, and tell not yet that it will take more.
+    pub(super) fn passes_left(&self, size: f64, tol: f64, assumed: f64, of_hessian: f64) -> f64 {
+        const LATE: f64 = 5.0;
+        let n_late = (0.25 * of_hessian).max(LATE) as usize;
+        let late = &self.logarithms[self.logarithms.len().saturating_sub(n_late)..];
         if late.is_empty() {
             return assumed;
         }
         let rate = late.iter().sum::<f64>() / late.len() as f64;
         let decades = (size / tol.max(f64::MIN_POSITIVE)).ln();
         let passes = if rate < -1e-3 { decades / -rate } else { f64::INFINITY };
-        if late.len() < LATE && assumed == FROM_NOWHERE { passes.min(assumed) } else { passes }
+        if late.len() < n_late && assumed == FROM_NOWHERE { passes.min(assumed) } else { passes }
     }
 }
 
@@ -97,12 +98,16 @@ impl Plan {
         self.hessians && self.passes_with_hessian(passes, size, settings, precision) < passes
     }
 
+    /// What it costs beyond a pass.
+    pub(super) fn of_hessian(&self, precision: Precision) -> f64 {
+        self.products_cost[usize::from(precision != Precision::Double)] + self.factor_cost
+    }
+
     fn passes_with_hessian(&self, passes: f64, size: f64, settings: Settings, precision: Precision) -> f64 {
-        let products_cost = self.products_cost[usize::from(precision != Precision::Double)];
+        let cost = self.of_hessian(precision);
         // Where Hessians cost nothing, each step has its own.
-        let behind =
-            if products_cost > 0.0 { passes_at(NEAR, size, settings.tol) * (1.0 - 1.0 / passes.max(1.0)) } else { 1.0 };
-        1.0 + products_cost + self.factor_cost + behind
+        let behind = if cost > 0.0 { passes_at(NEAR, size, settings.tol) * (1.0 - 1.0 / passes.max(1.0)) } else { 1.0 };
+        1.0 + cost + behind
     }
 
     /// For a Hessian of one row of so many, and the rate of steps with it: that for which it and the passes that follow

@@ -225,8 +225,8 @@ pub(crate) fn quasi_newton(
                 passes_at(rate, size, settings.tol)
             }
         };
-        let passes = rates.passes_left(size, settings.tol, assumed);
         let precision = curvature.precision(objective.rows().n_features());
+        let passes = rates.passes_left(size, settings.tol, assumed, plan.of_hessian(precision));
         let hessian = plan.hessian_pays(passes, size, settings, precision).then_some(precision);
         let mut searched = line_search(objective, &place, &direction, hessian, was_whole)?;
         if searched.is_none() {

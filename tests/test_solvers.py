@@ -379,3 +379,44 @@ def test_a_tol_below_rounding_is_said(cls, binary):
         model = cls(tol=1e-30).fit(X + 1.0, y)
     assert model.stop_reason_ == "rounding"
     assert model.optimality_ < 1e-12
+
+
+@pytest.mark.filterwarnings("ignore::steepest.SeparationWarning")
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+@pytest.mark.parametrize("solver", ["auto", "lbfgs"])
+def test_classes_told_apart_are_noticed_whatever_the_tolerance(rng, solver, tol):
+    X = rng.normal(size=(50, 800))
+    y = rng.random(50) < 0.5
+    assert LogisticRegression(solver=solver, tol=tol).fit(X, y).stop_reason_ == "separation"
+    one = np.sign(rng.normal(size=(200, 1)))
+    assert LogisticRegression(solver=solver, tol=tol).fit(one, one[:, 0] > 0).stop_reason_ == "separation"
+    all_alike = SigmoidRegression(loss="log_loss", solver=solver, tol=tol).fit(X, np.zeros(50))
+    assert all_alike.stop_reason_ == "separation"
+
+
+def test_a_small_log_loss_that_has_a_minimum_is_followed_to_it(rng):
+    X = rng.normal(size=(1000, 2))
+    y = X[:, 0] + rng.logistic(size=1000) > 0
+    model = LogisticRegression().fit(X, y, offset=14 * (2.0 * y - 1))
+    assert model.stop_reason_ == "tolerance"
+    assert np.abs(model.coef_).max() > 0.1
+    # All rows but one are told apart, and that one counts for next to nothing.
+    y = X[:, 0] > 0
+    y[0] = not y[0]
+    weights = np.ones(1000)
+    weights[0] = 1e-7
+    model = LogisticRegression().fit(X, y, sample_weight=weights)
+    assert model.stop_reason_ == "tolerance"
+    z = X @ model.coef_[0] + model.intercept_[0]
+    gradient = X.T @ (weights * (oracle.sigmoid(z) - y)) / weights.sum()
+    assert np.abs(gradient).max() < 1e-12
+
+
+@pytest.mark.parametrize("n_levels", [30, 300])
+def test_indicators_that_add_up_to_the_constant_end_at_the_minimum(rng, n_levels):
+    level = rng.integers(n_levels, size=20_000)
+    X = np.column_stack([level[:, None] == np.arange(n_levels), rng.normal(size=(20_000, 5))]).astype(float)
+    y = 0.5 * rng.normal(size=n_levels)[level] + X[:, -1] + rng.logistic(size=20_000) > 0
+    model = LogisticRegression(tol=1e-8).fit(X, y)
+    assert model.stop_reason_ == "tolerance"
+    assert model.n_iter_ < 30

@@ -58,7 +58,7 @@ impl Partition {
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(unit), every: 1 }
     }
 
-    /// For sums over one panel of so many, short ones where others are left out.
+    /// For sums over one panel of so many.
     pub(crate) fn for_products_of_some((n_rows, n_cols): (usize, usize), n_sums: usize, every: usize) -> Self {
         let some = Self::for_products((n_rows.div_ceil(every), n_cols), n_sums, 1);
         let many = n_rows / (every * LONGER_PRODUCT_ROWS) >= MANY_PANELS;

@@ -285,16 +285,20 @@ impl<'a> Samples<'a> {
                 check_finite(offset, rows.start, self.names.offset)?;
                 sums.offset += weights.map_or_else(|| sum(offset, |x| x), |s| weighted_sum(offset, s, |x| x));
             }
+            let least = weights.map_or(1.0, least_positive);
+            sums.least_weight = sums.least_weight.min(least);
             sums.weight += weights.map_or(rows.len() as f64, |weights| sum(weights, |s| s));
             sums.target += weights.map_or_else(|| sum(y, |y| y), |s| weighted_sum(y, s, |y| y));
             sums.square += weights.map_or_else(|| sum(y, |y| y * y), |s| weighted_sum(y, s, |y| y * y));
             Ok(())
         };
-        let states = repeat_n(Sums::default(), partition.n_chunks());
+        let none = Sums { least_weight: f64::INFINITY, ..Sums::default() };
+        let states = repeat_n(none, partition.n_chunks());
         let sums = run(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
-        let Sums { weight, target, square, offset } = sums[0];
+        let Sums { weight, target, square, offset, least_weight } = sums[0];
         Ok(Summary {
             weight_sum: weight,
+            least_weight,
             weight_units,
             mean_target: target / weight,
             mean_square_target: square / weight,
@@ -392,6 +396,7 @@ struct Sums {
     target: f64,
     square: f64,
     offset: f64,
+    least_weight: f64,
 }
 
 impl Sums {
@@ -400,6 +405,7 @@ impl Sums {
         self.target += other.target;
         self.square += other.square;
         self.offset += other.offset;
+        self.least_weight = self.least_weight.min(other.least_weight);
     }
 }
 
@@ -416,6 +422,8 @@ pub(crate) struct WeightUnits {
 pub(crate) struct Summary {
     /// `S = Σ s_i`, in `weight_units`.
     pub(crate) weight_sum: f64,
+    /// The least that is not 0, in these units as well.
+    pub(crate) least_weight: f64,
     pub(crate) weight_units: WeightUnits,
     /// `(1/S) Σ s_i y_i`.
     pub(crate) mean_target: f64,
@@ -453,6 +461,10 @@ impl Summary {
         let variance = self.mean_square_target - along;
         if variance > 0.0 { variance.sqrt() } else { 1.0 }
     }
+}
+
+fn least_positive(values: &[f64]) -> f64 {
+    values.iter().fold(f64::INFINITY, |least, &value| if value > 0.0 { least.min(value) } else { least })
 }
 
 fn check_each(

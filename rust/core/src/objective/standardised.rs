@@ -219,7 +219,7 @@ impl<'r> Standardised<'r> {
         self.rows.optimality(gradient)
     }
 
-    /// What a step promises at least, with whatever Hessian: `g·H⁻¹g` is not less than `gⱼ²/Hⱼⱼ` for any `j`.
+    /// What a step with a Hessian promises at least: `g·H⁻¹g` is not less than `gⱼ²/Hⱼⱼ` for any `j`.
     pub(crate) fn least_promise(&self, gradient: &Parameters) -> f64 {
         let bound = self.rows.model().curvature_bound();
         let weights = gradient.weights.iter().zip(&self.penalty).map(|(g, penalty)| g * g / (bound + penalty));
@@ -259,9 +259,12 @@ impl RowObjective<'_> {
     /// units of the targets' standard deviation.
     pub(crate) fn optimality(&self, gradient: &Parameters) -> f64 {
         let largest = gradient.largest_entry();
-        let is_linear = self.model() == Model::Linear;
-        let unit = if is_linear { self.summary().target_deviation(self.intercept()) } else { 1.0 };
-        if largest == 0.0 { 0.0 } else { largest / unit }
+        if largest == 0.0 { 0.0 } else { largest / self.unit() }
+    }
+
+    /// The unit of the cost's root: for the linear model the targets' standard deviation.
+    pub(crate) fn unit(&self) -> f64 {
+        if self.model() == Model::Linear { self.summary().target_deviation(self.intercept()) } else { 1.0 }
     }
 
     fn column_sums(&self, frame: &Frame) -> Result<ColumnSums, Error> {

@@ -45,7 +45,7 @@ pub(super) fn evaluate(
 
 /// A place downhill along `direction`, whole step first; none if rounding leaves none. Near the minimum, where costs are
 /// equal to rounding, the slope decides (Hager and Zhang's approximate Wolfe condition). The Hessian there, if it is wanted, is
-/// formed in the same pass if a whole step is `expected` to do, else in one of its own.
+/// formed in the same pass if a `whole` step is expected to do, else in one of its own.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub(super) fn line_search(
     from: &Place,
     direction: &Parameters,
     hessian: Option<Precision>,
-    expected: bool,
+    whole: bool,
 ) -> Result<Option<Searched>, Error> {
     let slope = direction.dot(&from.gradient);
     if !(slope < 0.0 && slope.is_finite()) {
@@ -70,7 +70,7 @@ pub(super) fn line_search(
         }
         let is_whole = trial == 0;
         let Some((mut place, mut formed)) =
-            unless_overflow(evaluate(objective, at, hessian.filter(|_| is_whole && expected)))?
+            unless_overflow(evaluate(objective, at, hessian.filter(|_| is_whole && whole)))?
         else {
             length *= 0.1;
             continue;
@@ -78,8 +78,11 @@ pub(super) fn line_search(
         let slope_there = direction.dot(&place.gradient);
         let decreases = place.cost <= from.cost + DECREASE * length * slope;
         let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
-        if decreases && slope_there < STEEP * slope {
-            (place, formed) = (farther(objective, from, direction, length, place)?, None);
+        if decreases
+            && slope_there < STEEP * slope
+            && let Some(other) = farther(objective, from, direction, length, &place)?
+        {
+            (place, formed) = (other, None);
         }
         if decreases || level && slope_there.abs() <= (1.0 - 2.0 * DECREASE) * slope.abs() {
             if hessian.is_some() && formed.is_none() {
@@ -101,29 +104,31 @@ fn unless_overflow<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 /// From a place so far along a direction, twice as far each time, as long as the cost falls and the way is as steep as at its
-/// beginning: nothing was known of the curvature, such as that of rows whose sigmoid is flat.
+/// beginning: nothing was known of the curvature, such as that of rows whose sigmoid is flat. None where that leads nowhere.
 fn farther(
     objective: &Standardised<'_>,
     from: &Place,
     direction: &Parameters,
     mut length: f64,
-    mut place: Place,
-) -> Result<Place, Error> {
+    place: &Place,
+) -> Result<Option<Place>, Error> {
     let slope = direction.dot(&from.gradient);
+    let mut farthest = None;
     for _ in 0..MAX_TRIALS {
-        if direction.dot(&place.gradient) >= STEEP * slope {
+        let here = farthest.as_ref().unwrap_or(place);
+        if direction.dot(&here.gradient) >= STEEP * slope {
             break;
         }
-        let mut at = place.at.clone();
+        let mut at = here.at.clone();
         at.add_scaled(length, direction);
         let Some((next, _)) = unless_overflow(evaluate(objective, at, None))? else { break };
-        if next.cost > place.cost + DECREASE * length * slope {
+        if next.cost > here.cost + DECREASE * length * slope {
             break;
         }
         length *= 2.0;
-        place = next;
+        farthest = Some(next);
     }
-    Ok(place)
+    Ok(farthest)
 }
 
 /// Where between 0 and 1, as a share of `length`, the cubic with these values and slopes at 0 and `length` is smallest.

@@ -27,7 +27,8 @@ pub(crate) use smooth::{Smooth, minimise};
 use std::ops::ControlFlow;
 
 use crate::error::Error;
-use crate::model::{Model, Parameters};
+use crate::model::Parameters;
+use crate::objective::RowObjective;
 
 /// Why a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,22 +76,23 @@ pub(crate) struct Settings {
     pub(crate) tol: f64,
     /// Whether Hessians may be formed.
     pub(crate) hessians: bool,
-    /// The share of the cost that need not be sought where such a gradient promises no less.
+    /// The share of the cost that is not sought where the gradient is as small as `tol` asks and columns do not depend on each
+    /// other.
     pub(crate) negligible: f64,
 }
 
 impl Settings {
-    /// The digits of a cost that are sought.
+    /// A share that is lost among rounding errors.
     pub(crate) const NEGLIGIBLE: f64 = 3e-14;
 
-    /// How much a step may still lower the cost of so many variables at the end: as much as any gradient of `tol` promises, of
-    /// columns that depend on each other so little as can be, if that is negligible. A cost that falls to 0 for ever has to end
-    /// somewhere.
-    fn promise(&self, cost: f64, n_variables: usize, model: Model) -> f64 {
+    /// How much a step may still lower the cost at the end: as little as a gradient promises whose entries all are `tol`, where
+    /// columns do not depend on each other, if that is negligible. A cost that falls to 0 for ever has to end somewhere.
+    fn promise(&self, cost: f64, rows: &RowObjective<'_>) -> f64 {
         let square = self.tol * self.tol;
-        let independent = n_variables as f64 * square / model.curvature_bound();
+        let of_gradient = square * rows.unit() * rows.unit();
+        let independent = rows.samples().n_features() as f64 * of_gradient / rows.model().curvature_bound();
         let negligible = independent.min(self.negligible * cost.abs());
-        (square.max(1e-15) * cost.abs()).max(1e-6 * square).max(negligible)
+        (square.max(1e-15) * cost.abs()).max(1e-6 * of_gradient).max(negligible)
     }
 }
 
@@ -113,12 +115,14 @@ impl Default for Progress {
 impl Progress {
     const PATIENCE: usize = 8;
 
-    /// Whether for some steps the cost has not fallen by this share, nor the gradient.
+    /// Whether for so many steps the cost has not fallen by this share, nor the gradient by half.
     fn has_ended(&mut self, cost: f64, size: f64, share: f64) -> bool {
         let progress = cost < self.cost - share * self.cost.abs() || size < 0.5 * self.size;
-        self.cost = self.cost.min(cost);
-        self.size = self.size.min(size);
-        self.n_without = if progress || self.cost == f64::INFINITY { 0 } else { self.n_without + 1 };
+        if progress || self.cost == f64::INFINITY {
+            (self.cost, self.size, self.n_without) = (self.cost.min(cost), self.size.min(size), 0);
+        } else {
+            self.n_without += 1;
+        }
         self.n_without >= Self::PATIENCE
     }
 }

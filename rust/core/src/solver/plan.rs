@@ -15,19 +15,19 @@ impl Rates {
         self.logarithms.push(factor.ln());
     }
 
-    /// How many more passes it takes at the rate of late, or else so many: where a Hessian costs many passes, late are many
-    /// steps. The first without a Hessian are slow, and tell not yet that it will take more.
-    pub(super) fn passes_left(&self, size: f64, tol: f64, assumed: f64, of_hessian: f64) -> f64 {
+    /// How many more passes it takes at the rate of late, and whether that is of as many steps as should tell: where a Hessian
+    /// costs many passes, late are many steps. None where there was no step.
+    pub(super) fn passes_left(&self, size: f64, tol: f64, of_hessian: f64) -> Option<(f64, bool)> {
         const LATE: f64 = 5.0;
         let n_late = (0.25 * of_hessian).max(LATE) as usize;
         let late = &self.logarithms[self.logarithms.len().saturating_sub(n_late)..];
         if late.is_empty() {
-            return assumed;
+            return None;
         }
         let rate = late.iter().sum::<f64>() / late.len() as f64;
         let decades = (size / tol.max(f64::MIN_POSITIVE)).ln();
         let passes = if rate < -1e-3 { decades / -rate } else { f64::INFINITY };
-        if late.len() < n_late && assumed == FROM_NOWHERE { passes.min(assumed) } else { passes }
+        Some((passes, late.len() == n_late))
     }
 }
 
@@ -83,7 +83,7 @@ impl Plan {
         };
         let (m, n) = (m as f64, n as f64);
         let double = n / 40.0;
-        let single = if n < MANY_COLUMNS as f64 { double } else { 0.5 + n / 100.0 };
+        let single = if n < MANY_COLUMNS as f64 { double } else { 0.4 + n / 100.0 };
         let (products_cost, factor_cost) = if few { ([0.0; 2], 0.0) } else { ([double, single], n * n / (96.0 * m)) };
         Self { hessians: settings.hessians, m, n, reading, products_cost, factor_cost }
     }
@@ -105,7 +105,7 @@ impl Plan {
 
     fn passes_with_hessian(&self, passes: f64, size: f64, settings: Settings, precision: Precision) -> f64 {
         let cost = self.of_hessian(precision);
-        // Where Hessians cost nothing, each step has its own.
+        // Where Hessians cost nothing, each step has its own, but for one that arrives without.
         let behind = if cost > 0.0 { passes_at(NEAR, size, settings.tol) * (1.0 - 1.0 / passes.max(1.0)) } else { 1.0 };
         1.0 + cost + behind
     }
@@ -134,5 +134,36 @@ impl Plan {
     /// as much, measured, as `step` 0.7 larger makes.
     fn rate(&self, step: usize) -> f64 {
         (self.n * (step as f64 - 0.3) / self.m).sqrt().clamp(NEAR, 0.9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_slow_steps_do_not_tell_how_many_more_it_takes() {
+        let mut rates = Rates::default();
+        assert_eq!(rates.passes_left(1.0, 1e-8, 0.0), None);
+        for _ in 0..4 {
+            rates.add(0.9);
+        }
+        let (passes, is_known) = rates.passes_left(1.0, 1e-8, 0.0).unwrap();
+        assert!((passes - 1e8_f64.ln() / -0.9_f64.ln()).abs() < 1e-9 && !is_known);
+        rates.add(0.9);
+        assert!(rates.passes_left(1.0, 1e-8, 0.0).unwrap().1);
+        assert!(rates.passes_left(1.0, 1e-8, 20.0).unwrap().1);
+        assert!(!rates.passes_left(1.0, 1e-8, 24.0).unwrap().1);
+        assert!(!rates.passes_left(1.0, 1e-8, f64::INFINITY).unwrap().1);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_as_many_steps_as_a_hessian_costs_in_quarters() {
+        let mut rates = Rates::default();
+        (0..50).for_each(|_| rates.add(0.5));
+        (0..5).for_each(|_| rates.add(1.0));
+        assert_eq!(rates.passes_left(1.0, 1e-8, 4.0).unwrap().0, f64::INFINITY);
+        let (passes, is_known) = rates.passes_left(1.0, 1e-8, 200.0).unwrap();
+        assert!(is_known && (passes - 1e8_f64.log2() * 50.0 / 45.0).abs() < 1e-9);
     }
 }

@@ -127,8 +127,7 @@ impl Report<'_, '_, '_> {
         let step = Step { iteration: self.n_iter, parameters: &outer, cost: place.cost, gradient_norm };
         let wish = (self.observer)(&step)?;
         // Small violations add up to something where columns are nearly dependent.
-        let (n_variables, model) = (place.at.n_features() + 1, self.sparse.smooth.rows().model());
-        let little = self.settings.promise(place.cost, n_variables, model);
+        let little = self.settings.promise(place.cost, self.sparse.smooth.rows());
         if self.sparse.optimality(place) <= self.settings.tol && promised <= little {
             return Ok(Some(StopReason::Tolerance));
         }

@@ -122,11 +122,15 @@ impl Outcome {
 const MEMORY: usize = 10;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
-/// Where Newton's steps shrink the gradient by less, they will by more; unless the Hessian tells too little.
+/// Where a step with the Hessian of its place leaves less of the gradient than this share, the next leaves the square of what
+/// it left; unless the Hessian, by its condition, tells too little.
 const QUADRATIC: f64 = 0.1;
 const DETERMINED: f64 = 1e8;
-/// A step that lowers the cost by less than this share, where the Hessian leaves a direction out, does not lead to the minimum.
+/// Where the gradient leads along a direction of which the Hessian tells nothing, steps that lower the cost by less than this
+/// share do not lead to the minimum.
 const CREEPING: f64 = 1e-7;
+/// By so much of it, at least; along columns that depend on others exactly it does not.
+const ALONG: f64 = 1e-3;
 /// A step that promises less than this share of the least that is possible leaves a direction out.
 const SHARE: f64 = 0.1;
 
@@ -171,8 +175,10 @@ pub(crate) fn quasi_newton(
     let (mut place, mut curvature) = start;
     let mut memory = Memory::default();
     let mut rates = Rates::default();
+    // Whether all of the Hessian is known, as it is at this place.
+    let mut is_fresh = matches!(curvature, Curvature::Factored(_));
     // By what factor the next step shrinks the gradient, if that is known.
-    let mut expected: Option<f64> = None;
+    let mut next_rate: Option<f64> = None;
     let mut was_whole = true;
     let mut progress = Progress::default();
     let mut iteration = 0;
@@ -190,25 +196,36 @@ pub(crate) fn quasi_newton(
         }
         // What the next step promises: small gradients add up to something where columns are nearly dependent, or where
         // some value is far from all others of its column.
-        let promised = -direction.dot(&place.gradient);
-        // A direction of which the Hessian tells nothing may lead far down, but not by its steps.
-        let share = if curvature.left_out().is_some() { CREEPING } else { ROUNDING };
+        let mut promised = -direction.dot(&place.gradient);
+        let is_large = size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_));
+        let least_promise = SHARE * objective.least_promise(&place.gradient);
+        if is_large && promised < least_promise && !memory.is_empty() {
+            memory.clear();
+            direction = memory.direction(&place.gradient, &curvature);
+            promised = -direction.dot(&place.gradient);
+        }
+        let share = if leads_out(&curvature, &place.gradient) { CREEPING } else { ROUNDING };
         let mut ended = progress.has_ended(place.cost, size, share);
-        let hides = ended || promised < SHARE * objective.least_promise(&place.gradient);
-        if hides && size > settings.tol.max(LARGE) && !matches!(curvature, Curvature::Diagonal(_)) {
+        if is_large && (ended || promised < least_promise) {
             // It is what is known of the curvature that hides a descent: of a column, say, whose weight went where the
             // sigmoid is flat.
-            left_out = curvature.left_out();
+            left_out = curvature.left_out().or(left_out);
             curvature = Curvature::Diagonal(objective.diagonal());
-            (memory, rates, progress, ended) = Default::default();
+            memory.clear();
+            rates = Rates::default();
+            is_fresh = false;
+            if ended {
+                (progress, ended) = Default::default();
+            }
             direction = memory.direction(&place.gradient, &curvature);
         }
-        let little = settings.promise(place.cost, place.at.n_features() + 1, objective.rows().model());
+        let little = settings.promise(place.cost, objective.rows());
+        let at_rest = || if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
         let is_enough = || promised <= little || leaves_no_row_wrong(objective, place.cost);
         let stop_reason = if size <= settings.tol && is_enough() {
             Some(StopReason::Tolerance)
         } else if ended {
-            Some(if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding })
+            Some(at_rest())
         } else if let ControlFlow::Break(reason) = wish {
             Some(reason)
         } else {
@@ -218,16 +235,21 @@ pub(crate) fn quasi_newton(
             break (stop_reason, wish.is_break());
         }
 
-        let assumed = match (&curvature, expected.take()) {
-            (Curvature::Diagonal(_), _) => FROM_NOWHERE,
-            (Curvature::Factored(_), None) => FROM_A_HESSIAN,
-            (&Curvature::OfSome { rate, .. }, _) | (Curvature::Factored(_), Some(rate)) => {
-                passes_at(rate, size, settings.tol)
-            }
-        };
         let precision = curvature.precision(objective.rows().n_features());
-        let passes = rates.passes_left(size, settings.tol, assumed, plan.of_hessian(precision));
-        let hessian = plan.hessian_pays(passes, size, settings, precision).then_some(precision);
+        // Where the gradient is as small as it should be, it is the promise that has to shrink: as its square.
+        let far = if size > settings.tol { size } else { settings.tol * (promised / little).sqrt() };
+        let known = rates.passes_left(far, settings.tol, plan.of_hessian(precision));
+        let passes = match (&curvature, known, next_rate.take()) {
+            (Curvature::Diagonal(_), Some((passes, true)), _) => passes,
+            // The first steps without a Hessian are slow, and tell not yet that it will take more.
+            (Curvature::Diagonal(_), known, _) => known.map_or(FROM_NOWHERE, |(passes, _)| passes.min(FROM_NOWHERE)),
+            (_, Some((passes, _)), _) => passes,
+            (&Curvature::OfSome { rate, .. }, None, _) | (Curvature::Factored(_), None, Some(rate)) => {
+                passes_at(rate, far, settings.tol)
+            }
+            (Curvature::Factored(_), None, None) => FROM_A_HESSIAN,
+        };
+        let hessian = plan.hessian_pays(passes, far, settings, precision).then_some(precision);
         let mut searched = line_search(objective, &place, &direction, hessian, was_whole)?;
         if searched.is_none() {
             // What is known of the curvature is wrong, or there is no descent left to be had.
@@ -235,7 +257,7 @@ pub(crate) fn quasi_newton(
             renew(objective, &mut curvature, &place, settings)?;
             searched = line_search(objective, &place, &memory.direction(&place.gradient, &curvature), None, false)?;
         }
-        if searched.is_none() {
+        if searched.is_none() && size > settings.tol {
             // Where the sigmoid is flat its curvature says nothing of the way.
             let other = Curvature::Diagonal(objective.diagonal());
             searched = line_search(objective, &place, &memory.direction(&place.gradient, &other), None, false)?;
@@ -245,21 +267,26 @@ pub(crate) fn quasi_newton(
             }
         }
         let Some(Searched { place: next, hessian, is_whole }) = searched else {
-            break (StopReason::Rounding, false);
+            break (at_rest(), false);
         };
+        let next_size = objective.optimality(&next.gradient);
+        if size <= settings.tol && next_size > settings.tol && next.cost > place.cost - CREEPING * place.cost.abs() {
+            // What was promised is not there, and the gradient would be lost.
+            break (StopReason::Tolerance, false);
+        }
         was_whole = is_whole;
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);
-        let rate = objective.optimality(&next.gradient) / size;
+        let rate = next_size / size;
         rates.add(rate);
         match hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept())) {
             Some(factor) => {
                 // Near a minimum that is well determined, steps with the Hessian of each place shrink the gradient by the square
                 // of what the step before did.
-                let is_newton = matches!(curvature, Curvature::Factored(_)) && memory.is_empty();
-                let is_near = is_newton && rate < QUADRATIC && factor.condition() < DETERMINED;
-                expected = is_near.then_some(rate * rate);
+                let is_near = is_fresh && is_whole && rate < QUADRATIC && factor.condition() < DETERMINED;
+                next_rate = is_near.then_some(rate * rate);
                 curvature = Curvature::Factored(factor);
+                is_fresh = true;
                 memory.clear();
                 rates = Rates::default();
             }
@@ -267,6 +294,7 @@ pub(crate) fn quasi_newton(
                 let mut change = next.gradient.clone();
                 change.add_scaled(-1.0, &place.gradient);
                 memory.push(step.clone(), change);
+                is_fresh = false;
             }
         }
         last_step = Some(step);
@@ -275,6 +303,12 @@ pub(crate) fn quasi_newton(
     };
     let left_out = curvature.left_out().or(left_out);
     Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step, left_out, asked_to_stop })
+}
+
+/// Whether the gradient leads along what the Hessian leaves out.
+fn leads_out(curvature: &Curvature, gradient: &Parameters) -> bool {
+    let left_out = curvature.left_out();
+    left_out.is_some_and(|left_out| left_out.dot(gradient).abs() > ALONG * left_out.norm() * gradient.norm())
 }
 
 /// Forms the Hessian where the search stands.

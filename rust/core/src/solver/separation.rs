@@ -39,25 +39,28 @@ pub(super) fn separation(
     };
     // A column of standard deviation 1 has no entry beyond √m.
     let long = |step: &Parameters| step.norm() * (rows.samples().n_samples() as f64).sqrt() >= LONG_STEP;
-    if !unknown && !outcome.last_step.as_ref().is_some_and(long) {
+    let each_is_right = leaves_no_row_wrong(objective, outcome.place.cost);
+    if !unknown && !each_is_right && !outcome.last_step.as_ref().is_some_and(long) {
         return Ok(None);
     }
     // Without a Hessian of all rows steps are not free of parts that lead nowhere; and without any they are short, and large
     // predictors make suspicious.
     let margins_there = along(&outcome.place.at)?;
     let mut newton = None;
-    if !known {
+    if !known && !each_is_right {
         let suspicious = !unknown || margins_there.most > LARGE_PREDICTOR;
         if !suspicious || rows.n_features() > MAX_COLUMNS {
             return Ok(None);
         }
         newton = newton_step(objective, &outcome.place.at)?;
     }
-    let Some(step) = newton.as_ref().or(outcome.last_step.as_ref()) else { return Ok(None) };
-    if let Some(columns) = separated_along(objective, step, &place, cancelling)? {
+    let step = newton.as_ref().or(outcome.last_step.as_ref());
+    if let Some(step) = step
+        && let Some(columns) = separated_along(objective, step, &place, cancelling)?
+    {
         return Ok(Some(columns));
     }
-    let each_is_right = margins_there.most > 0.0 && margins_there.least_share >= 0.0;
+    let each_is_right = each_is_right || step.is_some() && margins_there.most > 0.0 && margins_there.least_share >= 0.0;
     Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
 }
 
@@ -72,12 +75,13 @@ pub(super) enum Cancelling {
 }
 
 /// Whether a log loss is so small that no row can be on the wrong side: then it falls for ever, and a step promises about as
-/// much as is left of it, however little that is. Rows of little weight may be.
+/// much as is left of it, however little that is. Of rows with offsets that is not asked.
 pub(super) fn leaves_no_row_wrong(objective: &Standardised<'_>, cost: f64) -> bool {
     let rows = objective.rows();
-    let summary = rows.summary();
+    let (samples, summary) = (rows.samples(), rows.summary());
     let is_of_classes = rows.model() == Model::SigmoidLogLoss && summary.mean_target == summary.mean_square_target;
-    is_of_classes && is_unpenalised(objective) && cost < std::f64::consts::LN_2 / rows.samples().n_samples() as f64
+    let each_is_right = cost * summary.weight_sum < std::f64::consts::LN_2 * summary.least_weight;
+    is_of_classes && samples.offset_column().is_none() && is_unpenalised(objective) && each_is_right
 }
 
 fn is_unpenalised(objective: &Standardised<'_>) -> bool {

@@ -1,11 +1,11 @@
-"""Data of many kinds, drawn: rare and nearly dependent columns, heavy tails, all scales, classes that are nearly told apart."""
+"""Data of many kinds: rare and nearly dependent columns, heavy tails, all scales, classes nearly told apart."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from steepest import LogisticRegression, SigmoidRegression
+from steepest import LogisticRegression
 
 
 def drawn(seed):
@@ -17,7 +17,8 @@ def drawn(seed):
         X = np.sqrt(correlation) * rng.normal(size=(m, 1)) + np.sqrt(1 - correlation) * X
     if rng.random() < 0.3:
         rank = max(2, n // 3)
-        X = X[:, :rank] @ rng.normal(size=(rank, n)) / np.sqrt(rank) + 10 ** rng.uniform(-6, -1) * rng.normal(size=(m, n))
+        noise = 10 ** rng.uniform(-6, -1) * rng.normal(size=(m, n))
+        X = X[:, :rank] @ rng.normal(size=(rank, n)) / np.sqrt(rank) + noise
     if rng.random() < 0.4:
         n_indicators = rng.integers(0, n + 1)
         X[:, :n_indicators] = rng.random((m, n_indicators)) < 10 ** rng.uniform(-3.5, -0.5, size=n_indicators)

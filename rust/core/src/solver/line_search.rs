@@ -78,10 +78,7 @@ pub(super) fn line_search(
         let slope_there = direction.dot(&place.gradient);
         let decreases = place.cost <= from.cost + DECREASE * length * slope;
         let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
-        if decreases
-            && slope_there < STEEP * slope
-            && let Some(other) = farther(objective, from, direction, length, &place)?
-        {
+        if decreases && let Some(other) = farther(objective, from, direction, length, &place)? {
             (place, formed) = (other, None);
         }
         if decreases || level && slope_there.abs() <= (1.0 - 2.0 * DECREASE) * slope.abs() {

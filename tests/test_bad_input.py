@@ -113,7 +113,9 @@ def test_dtypes_that_are_not_numbers_are_refused(cls):
     objects[4, 1] = [1, 2]
     refuses(cls, TypeError, "at row 4, column 1, which is not a finite number", objects, Y)
     objects[4, 1] = pd.NA
-    refuses(cls, TypeError, "object and holds <NA> at row 4, column 1.*Fill in what is", pd.DataFrame(objects), Y)
+    refuses(
+        cls, ValueError, "X has a missing value, <NA>, at row 4, column 1. Fill in what is", pd.DataFrame(objects), Y
+    )
     refuses(cls, TypeError, r"X is sparse.*X\.toarray\(\).*sparse_output=False", sparse.csr_matrix(X), Y)
     refuses(cls, TypeError, "X has masked values", np.ma.masked_less(X, 0), Y)
 

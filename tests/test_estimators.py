@@ -7,6 +7,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import oracle
@@ -65,7 +66,10 @@ def test_history_has_one_entry_an_iteration_and_entry_0_is_the_start(cls, binary
     assert history.cost[-1] == pytest.approx(oracle.cost(X, y, w, b, activation, loss))
     assert history.validation_cost[-1] == pytest.approx(oracle.cost(X[:50], y[:50], w, b, activation, loss))
     assert history.gradient_norm[-1] == pytest.approx(np.hypot(np.linalg.norm(dw), db))
-    assert len(cls(max_iter=3, tol=0).fit(X, y).history_.validation_cost) == 0
+    assert pd.DataFrame(history.to_dict()).shape == (13, 4)
+    without = cls(max_iter=3, tol=0).fit(X, y).history_
+    assert len(without.validation_cost) == 0
+    assert list(pd.DataFrame(without.to_dict())) == ["cost", "gradient_norm", "seconds"]
 
 
 @every_estimator

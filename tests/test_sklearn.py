@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import pickle
 import warnings
 
 import numpy as np
 import pytest
-from sklearn import exceptions
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn import config_context, exceptions
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -105,3 +106,66 @@ def test_our_exceptions_are_caught_as_scikit_learns(data):
     assert isinstance(caught.value, NotFittedError)
     with pytest.warns(exceptions.ConvergenceWarning):
         LinearRegression(solver="gd", max_iter=1).fit(data[0], data[1])
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("routing")
+def test_pipelines_score_where_metadata_routing_is_enabled(data):
+    X, z, labels = data
+    for estimator, y in [
+        (LinearRegression(), z),
+        (SigmoidRegression(), 1 / (1 + np.exp(-z))),
+        (LogisticRegression(), labels),
+    ]:
+        assert cross_val_score(make_pipeline(StandardScaler(), estimator), X, y, error_score="raise").min() > 0.6
+
+
+@pytest.mark.usefixtures("routing")
+def test_offsets_and_weights_are_routed_where_they_are_requested(data, rng):
+    X, z, _ = data
+    offset = 10 * rng.normal(size=120)
+    weights = (np.arange(120) % 3 > 0).astype(float)
+    model = LinearRegression()
+    assert model.set_fit_request(offset=True, sample_weight="importance") is model
+    model.set_score_request(offset=True, sample_weight=False)
+    scores = cross_val_score(model, X, z + offset, params={"offset": offset, "importance": weights})
+    assert scores.min() > 0.999
+    requests = clone(model).get_metadata_routing()
+    assert requests.fit.requests["sample_weight"] == "importance"
+    assert requests.score.requests == {"sample_weight": False, "offset": True}
+    with pytest.raises(TypeError, match=r"Unexpected args: \['weight'\] in fit"):
+        model.set_fit_request(weight=True)
+    with pytest.raises(exceptions.UnsetMetadataPassedError):
+        cross_val_score(LinearRegression(), X, z, params={"offset": offset})
+    probabilities = LogisticRegression().set_predict_proba_request(offset=True)
+    assert probabilities.get_metadata_routing().predict_proba.requests == {"offset": True}
+
+
+@pytest.mark.usefixtures("routing")
+def test_a_pipeline_transforms_the_validation_data_that_it_is_told_to(data):
+    X, z, _ = data
+    model = LinearRegression(solver="gd", early_stopping=True).set_fit_request(X_val=True, y_val=True)
+    pipeline = make_pipeline(StandardScaler(), model, transform_input=["X_val"])
+    pipeline.fit(X[:90], z[:90], X_val=X[90:], y_val=z[90:])
+    assert pipeline[-1].history_.validation_cost[-1] < 1e-4
+    assert pickle.loads(pickle.dumps(pipeline)).score(X, z) > 0.999
+
+
+def test_requests_need_routing_and_may_be_mixed_with_scikit_learns_base():
+    with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):
+        LinearRegression().set_fit_request(offset=True)
+
+    class First(LinearRegression, BaseEstimator):
+        pass
+
+    class Second(BaseEstimator, LinearRegression):
+        pass
+
+    with config_context(enable_metadata_routing=True):
+        for cls in (First, Second):
+            assert cls().set_fit_request(offset=True).get_metadata_routing().fit.requests["offset"] is True

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 import numpy as np
 
 from steepest import _core
-from steepest._exceptions import ConvergenceWarning, NotFittedError, RankWarning, SeparationWarning, kin
+from steepest._exceptions import ConvergenceWarning, NotFittedError, RankWarning, SeparationWarning, kin, stacklevel
+from steepest._frames import check_feature_names, feature_names
 from steepest._history import History
 from steepest._names import Activation, Loss, Solver
+from steepest._sklearn import request_setter
 from steepest._validation import (
+    FILL_IN,
     Array,
     FloatArray,
     as_matrix,
@@ -23,14 +26,11 @@ from steepest._validation import (
     average_weights,
     check_bool,
     check_choice,
-    check_feature_names,
     check_finite,
     check_integer,
     check_real,
     check_threads,
-    feature_names,
     ravel_column,
-    stacklevel,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Estimator:
     history_: History
     n_features_in_: int
     feature_names_in_: Array
+    _metadata_request: Any
 
     def __init__(
         self,
@@ -82,7 +83,8 @@ class Estimator:
         self.warm_start = warm_start
         self.n_threads = n_threads
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
         parameters = inspect.signature(cls.__init__).parameters
         cls._defaults = {name: parameter.default for name, parameter in parameters.items() if name != "self"}
 
@@ -144,15 +146,15 @@ class Estimator:
         X : array-like of shape (m, n)
             One sample a row: any layout; float64, float32, float16, any integer or bool. Arithmetic is float64.
         y : array-like of shape (m,)
-            Targets.
+            Targets: numbers, for `SigmoidRegression` from 0 to 1; for `LogisticRegression` two labels of any kind.
         sample_weight : array-like of shape (m,), optional
             How often each sample counts, 0 or more; 1 each if not given.
         offset : array-like of shape (m,), optional
             A known number for each row, added to its linear predictor: z = w·x + b + offset. Nothing of it is kept:
             pass the rows' own to the methods that predict.
         X_val, y_val, sample_weight_val, offset_val : array-like, optional
-            Validation data, of the same form. Their cost C, without penalties, is recorded at each iteration; nothing
-            is fitted to them.
+            Validation data, of the same form, the first two together. Their cost C, without penalties, is recorded at
+            each iteration; nothing is fitted to them.
         coef_init : array-like of shape (n,), optional
             Weights to start from, 0 if not given. Least squares solved exactly need no start.
         intercept_init : float, optional
@@ -203,7 +205,10 @@ class Estimator:
             weights_val = as_optional_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
             offsets_val = as_optional_vector(offset_val, "offset_val", len(X_val_array), "X_val")
         elif self.early_stopping:
-            raise ValueError("early_stopping=True needs validation data: pass X_val and y_val to fit.")
+            raise ValueError(
+                "early_stopping=True needs validation data: pass X_val and y_val to fit. What fits for you, such as "
+                "scikit-learn's cross_val_score, passes them on if they are among its params."
+            )
         else:
             for name, given in (("sample_weight_val", sample_weight_val), ("offset_val", offset_val)):
                 if given is not None:
@@ -211,22 +216,25 @@ class Estimator:
 
         class_weight = self._class_weight(classes, targets, weights)
         start_weights, start_bias = self._start(n_features, names, classes, coef_init, intercept_init)
-        result = _core.fit(
-            X_array,
-            targets,
-            weights,
-            offsets,
-            X_val_array,
-            targets_val,
-            weights_val,
-            offsets_val,
-            activation=self._activation,
-            loss=self._loss(),
-            start_weights=start_weights,
-            start_bias=start_bias,
-            class_weight=class_weight,
-            **options,
-        )
+        try:
+            result = _core.fit(
+                X_array,
+                targets,
+                weights,
+                offsets,
+                X_val_array,
+                targets_val,
+                weights_val,
+                offsets_val,
+                activation=self._activation,
+                loss=self._loss(),
+                start_weights=start_weights,
+                start_bias=start_bias,
+                class_weight=class_weight,
+                **options,
+            )
+        except ValueError as error:
+            raise explained(error, names) from None
         self._take(result, n_features, names, classes)
         return self
 
@@ -452,7 +460,23 @@ class Estimator:
         return array, as_optional_vector(offset, "offset", len(array), "X")
 
     def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
-        return _core.forward(*self._checked(X, offset), *self._parameters(), activation, check_threads(self.n_threads))
+        checked = self._checked(X, offset)
+        try:
+            return _core.forward(*checked, *self._parameters(), activation, check_threads(self.n_threads))
+        except ValueError as error:
+            raise explained(error, feature_names(X)) from None
+
+    # scikit-learn's metadata routing.
+
+    def get_metadata_routing(self) -> Any:
+        """Return which arguments of which methods scikit-learn is to pass on, as its `set_config` enables."""
+        from steepest._sklearn import metadata_routing
+
+        return metadata_routing(self)
+
+    set_fit_request = request_setter("fit")
+    set_predict_request = request_setter("predict")
+    set_score_request = request_setter("score")
 
 
 class Regressor(Estimator):
@@ -492,6 +516,17 @@ class Regressor(Estimator):
         from steepest._sklearn import regressor_tags
 
         return regressor_tags()
+
+
+def explained(error: ValueError, names: Array | None) -> ValueError:
+    """Return the core's error with the column of `X` by its name, and with what to do."""
+    column = getattr(error, "column", None)
+    if column is None:
+        return error
+    message = str(error)
+    if names is not None:
+        message = message.replace(f"column {column};", f"column {names[column]!r};")
+    return ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message)
 
 
 def _or_nan(value: float | None) -> float:

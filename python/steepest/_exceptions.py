@@ -71,4 +71,12 @@ def kin(cls: type[Exception]) -> Any:
     return _KIN[cls.__name__]
 
 
+def stacklevel() -> int:
+    """Return the stack level of the first caller outside this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("steepest."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 _KIN: dict[str, type[Exception]] = {}

@@ -45,6 +45,11 @@ class History:
             text += f", validation cost {self.validation_cost[best]:.6g} at iteration {best}"
         return f"{text}, {self.seconds[-1]:.3g} s)"
 
+    def to_dict(self) -> dict[str, FloatArray]:
+        """Return the arrays by name, for `pandas.DataFrame(history.to_dict())`; `validation_cost` if there is any."""
+        arrays = {name: getattr(self, name) for name in ("cost", "validation_cost", "gradient_norm", "seconds")}
+        return {name: array for name, array in arrays.items() if len(array)}
+
     def plot(self, ax: Any = None) -> Any:
         """Draw cost against iteration, with the minimum of the validation cost marked.
 

@@ -23,7 +23,8 @@ class LinearRegression(Regressor):
     l1, l2 : float, default=0.0
         Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples,
         so the penalties need not grow with their number. Weights are those of X as given, so a penalty weighs on each
-        column by its units. `l1` makes weights exactly 0; it needs solver "auto".
+        column by its units. `l1` makes weights exactly 0; it needs solver "auto". scikit-learn's `Ridge(alpha)` on m
+        samples is l2 = 2·alpha/m, its `Lasso(alpha)` is l1 = 2·alpha.
     fit_intercept : bool, default=True
         Whether the bias b is fitted; else it is 0.
     solver : {"auto", "gd", "newton", "lbfgs"}, default="auto"
@@ -42,7 +43,7 @@ class LinearRegression(Regressor):
         rounding error; with 0 do `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
-        minimum. Needs `X_val` and `y_val` in `fit`.
+        minimum. Needs `X_val` and `y_val` in `fit`, and solver "gd": others take few steps, if any, before the end.
     patience : int, default=10
         See `early_stopping`.
     warm_start : bool, default=False
@@ -97,6 +98,8 @@ class LinearRegression(Regressor):
     """
 
     _activation = "identity"
+
+    rank_: int
 
     def __init__(
         self,

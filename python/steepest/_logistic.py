@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from steepest import _core
-from steepest._estimator import Estimator
+from steepest._estimator import Estimator, explained
+from steepest._frames import feature_names
 from steepest._names import Loss, Solver
+from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
     FloatArray,
@@ -34,7 +37,8 @@ class LogisticRegression(Estimator):
     l1, l2 : float, default=0.0
         Penalties: the objective is C + l1 Σ|wⱼ| + (l2/2) Σ wⱼ², the bias not penalised. C is a mean over the samples,
         so the penalties need not grow with their number. Weights are those of X as given, so a penalty weighs on each
-        column by its units. `l1` makes weights exactly 0; it needs solver "auto".
+        column by its units. `l1` makes weights exactly 0; it needs solver "auto". scikit-learn's `C` on m samples is
+        l2 = 1/(m·C).
     class_weight : dict, "balanced" or None, default=None
         What the sample weights of each class are multiplied by. "balanced": S / (2 S_c), with S_c the sum of the
         class's sample weights, so that both classes count alike. A dict: {label: weight}, 1 for a label that it lacks.
@@ -57,7 +61,7 @@ class LogisticRegression(Estimator):
         rounding error; with 0 do `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
-        minimum. Needs `X_val` and `y_val` in `fit`.
+        minimum. Needs `X_val` and `y_val` in `fit`, and solver "gd": others take few steps, if any, before the end.
     patience : int, default=10
         See `early_stopping`.
     warm_start : bool, default=False
@@ -174,7 +178,10 @@ class LogisticRegression(Estimator):
             Columns in the order of `classes_`; both are right to the last digits also near 0.
         """
         checked = self._checked(X, offset)
-        return _core.class_probabilities(*checked, *self._parameters(), check_threads(self.n_threads))
+        try:
+            return _core.class_probabilities(*checked, *self._parameters(), check_threads(self.n_threads))
+        except ValueError as error:
+            raise explained(error, feature_names(X)) from None
 
     def predict_log_proba(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the logarithm of the probability of each class for each row of `X`.
@@ -212,6 +219,8 @@ class LogisticRegression(Estimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose class is predicted right.
 
+        A label that is neither of `classes_` counts as wrong.
+
         Raises
         ------
         ValueError
@@ -224,6 +233,10 @@ class LogisticRegression(Estimator):
             raise ValueError(f"y contains {first!r} at index 0, and none of the classes {classes} anywhere.")
         weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))
+
+    set_decision_function_request = request_setter("decision_function")
+    set_predict_proba_request = request_setter("predict_proba")
+    set_predict_log_proba_request = request_setter("predict_log_proba")
 
     def _loss(self) -> Loss:
         return "log_loss"
@@ -260,10 +273,13 @@ class LogisticRegression(Estimator):
                     "LogisticRegression takes two labels. For rates between 0 and 1 use SigmoidRegression, else "
                     "LinearRegression."
                 )
-            listed = ", ".join(map(repr, classes[:5].tolist())) + (", …" if len(classes) > 5 else "")
+            listed = ", ".join(map(reprlib.repr, classes[:5].tolist())) + (", …" if len(classes) > 5 else "")
+            remedy = " Fit one against the others for each: scikit-learn's OneVsRestClassifier does."
+            if kind in "iuf" and len(classes) > 20:
+                remedy = " For numbers to predict use LinearRegression."
             raise ValueError(
                 "Only binary classification is supported. The type of the target is multiclass: y holds "
-                f"{len(classes)} classes, {listed}."
+                f"{len(classes)} classes, {listed}.{remedy}"
             )
         return classes
 

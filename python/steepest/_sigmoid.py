@@ -42,7 +42,7 @@ class SigmoidRegression(Regressor):
         rounding error; with 0 do `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
-        minimum. Needs `X_val` and `y_val` in `fit`.
+        minimum. Needs `X_val` and `y_val` in `fit`, and solver "gd": others take few steps, if any, before the end.
     patience : int, default=10
         See `early_stopping`.
     warm_start : bool, default=False

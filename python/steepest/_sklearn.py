@@ -1,8 +1,12 @@
-"""scikit-learn's description of an estimator, built only when scikit-learn asks for it."""
+"""What scikit-learn asks of an estimator, answered in its own terms only when it does."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def regressor_tags() -> Any:
@@ -23,3 +27,79 @@ def _tags(estimator_type: str, **kind: Any) -> Any:
     from sklearn.utils import InputTags, Tags, TargetTags
 
     return Tags(estimator_type=estimator_type, target_tags=TargetTags(required=True), input_tags=InputTags(), **kind)
+
+
+class Consumer(Protocol):
+    """An estimator whose methods take more than `X` and `y`."""
+
+    _metadata_request: Any
+
+
+ConsumerT = TypeVar("ConsumerT", bound=Consumer)
+
+_METHODS = ("fit", "predict", "predict_proba", "predict_log_proba", "decision_function", "score")
+
+
+def metadata_routing(estimator: Consumer) -> Any:
+    """Return a copy of what was requested, or that nothing was."""
+    from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+
+    requests = getattr(estimator, "_metadata_request", None)
+    if requests is not None:
+        return get_routing_for_object(requests)
+    requests = MetadataRequest(owner=type(estimator).__name__)
+    for method in _METHODS:
+        for name in _metadata(estimator, method):
+            getattr(requests, method).add_request(param=name, alias=None)
+    return requests
+
+
+def _metadata(estimator: Consumer, method: str) -> list[str]:
+    if not hasattr(estimator, method):
+        return []
+    return [name for name in inspect.signature(getattr(estimator, method)).parameters if name not in ("X", "y")]
+
+
+def request_setter(method: str) -> Callable[..., Any]:
+    """Return the method `set_…_request` for one of an estimator's methods."""
+
+    def set_request(self: ConsumerT, **requests: bool | str | None) -> ConsumerT:
+        import sklearn
+
+        if not sklearn.get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "This method is only available when metadata routing is enabled. You can enable it using "
+                "sklearn.set_config(enable_metadata_routing=True)."
+            )
+        known = _metadata(self, method)
+        if unknown := sorted(set(requests) - set(known)):
+            raise TypeError(f"Unexpected args: {unknown} in {method}. Accepted arguments are: {known}.")
+        routing = metadata_routing(self)
+        for name, alias in requests.items():
+            getattr(routing, method).add_request(param=name, alias=alias)
+        self._metadata_request = routing
+        return self
+
+    set_request.__name__ = set_request.__qualname__ = f"set_{method}_request"
+    set_request.__doc__ = f"""Say which arguments scikit-learn's meta-estimators are to pass on to `{method}`.
+
+        Only where scikit-learn's metadata routing is enabled, `sklearn.set_config(enable_metadata_routing=True)`.
+
+        Parameters
+        ----------
+        **requests : bool, str or None
+            By the name of an argument: True to pass it on, False not to, None to raise if it is given, a string to
+            pass on what is given by that name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        RuntimeError
+            If metadata routing is not enabled.
+        TypeError
+            For a name that `{method}` has no argument of.
+        """
+    return set_request

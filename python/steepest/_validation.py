@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import numbers
-import sys
 import warnings
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from steepest._exceptions import DataConversionWarning, kin
+from steepest._exceptions import DataConversionWarning, kin, stacklevel
+from steepest._frames import column_label, frame_to_array
 
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -99,7 +100,8 @@ def ravel_column(y: Any, name: str) -> Array:
         return array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"{name} should be a 1d array or a single column, got an array of shape {array.shape} instead."
+            f"{name} should be a 1d array or a single column, got an array of shape {array.shape} instead. Fit each "
+            "column by a model of its own; of classes as columns of 0 and 1 the number is y.argmax(axis=1)."
         )
     return array
 
@@ -173,69 +175,12 @@ def check_threads(n_threads: Any) -> int | None:
     return None if n_threads is None else check_integer(n_threads, "n_threads", "None or a positive integer", low=1)
 
 
-def feature_names(X: Any) -> Array | None:
-    """Return the column names of a data frame if all are strings, None if there are none.
-
-    Raises
-    ------
-    TypeError
-        If some names are strings and some are not.
-    """
-    columns = getattr(X, "columns", None)
-    if columns is None or isinstance(X, np.ndarray):
-        return None
-    names = np.asarray(columns, dtype=object)
-    kinds = sorted({type(name).__name__ for name in names})
-    if "str" not in kinds:
-        return None
-    if len(kinds) > 1:
-        raise TypeError(
-            "Feature names are only supported if all input features have string names, but your input has "
-            f"{kinds} as feature name / column name types. Convert them all with X.columns = X.columns.astype(str)."
-        )
-    return names
-
-
-def check_feature_names(X: Any, fitted: Array | None, estimator: str, name: str = "X") -> None:
-    """Compare the column names of `X` with those seen at fit."""
-    names = feature_names(X)
-    if names is None and fitted is None:
-        return
-    if fitted is None:
-        warnings.warn(
-            f"{name} has feature names, but {estimator} was fitted without feature names", UserWarning, stacklevel()
-        )
-    elif names is None:
-        warnings.warn(
-            f"{name} does not have valid feature names, but {estimator} was fitted with feature names",
-            UserWarning,
-            stacklevel(),
-        )
-    elif len(names) != len(fitted) or (names != fitted).any():
-        raise ValueError(_names_differ(list(names), list(fitted)))
-
-
-def _names_differ(names: list[str], fitted: list[str]) -> str:
-    message = "The feature names should match those that were passed during fit.\n"
-    unexpected, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
-
-    def listed(title: str, items: list[str], limit: int = 5) -> str:
-        if not items:
-            return ""
-        shown = "".join(f"- {item}\n" for item in items[:limit])
-        return f"{title}\n{shown}" + ("- ...\n" if len(items) > limit else "")
-
-    message += listed("Feature names unseen at fit time:", unexpected)
-    message += listed("Feature names seen at fit time, yet now missing:", missing)
-    if not unexpected and not missing:
-        message += "Feature names must be in the same order as they were in fit.\n"
-    return message
-
-
 def as_array(data: Any, name: str) -> Array:
     """Return `data` as an array of whatever dtype; no copy if it is one."""
     if type(data) is np.ndarray:
         return data
+    if (array := frame_to_array(data, name)) is not None:
+        return array
     if hasattr(data, "tocsr") or hasattr(data, "todense"):
         kind = type(data).__name__
         raise TypeError(
@@ -254,15 +199,15 @@ def _as_numeric(data: Any, name: str) -> Array:
     array = as_array(data, name)
     kind = array.dtype.kind
     if kind == "O":
-        return _object_to_float(array, name)
+        return _object_to_float(array, name, data)
     if kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}, {_EXPECTED_DTYPE}.")
     if kind not in "fiub" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name} has dtype {array.dtype}, {_EXPECTED_DTYPE}.")
+        raise TypeError(f"{name} has dtype {array.dtype}, {_EXPECTED_DTYPE}.{_remedy(kind, name)}")
     return array
 
 
-def _object_to_float(array: Array, name: str) -> FloatArray:
+def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
     if array.ndim == 0:
         value = repr(array[()])
         found = value if len(value) <= 40 else f"of type {type(array[()]).__name__}"
@@ -274,11 +219,15 @@ def _object_to_float(array: Array, name: str) -> FloatArray:
             try:
                 float(entry)
             except (TypeError, ValueError, OverflowError) as error:
-                place = "row {}, column {}".format(*index) if len(index) == 2 else f"index {', '.join(map(str, index))}"
+                place = f"index {', '.join(map(str, index))}"
+                if len(index) == 2:
+                    place = f"row {index[0]}, column {column_label(data, index[1])}"
+                if is_missing(entry):
+                    raise ValueError(f"{name} has a missing value, {entry!r}, at {place}.{FILL_IN}") from None
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(
                     f"{name} has dtype object and holds {entry!r} at {place}, which is not a finite number: {error}."
-                    f"{_remedy(entry)}"
+                    f"{_remedy(_kind(entry), name)}"
                 ) from None
         raise
 
@@ -288,17 +237,21 @@ def is_missing(entry: Any) -> bool:
     return entry is None or type(entry).__name__ in ("NAType", "NaTType")
 
 
-def _remedy(entry: Any) -> str:
+FILL_IN = " Fill in what is missing, or leave out its row or column."
+
+
+def _kind(entry: Any) -> str:
     if isinstance(entry, str):
+        return "U"
+    return "M" if isinstance(entry, datetime.date | datetime.timedelta) else "O"
+
+
+def _remedy(kind: str, name: str) -> str:
+    """Return what to do about data of a dtype's kind."""
+    if kind in "US" and name.startswith("y"):
+        return " Text is for LogisticRegression, which takes two labels of any kind."
+    if kind in "US":
         return " Turn text into numbers first, for instance by pandas.get_dummies or scikit-learn's OneHotEncoder."
-    if is_missing(entry):
-        return " Fill in what is missing, or leave out its row or column."
+    if kind in "mM":
+        return " Turn dates and times into numbers first, such as days since the first of them."
     return ""
-
-
-def stacklevel() -> int:
-    """Return the stack level of the first caller outside this package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("steepest."):
-        frame, level = frame.f_back, level + 1
-    return level

@@ -14,6 +14,11 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         Error::Diverged { iteration, learning_rate, largest_stable_rate, .. } => Python::attach(|py| {
             divergence_error(py, message, iteration, learning_rate, largest_stable_rate).unwrap_or_else(|error| error)
         }),
+        // So that the estimator can call the column by its name.
+        Error::NonFiniteMatrix { column, .. } => {
+            let error = PyValueError::new_err(message);
+            Python::attach(|py| error.value(py).setattr("column", column)).map_or_else(|error| error, |()| error)
+        }
         _ => PyValueError::new_err(message),
     }
 }

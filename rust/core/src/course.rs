@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::history::History;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective};
-use crate::solver::{Step, StopReason};
+use crate::solver::{Step, StopReason, unless_overflow};
 
 /// The outcome of a fit.
 #[derive(Clone, Debug)]
@@ -82,10 +82,7 @@ impl<'a> Course<'a> {
         history.gradient_norm.push(step.gradient_norm);
         let mut wish = ControlFlow::Continue(());
         if let Some(validation) = validation {
-            let cost = match validation.cost(step.parameters) {
-                Err(Error::Overflow) => f64::INFINITY,
-                cost => cost?,
-            };
+            let cost = unless_overflow(validation.cost(step.parameters))?.unwrap_or(f64::INFINITY);
             history.validation_cost.push(cost);
             if let Some(patience) = patience
                 && !Best::improve(best, step, cost)

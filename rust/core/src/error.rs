@@ -143,9 +143,9 @@ pub enum Error {
 
     /// Gradient descent moved away from the minimum.
     #[error(
-        "gradient descent diverged at iteration {iteration}: the cost rose from {reference_cost:.4e} to \
-         {cost:.4e} with learning_rate={learning_rate:e}; the largest stable rate for this data is \
-         {largest_stable_rate:.6e}. Lower learning_rate, or scale the columns of X"
+        "gradient descent diverged at iteration {iteration}: the cost rose from {} to {} with learning_rate={}; the largest \
+         stable rate for this data is {}. Lower learning_rate, or scale the columns of X",
+        rounded(*reference_cost), rounded(*cost), short(*learning_rate), rounded(*largest_stable_rate)
     )]
     Diverged {
         /// The iteration at which it was noticed.
@@ -168,6 +168,12 @@ pub enum Error {
 /// A number without rows of zeros.
 fn short(value: f64) -> String {
     if value == 0.0 || (1e-5..1e16).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
+}
+
+/// With so many digits as tell something.
+fn rounded(value: f64) -> String {
+    let rounded = format!("{value:.4e}").parse().unwrap_or(value);
+    if (1e-4..1e6).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
 }
 
 fn spell(value: f64) -> &'static str {

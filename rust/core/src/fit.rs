@@ -11,7 +11,7 @@ use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective, Standa
 use crate::samples::Samples;
 use crate::solver::{
     Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, exact, gradient_descent,
-    largest_eigenvalue, minimise, minimise_sparse,
+    largest_eigenvalue, minimise, minimise_sparse, unless_overflow,
 };
 
 /// The step size `α` of gradient descent.
@@ -151,11 +151,8 @@ fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &m
         let evaluated = options.penalise(rows).cost_gradient(&found.parameters, &mut gradient);
         evaluated.and_then(|_| data.optimality(rows, &gradient))
     };
-    found.optimality = match optimality {
-        // Squares may overflow where the descent did not.
-        Err(Error::Overflow) => None,
-        found => Some(found?),
-    };
+    // Squares may overflow where the descent did not.
+    found.optimality = unless_overflow(optimality)?;
     Ok(found)
 }
 
@@ -217,11 +214,8 @@ impl<'r> Data<'r> {
             Kind::Moments => Moments::collect(rows, start).map(Self::Moments),
             Kind::Dual => Dual::collect(rows, start).map(Self::Dual),
         };
-        match collected {
-            // Where products of columns overflow the rows themselves may still do.
-            Err(Error::Overflow) => Ok(Self::Rows(rows)),
-            collected => collected,
-        }
+        // Where products of columns overflow the rows themselves may still do.
+        Ok(unless_overflow(collected)?.unwrap_or(Self::Rows(rows)))
     }
 
     fn objective(&self) -> &dyn Objective {

@@ -271,8 +271,9 @@ impl<'a> Samples<'a> {
         let (low, high) = if bounded { (0.0, 1.0) } else { (-f64::MAX, f64::MAX) };
         let weight_units = self.weight_units(context)?;
         let partition = self.partition();
+        let near = self.first_target();
         let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut Sums| {
-            let ColumnBuffers { y, sample_weight, offset } = buffers;
+            let ColumnBuffers { y, sample_weight, offset, target } = buffers;
             let y = self.y(rows.clone(), y);
             let is_fine = |y| (low <= y) & (y <= high);
             check_each(y, rows.start, argument, is_fine, |value, index| Error::TargetOutOfRange {
@@ -281,29 +282,41 @@ impl<'a> Samples<'a> {
                 value,
             })?;
             let weights = self.sample_weight(rows.clone(), y, sample_weight, &weight_units);
-            if let Some(offset) = self.offset(rows.clone(), offset) {
-                check_finite(offset, rows.start, self.names.offset)?;
-                sums.offset += weights.map_or_else(|| sum(offset, |x| x), |s| weighted_sum(offset, s, |x| x));
+            let offsets = self.offset(rows.clone(), offset);
+            if let Some(offsets) = offsets {
+                check_finite(offsets, rows.start, self.names.offset)?;
+                sums.offset += total(offsets, weights, |x| x);
             }
             let least = weights.map_or(1.0, least_positive);
             sums.least_weight = sums.least_weight.min(least);
             sums.weight += weights.map_or(rows.len() as f64, |weights| sum(weights, |s| s));
-            sums.target += weights.map_or_else(|| sum(y, |y| y), |s| weighted_sum(y, s, |y| y));
-            sums.square += weights.map_or_else(|| sum(y, |y| y * y), |s| weighted_sum(y, s, |y| y * y));
+            sums.target += total(y, weights, |y| y);
+            sums.square += total(y, weights, |y| y * y);
+            sums.spread += total(without(y, offsets, target), weights, |y| (y - near) * (y - near));
             Ok(())
         };
         let none = Sums { least_weight: f64::INFINITY, ..Sums::default() };
         let states = repeat_n(none, partition.n_chunks());
         let sums = run(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
-        let Sums { weight, target, square, offset, least_weight } = sums[0];
+        let Sums { weight, target, square, spread, offset, least_weight } = sums[0];
+        let (mean_target, mean_offset) = (target / weight, offset / weight);
+        let mean = mean_target - mean_offset - near;
         Ok(Summary {
             weight_sum: weight,
             least_weight,
             weight_units,
-            mean_target: target / weight,
+            mean_target,
             mean_square_target: square / weight,
-            mean_offset: offset / weight,
+            mean_offset,
+            variance: (spread / weight - mean * mean).max(0.0),
         })
+    }
+
+    /// The first target less its offset.
+    fn first_target(&self) -> f64 {
+        let mut buffers = ColumnBuffers::default();
+        let (y, offset) = (self.y(0..1, &mut buffers.y), self.offset(0..1, &mut buffers.offset));
+        y[0] - offset.map_or(0.0, |offset| offset[0])
     }
 
     fn weight_units(&self, context: &Context<'_>) -> Result<WeightUnits, Error> {
@@ -387,14 +400,33 @@ struct ColumnBuffers {
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
     offset: Vec<f64>,
+    target: Vec<f64>,
 }
 
-/// `Σ s_i`, `Σ s_i y_i`, `Σ s_i y_i²` and the sum of the weighted offsets.
+/// The targets less their offsets.
+fn without<'a>(y: &'a [f64], offsets: Option<&[f64]>, buffer: &'a mut Vec<f64>) -> &'a [f64] {
+    let Some(offsets) = offsets else { return y };
+    buffer.clear();
+    buffer.extend(y.iter().zip(offsets).map(|(y, offset)| y - offset));
+    buffer
+}
+
+#[inline(always)]
+fn total(values: &[f64], weights: Option<&[f64]>, of: impl Fn(f64) -> f64) -> f64 {
+    match weights {
+        Some(weights) => weighted_sum(values, weights, of),
+        None => sum(values, of),
+    }
+}
+
+/// `Σ s_i`, `Σ s_i y_i`, `Σ s_i y_i²`, the sum of the weighted offsets, and that of the weighted squares of the differences of
+/// targets less their offsets from the first of these.
 #[derive(Clone, Default)]
 struct Sums {
     weight: f64,
     target: f64,
     square: f64,
+    spread: f64,
     offset: f64,
     least_weight: f64,
 }
@@ -404,6 +436,7 @@ impl Sums {
         self.weight += other.weight;
         self.target += other.target;
         self.square += other.square;
+        self.spread += other.spread;
         self.offset += other.offset;
         self.least_weight = self.least_weight.min(other.least_weight);
     }
@@ -431,6 +464,8 @@ pub(crate) struct Summary {
     pub(crate) mean_square_target: f64,
     /// The same mean of the offsets, 0 without any.
     pub(crate) mean_offset: f64,
+    /// Of the targets less their offsets.
+    variance: f64,
 }
 
 /// # Errors
@@ -455,11 +490,21 @@ pub(crate) fn check_finite(values: &[f64], start: usize, argument: &'static str)
 }
 
 impl Summary {
-    /// The standard deviation of the targets, from their mean or from 0.
-    pub(crate) fn target_deviation(&self, centred: bool) -> f64 {
-        let along = if centred { self.mean_target * self.mean_target } else { 0.0 };
-        let variance = self.mean_square_target - along;
-        if variance > 0.0 { variance.sqrt() } else { 1.0 }
+    /// The linear model's cost without weights: the targets' variance, or without an intercept their mean square; both less
+    /// their offsets.
+    pub(crate) fn linear_null_cost(&self, intercept: bool) -> f64 {
+        let mean = if intercept { 0.0 } else { self.mean_target - self.mean_offset };
+        self.variance + mean * mean
+    }
+
+    /// The standard deviation of the targets, from their mean or from 0, both less their offsets; their size where there is no
+    /// deviation but of rounding.
+    pub(crate) fn target_deviation(&self, intercept: bool) -> f64 {
+        const ROUNDING: f64 = 4.0 * f64::EPSILON;
+        let cost = self.linear_null_cost(intercept);
+        let rounding = ROUNDING * ROUNDING * self.mean_square_target;
+        let square = if cost > rounding { cost } else { self.mean_square_target };
+        if square > 0.0 { square.sqrt() } else { 1.0 }
     }
 }
 

@@ -14,7 +14,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::processor::Helpers;
 
-/// The environment variables that set the number of threads, the first that holds a positive integer wins.
+/// The environment variables that set the number of threads, the first that holds a positive integer wins; of a list with
+/// commas, as OpenMP takes one, its first.
 pub const THREAD_VARIABLES: [&str; 3] = ["STEEPEST_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
 
 /// The most threads that a pass is split over.
@@ -28,7 +29,7 @@ pub fn default_threads() -> NonZeroUsize {
     static CORES: OnceLock<NonZeroUsize> = OnceLock::new();
     THREAD_VARIABLES
         .iter()
-        .find_map(|name| std::env::var(name).ok()?.trim().parse().ok())
+        .find_map(|name| std::env::var(name).ok()?.split(',').next()?.trim().parse().ok())
         .unwrap_or_else(|| *CORES.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)))
 }
 

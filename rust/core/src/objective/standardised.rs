@@ -134,8 +134,9 @@ impl<'r> Standardised<'r> {
         let summary = self.rows.summary();
         let mean = summary.mean_target;
         match self.rows.model() {
+            Model::Linear => summary.linear_null_cost(self.rows.intercept()),
             _ if !self.rows.intercept() || self.rows.samples().offset_column().is_some() => f64::INFINITY,
-            Model::Linear | Model::SigmoidSquaredError => (summary.mean_square_target - mean * mean).max(0.0),
+            Model::SigmoidSquaredError => (summary.mean_square_target - mean * mean).max(0.0),
             Model::SigmoidLogLoss => {
                 let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
                 term(mean) + term(1.0 - mean)
@@ -256,13 +257,12 @@ impl RowObjective<'_> {
     }
 
     /// The largest entry of a gradient by variables in which columns have standard deviation 1; for the linear model in
-    /// units of the targets' standard deviation.
+    /// units of the standard deviation of the targets less their offsets.
     pub(crate) fn optimality(&self, gradient: &Parameters) -> f64 {
-        let largest = gradient.largest_entry();
-        if largest == 0.0 { 0.0 } else { largest / self.unit() }
+        gradient.largest_entry() / self.unit()
     }
 
-    /// The unit of the cost's root: for the linear model the targets' standard deviation.
+    /// The unit of the cost's root: for the linear model the standard deviation of the targets less their offsets.
     pub(crate) fn unit(&self) -> f64 {
         if self.model() == Model::Linear { self.summary().target_deviation(self.intercept()) } else { 1.0 }
     }

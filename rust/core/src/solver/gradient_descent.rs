@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Accuracy, Observer, Solution, Step, StopReason, largest_eigenvalue};
+use super::{Accuracy, Observer, Solution, Step, StopReason, largest_eigenvalue, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::Objective;
@@ -36,10 +36,7 @@ pub(crate) fn gradient_descent(
     let mut risen = 0;
     let mut iteration = 0;
     loop {
-        let cost = match objective.cost_gradient(&parameters, &mut gradient) {
-            Err(Error::Overflow) => f64::INFINITY,
-            cost => cost?,
-        };
+        let cost = unless_overflow(objective.cost_gradient(&parameters, &mut gradient))?.unwrap_or(f64::INFINITY);
         let gradient_norm = objective.norm(&gradient);
         let finite = cost.is_finite() && gradient_norm.is_finite();
         if iteration == 0 {

@@ -1,6 +1,6 @@
 //! How far to go along a direction.
 
-use super::ROUNDING;
+use super::{ROUNDING, unless_overflow};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
@@ -91,13 +91,6 @@ pub(super) fn line_search(
         length *= minimum_of_cubic(length, from.cost, slope, place.cost, slope_there).clamp(0.1, 0.5);
     }
     Ok(None)
-}
-
-fn unless_overflow<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
-    match found {
-        Err(Error::Overflow) => Ok(None),
-        found => found.map(Some),
-    }
 }
 
 /// From a place so far along a direction, twice as far each time, as long as the cost falls and the way is as steep as at its

@@ -135,6 +135,14 @@ fn unless_interrupted<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, E
     }
 }
 
+/// What was found, unless it is too large a number: a search goes on elsewhere.
+pub(crate) fn unless_overflow<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(Error::Overflow) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Where a solver ended, and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Solution {
@@ -160,9 +168,4 @@ pub(crate) struct Exact {
     pub(crate) rank: usize,
     /// The other columns, where they are few.
     pub(crate) dependent: Vec<usize>,
-}
-
-/// A gradient's entry in units of the targets' standard deviation, the root of the cost without weights.
-fn relative(entry: f64, null_cost: f64) -> f64 {
-    if entry == 0.0 { 0.0 } else { entry / null_cost.sqrt() }
 }

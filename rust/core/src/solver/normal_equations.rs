@@ -1,7 +1,7 @@
 //! Least squares by one pass: the Hessian is the same everywhere, so one step from anywhere arrives.
 
 use super::factor::Factor;
-use super::{Exact, relative, unless_interrupted};
+use super::{Exact, unless_interrupted, unless_overflow};
 use crate::error::Error;
 use crate::frame::{self, Frame};
 use crate::kernel::Precision;
@@ -91,10 +91,7 @@ impl Equations {
     fn form(rows: &RowObjective<'_>, l2: f64, precision: Precision) -> Result<Option<Self>, Error> {
         let mut variables = rows.frame();
         let null = rows.null_model();
-        let form = |variables: &Frame| match rows.cost_gradient_hessian(&null, variables, precision) {
-            Err(Error::Overflow) => Ok(None),
-            found => found.map(Some),
-        };
+        let form = |variables: &Frame| unless_overflow(rows.cost_gradient_hessian(&null, variables, precision));
         let Some((mut null_cost, mut gradient, mut hessian)) = form(&variables)? else { return Ok(None) };
         if moments(&hessian).any(|(mean, deviation)| mean.abs() > (FAR * deviation).max(1.0)) {
             // The rows that the variables were chosen by were not like the others.
@@ -153,13 +150,13 @@ impl Equations {
             let product = self.hessian.product(&step);
             let cost = null_cost + (inner_gradient.dot(&step) + 0.5 * step.dot(&product));
             inner_gradient.add_scaled(1.0, &product);
-            let size = relative(size(&inner_gradient, deviations), null_cost);
+            let size = size(&inner_gradient, deviations) / rows.unit();
             if cost >= NEARLY_EXPLAINED * null_cost && size <= 0.01 * tol {
                 place = Some((inner.clone(), cost, variables.leave_gradient(&inner_gradient).norm(), size));
             }
         }
         let mut gradient = Parameters::zeros(n);
-        let mut before = relative(size(&self.gradient, deviations), null_cost);
+        let mut before = size(&self.gradient, deviations) / rows.unit();
         let needed = corrections(condition);
         let enough = if tol >= ENOUGH { ENOUGH } else { f64::EPSILON };
         for correction in 1..=MAX_CORRECTIONS {
@@ -171,7 +168,7 @@ impl Equations {
             inner_gradient = variables.enter_gradient(&gradient);
             let weights = || outer.weights.iter().zip(&inner.weights).zip(&self.penalty);
             inner_gradient.weights.iter_mut().zip(weights()).for_each(|(g, ((_, w), penalty))| *g += penalty * w);
-            let size = relative(size(&inner_gradient, deviations), null_cost);
+            let size = size(&inner_gradient, deviations) / rows.unit();
             let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
             let norm = variables.leave_gradient(&inner_gradient).norm();
             let step = self.step(&inner_gradient);

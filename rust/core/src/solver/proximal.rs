@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::coordinate_descent::{shrink, violation};
 use super::smooth::Smooth;
-use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason};
+use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective, Standardised};
@@ -18,8 +18,6 @@ pub(super) struct Sparse<'r> {
     pub(super) smooth: Standardised<'r>,
     /// `l1 / scale`.
     pub(super) lambda: Vec<f64>,
-    /// What a violation is divided by: for the linear model the targets' standard deviation.
-    pub(super) unit: f64,
 }
 
 #[derive(Clone)]
@@ -58,7 +56,7 @@ impl Sparse<'_> {
     /// The largest violation of these conditions.
     pub(super) fn optimality(&self, place: &Place) -> f64 {
         let largest = self.violations(place).fold(place.gradient.bias.abs(), f64::max);
-        if largest == 0.0 { 0.0 } else { largest / self.unit }
+        largest / self.smooth.rows().unit()
     }
 
     /// The subgradient of least norm, in the data's own variables.
@@ -85,20 +83,12 @@ pub(crate) fn minimise_sparse(
 ) -> Result<Smooth, Error> {
     let smooth = Standardised::new(rows, l2)?;
     let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
-    let given = start.map(|start| smooth.frame().enter(start));
-    let mut sparse = Sparse { smooth, lambda, unit: 1.0 };
+    let sparse = Sparse { smooth, lambda };
     let mut known = None;
-    if rows.is_quadratic() {
-        let null = sparse.place(rows.null_model())?;
-        sparse.unit = if null.cost > 0.0 { null.cost.sqrt() } else { 1.0 };
-        known = Some(null);
-    }
-    if let Some(given) = given {
+    if let Some(given) = start.map(|start| sparse.smooth.frame().enter(start)) {
         let given = sparse.place(given)?;
         // A start that is worse than none may lie where the sigmoid is flat.
-        if given.cost <= sparse.smooth.null_cost() {
-            known = Some(given);
-        }
+        known = (given.cost <= sparse.smooth.null_cost()).then_some(given);
     }
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
     let (place, stop_reason) = newton(&mut course, known)?;
@@ -211,16 +201,12 @@ fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<O
         if at == from.at {
             return Ok(None);
         }
-        match sparse.place(at) {
-            Err(Error::Overflow) => {}
-            place => {
-                let place = place?;
-                let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
-                let nearer = || sparse.optimality(&place) < 0.9 * sparse.optimality(from);
-                let decreases = promised < 0.0 && place.cost <= from.cost + DECREASE * length * promised;
-                if decreases || level && nearer() {
-                    return Ok(Some(place));
-                }
+        if let Some(place) = unless_overflow(sparse.place(at))? {
+            let level = place.cost <= from.cost + ROUNDING * from.cost.abs();
+            let nearer = || sparse.optimality(&place) < 0.9 * sparse.optimality(from);
+            let decreases = promised < 0.0 && place.cost <= from.cost + DECREASE * length * promised;
+            if decreases || level && nearer() {
+                return Ok(Some(place));
             }
         }
         length *= 0.5;
@@ -256,16 +242,12 @@ fn along_gradients(course: &mut Report<'_, '_, '_>, mut place: Place) -> Result<
             step.add_scaled(-1.0, &ahead.at);
             let square: f64 = step.weights.iter().zip(&diagonal.weights).map(|(s, d)| s * s * d).sum::<f64>()
                 + step.bias * step.bias * diagonal.bias;
-            match sparse.place(at) {
-                Err(Error::Overflow) => {}
-                next => {
-                    let next = next?;
-                    let bound = smooth_cost + ahead.gradient.dot(&step) + square / (2.0 * length);
-                    let cost = next.cost - sparse.penalty(&next.at);
-                    if cost <= bound + ROUNDING * smooth_cost.abs() {
-                        found = Some(next);
-                        break;
-                    }
+            if let Some(next) = unless_overflow(sparse.place(at))? {
+                let bound = smooth_cost + ahead.gradient.dot(&step) + square / (2.0 * length);
+                let cost = next.cost - sparse.penalty(&next.at);
+                if cost <= bound + ROUNDING * smooth_cost.abs() {
+                    found = Some(next);
+                    break;
                 }
             }
             length *= 0.5;

@@ -262,7 +262,7 @@ pub(crate) fn quasi_newton(
             let other = Curvature::Diagonal(objective.diagonal());
             searched = line_search(objective, &place, &memory.direction(&place.gradient, &other), None, false)?;
             if searched.is_some() {
-                left_out = curvature.left_out();
+                left_out = curvature.left_out().or(left_out);
                 curvature = other;
             }
         }

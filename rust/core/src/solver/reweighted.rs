@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use super::least_squares::least_squares;
 use super::quasi_newton::Outcome;
 use super::separation::{Cancelling, Margins, separated_along};
-use super::{Observer, ROUNDING, Settings, Step, StopReason};
+use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_overflow};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised, WorkingResponse};
@@ -152,10 +152,8 @@ fn minimum_of_model(
     // The linear model's cost is divided by the sum of its weights, and not by 2.
     let total = weight.sum();
     let penalty = 2.0 * l2 * rows.summary().weight_sum / total;
-    match least_squares(quadratic.samples(), quadratic.summary(), rows.context(), rows.intercept(), penalty) {
-        Err(Error::Overflow) => Ok(None),
-        found => Ok(Some(found?.parameters)),
-    }
+    let found = least_squares(quadratic.samples(), quadratic.summary(), rows.context(), rows.intercept(), penalty);
+    Ok(unless_overflow(found)?.map(|found| found.parameters))
 }
 
 enum Found {
@@ -182,16 +180,13 @@ fn search(objective: &Standardised<'_>, from: &Reached, there: &Parameters) -> R
         let mut next = from.parameters.clone();
         next.scale(1.0 - length);
         next.add_scaled(length, there);
-        match objective.rows().cost_gradient(&next, &mut gradient) {
-            Err(Error::Overflow) => {}
-            next_cost => {
-                let (_, cost, gradient) = objective.enter(&next, next_cost?, &gradient);
-                if cost < from.cost {
-                    return Ok(Found::Lower(Lower { parameters: next, cost, gradient, length }));
-                }
-                if length == 1.0 && cost <= from.cost + ROUNDING * from.cost.abs() {
-                    return Ok(Found::Level);
-                }
+        if let Some(cost) = unless_overflow(objective.rows().cost_gradient(&next, &mut gradient))? {
+            let (_, cost, gradient) = objective.enter(&next, cost, &gradient);
+            if cost < from.cost {
+                return Ok(Found::Lower(Lower { parameters: next, cost, gradient, length }));
+            }
+            if length == 1.0 && cost <= from.cost + ROUNDING * from.cost.abs() {
+                return Ok(Found::Level);
             }
         }
         length *= 0.5;

@@ -8,7 +8,7 @@ use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{Reached, go_on, left_something_out};
 use super::separation::{Cancelling, separation};
-use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted};
+use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Spread, Standardised};
@@ -148,11 +148,9 @@ fn from_log_loss(other: Beginning<'_>, l2: f64, settings: Settings) -> Result<Be
     let (log_loss, start) = from_part(&rows, l2, 0.0, rough)?;
     let found = quasi_newton(&log_loss, start, rough, &mut unobserved)?;
     let at = log_loss.frame().leave(&found.place.at);
-    match first_place(&objective, objective.frame().enter(&at), None, settings) {
-        Ok(found) if found.0.cost < other.0.cost => Ok((objective, found)),
-        Ok(_) | Err(Error::Overflow) => Ok((objective, other)),
-        Err(error) => Err(error),
-    }
+    let found = unless_overflow(first_place(&objective, objective.frame().enter(&at), None, settings))?;
+    let lower = found.filter(|found| found.0.cost < other.0.cost);
+    Ok((objective, lower.unwrap_or(other)))
 }
 
 /// The first evaluation; the scales of the columns are found in the same pass.
@@ -205,25 +203,20 @@ const MIN_ROWS_A_COLUMN: usize = 20;
 /// the penalty in standardised variables.
 fn from_part<'r>(rows: &'r RowObjective<'r>, l2: f64, ridge: f64, settings: Settings) -> Result<Beginning<'r>, Error> {
     // A part may lack a class, or overflow; what is wrong with the data the whole will tell.
-    if let Some(Part { at, spread, curvature: of_part }) = unless_interrupted(part(rows, l2, settings))? {
-        match evaluate_at(rows, l2, ridge, &at) {
-            Err(Error::Overflow) => {}
-            found => {
-                let (objective, place) = found?;
-                if place.cost <= objective.null_cost() {
-                    let alike = objective.varies_like(&spread);
-                    let curvature = if alike { of_some_rows(&objective, &place, &of_part, settings)? } else { None };
-                    let start = match curvature {
-                        Some(curvature) => (place, curvature),
-                        None if hessian_pays_from_nowhere(rows, settings) => {
-                            first_place(&objective, place.at, Some(&of_part), settings)?
-                        }
-                        None => (place, Curvature::Diagonal(objective.diagonal())),
-                    };
-                    return Ok((objective, start));
-                }
+    if let Some(Part { at, spread, curvature: of_part }) = unless_interrupted(part(rows, l2, settings))?
+        && let Some((objective, place)) = unless_overflow(evaluate_at(rows, l2, ridge, &at))?
+        && place.cost <= objective.null_cost()
+    {
+        let alike = objective.varies_like(&spread);
+        let curvature = if alike { of_some_rows(&objective, &place, &of_part, settings)? } else { None };
+        let start = match curvature {
+            Some(curvature) => (place, curvature),
+            None if hessian_pays_from_nowhere(rows, settings) => {
+                first_place(&objective, place.at, Some(&of_part), settings)?
             }
-        }
+            None => (place, Curvature::Diagonal(objective.diagonal())),
+        };
+        return Ok((objective, start));
     }
     begin_at(rows, l2, ridge, &rows.null_model(), settings)
 }

@@ -126,7 +126,7 @@ impl Model {
             let largest = if columns.next_if_eq(&j).is_some() { &mut inside } else { &mut outside };
             *largest = largest.max(violation);
         }
-        outside > inside && outside > tol * sparse.unit
+        outside > inside && outside > tol * sparse.smooth.rows().unit()
     }
 
     /// To the model's minimum.
@@ -142,7 +142,7 @@ impl Model {
         let mut u: Vec<f64> = columns().map(|j| from.at.weights[j]).collect();
         let lambda: Vec<f64> = columns().map(|j| sparse.lambda[j]).collect();
         // Tighter than what is wanted of the whole, and than what is left, but no less than rounding errors.
-        let tol = (0.1 * tol).min(1e-3 * sparse.optimality(from)).max(ROUNDING) * sparse.unit;
+        let tol = (0.1 * tol).min(1e-3 * sparse.optimality(from)).max(ROUNDING) * sparse.smooth.rows().unit();
         coordinate_descent(&self.weights, &mut u, &mut slope, &lambda, tol, sparse.smooth.rows().context())?;
         let mut step = Parameters::zeros(from.at.n_features());
         let mut along_cross = 0.0;

@@ -345,12 +345,13 @@ class Estimator:
 
         if result.dependent:
             listed = _listed(result.dependent, names)
+            penalty = "set l2 to a positive number" if self.l2 == 0 else f"raise l2: {self.l2:g} is lost in rounding"
             beside = ("constant", " beside the constant") if self.fit_intercept else ("0", "")
             warn(
                 RankWarning,
                 f"found that {listed} {_agree('is', 'are', result.dependent)} {beside[0]} or a combination of other "
                 f"columns: X has rank {result.rank}{beside[1]}. Of all weights that fit equally well those of least "
-                "norm are taken; predictions are not affected. Leave out such columns, or set l2 to a positive number.",
+                f"norm are taken; predictions are not affected. Leave out such columns, or {penalty}.",
             )
         if result.stop_reason == "separation":
             where = f"where its gradient fell to {result.optimality:.2g}"

@@ -271,9 +271,8 @@ impl<'a> Samples<'a> {
         let (low, high) = if bounded { (0.0, 1.0) } else { (-f64::MAX, f64::MAX) };
         let weight_units = self.weight_units(context)?;
         let partition = self.partition();
-        let near = self.first_target();
         let visit = |buffers: &mut ColumnBuffers, rows: Range<usize>, sums: &mut Sums| {
-            let ColumnBuffers { y, sample_weight, offset, target } = buffers;
+            let ColumnBuffers { y, sample_weight, offset, difference } = buffers;
             let y = self.y(rows.clone(), y);
             let is_fine = |y| (low <= y) & (y <= high);
             check_each(y, rows.start, argument, is_fine, |value, index| Error::TargetOutOfRange {
@@ -289,34 +288,24 @@ impl<'a> Samples<'a> {
             }
             let least = weights.map_or(1.0, least_positive);
             sums.least_weight = sums.least_weight.min(least);
-            sums.weight += weights.map_or(rows.len() as f64, |weights| sum(weights, |s| s));
+            sums.spread.merge(&Spread::of(without_offset(y, offsets, difference), weights));
             sums.target += total(y, weights, |y| y);
             sums.square += total(y, weights, |y| y * y);
-            sums.spread += total(without(y, offsets, target), weights, |y| (y - near) * (y - near));
             Ok(())
         };
         let none = Sums { least_weight: f64::INFINITY, ..Sums::default() };
         let states = repeat_n(none, partition.n_chunks());
         let sums = run(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
-        let Sums { weight, target, square, spread, offset, least_weight } = sums[0];
-        let (mean_target, mean_offset) = (target / weight, offset / weight);
-        let mean = mean_target - mean_offset - near;
+        let Sums { spread: Spread { weight, squares, .. }, target, square, offset, least_weight } = sums[0];
         Ok(Summary {
             weight_sum: weight,
             least_weight,
             weight_units,
-            mean_target,
+            mean_target: target / weight,
             mean_square_target: square / weight,
-            mean_offset,
-            variance: (spread / weight - mean * mean).max(0.0),
+            mean_offset: offset / weight,
+            variance: squares / weight,
         })
-    }
-
-    /// The first target less its offset.
-    fn first_target(&self) -> f64 {
-        let mut buffers = ColumnBuffers::default();
-        let (y, offset) = (self.y(0..1, &mut buffers.y), self.offset(0..1, &mut buffers.offset));
-        y[0] - offset.map_or(0.0, |offset| offset[0])
     }
 
     fn weight_units(&self, context: &Context<'_>) -> Result<WeightUnits, Error> {
@@ -400,11 +389,11 @@ struct ColumnBuffers {
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
     offset: Vec<f64>,
-    target: Vec<f64>,
+    difference: Vec<f64>,
 }
 
-/// The targets less their offsets.
-fn without<'a>(y: &'a [f64], offsets: Option<&[f64]>, buffer: &'a mut Vec<f64>) -> &'a [f64] {
+/// What the columns have to explain: the targets less their offsets.
+pub(crate) fn without_offset<'a>(y: &'a [f64], offsets: Option<&[f64]>, buffer: &'a mut Vec<f64>) -> &'a [f64] {
     let Some(offsets) = offsets else { return y };
     buffer.clear();
     buffer.extend(y.iter().zip(offsets).map(|(y, offset)| y - offset));
@@ -419,26 +408,50 @@ fn total(values: &[f64], weights: Option<&[f64]>, of: impl Fn(f64) -> f64) -> f6
     }
 }
 
-/// `Σ s_i`, `Σ s_i y_i`, `Σ s_i y_i²`, the sum of the weighted offsets, and that of the weighted squares of the differences of
-/// targets less their offsets from the first of these.
+/// `Σ s_i y_i`, `Σ s_i y_i²` and the sum of the weighted offsets; how targets less their offsets are spread.
 #[derive(Clone, Default)]
 struct Sums {
-    weight: f64,
+    spread: Spread,
     target: f64,
     square: f64,
-    spread: f64,
     offset: f64,
     least_weight: f64,
 }
 
 impl Sums {
     fn merge(&mut self, other: &Self) {
-        self.weight += other.weight;
+        self.spread.merge(&other.spread);
         self.target += other.target;
         self.square += other.square;
-        self.spread += other.spread;
         self.offset += other.offset;
         self.least_weight = self.least_weight.min(other.least_weight);
+    }
+}
+
+/// The weight of some numbers, their mean, and the sum of the squares of their distances from it.
+#[derive(Clone, Default)]
+struct Spread {
+    weight: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Spread {
+    fn of(values: &[f64], weights: Option<&[f64]>) -> Self {
+        let weight = weights.map_or(values.len() as f64, |weights| sum(weights, |s| s));
+        let mean = if weight > 0.0 { total(values, weights, |x| x) / weight } else { 0.0 };
+        Self { weight, mean, squares: total(values, weights, |x| (x - mean) * (x - mean)) }
+    }
+
+    /// Chan, Golub and LeVeque, *The American Statistician* 37, 1983.
+    fn merge(&mut self, other: &Self) {
+        let weight = self.weight + other.weight;
+        if weight > 0.0 {
+            let (distance, share) = (other.mean - self.mean, other.weight / weight);
+            self.squares += other.squares + distance * distance * self.weight * share;
+            self.mean += distance * share;
+        }
+        self.weight = weight;
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Objective, RowObjective};
 use crate::error::Error;
 use crate::evaluate::forward;
 use crate::model::{Activation, Parameters};
+use crate::samples::without_offset;
 
 /// The parameters `(a, b)` stand for `(w₀ + Xᵀa, b₀ + b)`. Lengths are those of the weights they stand for, so steps
 /// along the gradient are the same steps: `‖Xᵀa‖² = a·K a` with `K = X Xᵀ`.
@@ -33,10 +34,12 @@ impl<'r> Dual<'r> {
         let (samples, context) = (rows.samples(), rows.context());
         let x = samples.features();
         let all = 0..x.n_rows();
-        let mut residual = forward(x, samples.offset_column(), start, Activation::Identity, context)?;
+        let mut residual = forward(x, None, start, Activation::Identity, context)?;
         let mut buffer = Vec::new();
         let y = samples.y(all.clone(), &mut buffer);
-        residual -= &ArrayView1::from(y);
+        let (mut offset, mut difference) = (Vec::new(), Vec::new());
+        let targets = without_offset(y, samples.offset(all.clone(), &mut offset), &mut difference);
+        residual -= &ArrayView1::from(targets);
         let summary = rows.summary();
         let weight = match samples.sample_weight(all, y, &mut Default::default(), &summary.weight_units) {
             Some(weights) => ArrayView1::from(weights).to_owned(),

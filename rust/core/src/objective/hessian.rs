@@ -54,6 +54,13 @@ impl Hessian {
             .collect()
     }
 
+    /// Leaves nothing of a column.
+    pub(crate) fn forget(&mut self, column: usize) {
+        self.weights.row_mut(column).fill(0.0);
+        self.weights.column_mut(column).fill(0.0);
+        self.cross[column] = 0.0;
+    }
+
     /// `H d`.
     pub(crate) fn product(&self, direction: &Parameters) -> Parameters {
         let mut product = Parameters {

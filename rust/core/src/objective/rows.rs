@@ -15,7 +15,7 @@ use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
 use crate::pass::{Partition, run};
-use crate::samples::{Samples, Summary};
+use crate::samples::{Samples, Summary, without_offset};
 
 /// The cost of a model on a data set, divided by the sum of the weights, and its derivatives.
 ///
@@ -46,6 +46,7 @@ struct Workspace {
     y: Vec<f64>,
     sample_weight: [Vec<f64>; 2],
     offset: Vec<f64>,
+    difference: Vec<f64>,
     scratch: Scratch,
 }
 
@@ -151,13 +152,16 @@ impl<'a> RowObjective<'a> {
         assert_eq!(at.n_features(), self.n_features(), "parameters and data differ in features");
         let weights = &*at.contiguous_weights();
         let bias = if self.intercept { at.bias } else { 0.0 };
-        let (samples, weight_units) = (&self.samples, &self.summary.weight_units);
+        let (samples, weight_units, model) = (&self.samples, &self.summary.weight_units, self.model);
         let one_panel = |workspace: &mut Workspace, rows: Range<usize>, state: &mut S| {
             let x = samples.features().rows(rows.clone());
             let y = samples.y(rows.clone(), &mut workspace.y);
             let sample_weight = samples.sample_weight(rows.clone(), y, &mut workspace.sample_weight, weight_units);
+            let mut offset = samples.offset(rows.clone(), &mut workspace.offset);
+            // Near each other they may be far from 0, where a sum loses what a difference keeps.
+            let from_targets = if model == Model::Linear { offset.take() } else { None };
+            let y = without_offset(y, from_targets, &mut workspace.difference);
             let targets = Targets { y, sample_weight };
-            let offset = samples.offset(rows.clone(), &mut workspace.offset);
             let predictor = Predictor { weights, bias, offset };
             // A value that is not finite makes its row's predictor not finite, whatever the weights: 0 · ∞ is NaN.
             let finite = visit(x, targets, predictor, &mut workspace.scratch, state);

@@ -125,6 +125,11 @@ impl<'r> Standardised<'r> {
         &self.frame
     }
 
+    /// Whether each column differs from row to row.
+    pub(crate) fn varies(&self) -> &[bool] {
+        &self.varies
+    }
+
     pub(crate) fn penalty(&self) -> &[f64] {
         &self.penalty
     }

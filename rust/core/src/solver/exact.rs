@@ -1,15 +1,19 @@
 //! The minimum of the linear model's objective without iterating towards it.
 
-use super::Exact;
 use super::least_squares::least_squares;
 use super::normal_equations::normal_equations;
 use super::wide::wide;
+use super::{Exact, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective, Standardised};
 
 /// Up to so many numbers, every digit is worth its time.
 const FEW: usize = 4096;
+/// Where the products of rows left a larger gradient, columns differ too much in size for them; QR of all columns does, if
+/// they are not too many.
+const SMALL_GRADIENT: f64 = 1e-10;
+const MANY: usize = 1024;
 
 /// The linear model's weights and bias by least squares: by the products of columns where these keep enough digits, else
 /// by QR with corrections in twice the precision; where features outnumber samples by the products of rows. With `tol` 0
@@ -20,30 +24,42 @@ const FEW: usize = 4096;
 /// As a pass over the rows.
 pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     let (m, n) = rows.samples().features().shape();
-    if n > m {
-        let found = wide(rows, l2)?;
-        return certify(rows, l2, found.parameters, (found.rank, found.condition, Vec::new()));
+    let is_wide = n > m;
+    if is_wide
+        && let Some(found) = by_rows(rows, l2)?
+        && (found.optimality <= SMALL_GRADIENT || n > MANY)
+    {
+        return Ok(found);
     }
     if m * n > FEW
+        && !is_wide
         && let Some(found) = normal_equations(rows, l2, tol)?
     {
         return Ok(found);
     }
     let found = least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), l2)?;
+    // Where features outnumber samples, that some depend on others is not to be said.
+    let dependent = if is_wide { Vec::new() } else { found.dependent };
     // The Hessian's is that of the columns squared.
-    let condition = if found.dependent.is_empty() { found.condition.powi(2) } else { f64::INFINITY };
-    certify(rows, l2, found.parameters, (found.rank, condition, found.dependent))
+    let condition = if dependent.is_empty() { found.condition.powi(2) } else { f64::INFINITY };
+    certify(&Standardised::new(rows, l2)?, found.parameters, (found.rank, condition, dependent))
+}
+
+/// By the products of rows; none if they overflow where QR may do.
+fn by_rows(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
+    let standardised = Standardised::new(rows, l2)?;
+    let found = wide(&standardised, l2);
+    let found = if rows.n_features() > MANY { Some(found?) } else { unless_overflow(found)? };
+    found.map(|found| certify(&standardised, found.parameters, (found.rank, found.condition, Vec::new()))).transpose()
 }
 
 /// The gradient at the answer, by a pass of its own.
 fn certify(
-    rows: &RowObjective<'_>,
-    l2: f64,
+    objective: &Standardised<'_>,
     parameters: Parameters,
     (rank, condition, dependent): (usize, f64, Vec<usize>),
 ) -> Result<Exact, Error> {
-    let objective = Standardised::new(rows, l2)?;
-    let frame = objective.frame();
+    let (rows, frame) = (objective.rows(), objective.frame());
     let mut gradient = Parameters::zeros(rows.n_features());
     let null_cost = objective.cost_gradient(&rows.null_model(), &mut gradient)?;
     let null_norm = frame.leave_gradient(&gradient).norm();

@@ -149,7 +149,7 @@ impl Inverse {
     }
 
     /// Of a matrix all of whose eigenvalues are more than rounding error; none of another.
-    fn regular(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
+    pub(super) fn regular(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
         let n = matrix.nrows();
         let largest = (0..n).map(|i| matrix[(i, i)]).fold(0.0, f64::max);
         let cholesky = matrix.llt(Side::Lower).ok()?;

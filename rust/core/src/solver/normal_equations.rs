@@ -1,6 +1,7 @@
 //! Least squares by one pass: the Hessian is the same everywhere, so one step from anywhere arrives.
 
 use super::factor::Factor;
+use super::least_squares::Refinement;
 use super::{Exact, unless_interrupted, unless_overflow};
 use crate::error::Error;
 use crate::frame::{self, Frame};
@@ -25,6 +26,9 @@ const SMALL_SHARE: f64 = 1e-6;
 /// Gradients of less are the sums' rounding errors: a step from there leaves the cost what it is.
 const NO_GRADIENT: f64 = 1e-12;
 
+/// Gradients of less are nothing in twice the precision either.
+const NOTHING: f64 = 1e-26;
+
 /// With fewer columns, products in single precision save less than the pass more that they take, where it comes from memory.
 /// A matrix unit, which takes a further pass, saves little more than they do.
 const MANY_COLUMNS: usize = 144;
@@ -35,7 +39,8 @@ const SMALL_LOSS: f64 = 1e3;
 ///
 /// Each correction is another step, with the gradient from a pass over the rows: so the digits that the products lost
 /// come back, as with corrected seminormal equations (Björck, *Numerical Methods for Least Squares Problems*, 2.9). They
-/// come back too where the products were formed in single precision, in half of the time.
+/// come back too where the products were formed in single precision, in half of the time. Where a mean is far from 0, such
+/// a gradient has lost digits of its own, and corrections are by residuals in twice the precision.
 ///
 /// # Errors
 ///
@@ -82,9 +87,20 @@ struct Equations {
     penalty: Vec<f64>,
     factor: Factor,
     condition: f64,
+    /// Of the columns in these variables; 0 of one that is constant, of which nothing else is left.
     deviations: Vec<f64>,
-    /// Whether no mean is far from 0, neither in the data's variables nor in these.
+    /// Whether no mean is far from 0 in these variables; and whether none is in the data's own either.
+    centred: bool,
     near: bool,
+}
+
+/// Where a solution is, in the caller's units, and what is known of it.
+struct Place {
+    parameters: Parameters,
+    cost: f64,
+    norm: f64,
+    /// The largest entry of the gradient in standardised variables.
+    size: f64,
 }
 
 impl Equations {
@@ -99,11 +115,19 @@ impl Equations {
             let Some(found) = form(&variables)? else { return Ok(None) };
             (null_cost, gradient, hessian) = found;
         }
-        let distances = variables.centre().iter().zip(variables.scale()).zip(moments(&hessian));
-        let near = distances.into_iter().all(|((centre, scale), (mean, deviation))| {
-            mean.abs() <= NEAR * deviation && (centre + scale * mean).abs() <= FAR * scale * deviation
-        });
         let deviations = hessian.deviations();
+        let is_near = |mean: f64, deviation: f64| mean.abs() <= FAR * deviation;
+        let (mut centred, mut near) = (true, is_near(null.bias, null_cost.sqrt()));
+        for (j, (mean, deviation)) in moments(&hessian).enumerate().filter(|(_, (_, deviation))| *deviation > 0.0) {
+            let (centre, scale) = (variables.centre()[j], variables.scale()[j]);
+            centred &= mean.abs() <= NEAR * deviation;
+            near &= is_near(centre + scale * mean, scale * deviation);
+        }
+        near &= centred;
+        for j in (0..deviations.len()).filter(|&j| deviations[j] == 0.0) {
+            gradient.weights[j] = 0.0;
+            hessian.forget(j);
+        }
         let penalty: Vec<f64> = variables.scale().iter().map(|scale| frame::penalty(l2, *scale)).collect();
         hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
         let Some(factor) = Factor::new(&hessian, rows.intercept()) else { return Ok(None) };
@@ -119,6 +143,7 @@ impl Equations {
             factor,
             condition,
             deviations,
+            centred,
             near,
         }))
     }
@@ -134,46 +159,79 @@ impl Equations {
         step
     }
 
-    /// None if the corrections do not bring back what single precision lost.
+    /// None if corrections do not bring back what the products lost.
     fn solve(&self, rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Option<Exact>, Error> {
-        let &Self { precision, ref variables, null_cost, condition, ref deviations, .. } = self;
-        let n = rows.n_features();
-        let mut inner_gradient = self.gradient.clone();
-        let null_norm = variables.leave_gradient(&inner_gradient).norm();
-        let mut inner = variables.enter(&self.null);
-        let step = self.step(&inner_gradient);
+        let mut inner = self.variables.enter(&self.null);
+        let step = self.step(&self.gradient);
         inner.add_scaled(1.0, &step);
-        let mut place = None;
-        let is_double = precision == Precision::Double;
-        if is_double && self.near && condition < HARMLESS {
-            // The objective is quadratic: what it and its gradient are there follows from here.
-            let product = self.hessian.product(&step);
-            let cost = null_cost + (inner_gradient.dot(&step) + 0.5 * step.dot(&product));
-            inner_gradient.add_scaled(1.0, &product);
-            let size = size(&inner_gradient, deviations) / rows.unit();
-            if cost >= NEARLY_EXPLAINED * null_cost && size <= 0.01 * tol {
-                place = Some((inner.clone(), cost, variables.leave_gradient(&inner_gradient).norm(), size));
-            }
+        let found = if let Some(place) = self.without_a_look(rows, &inner, &step, tol) {
+            Some(place)
+        } else if self.near {
+            self.corrected(rows, l2, inner, tol)?
+        } else {
+            self.refined(rows, l2, &inner)?
+        };
+        let dependent: Vec<usize> = (0..rows.n_features()).filter(|&j| self.factor.is_constant(j)).collect();
+        Ok(found.map(|Place { parameters, cost, norm, size }| Exact {
+            parameters,
+            costs: [self.null_cost, cost],
+            gradient_norms: [self.variables.leave_gradient(&self.gradient).norm(), norm],
+            optimality: size,
+            condition: self.condition,
+            rank: rows.n_features() - dependent.len(),
+            dependent,
+        }))
+    }
+
+    /// Where the first step leads, if nothing was lost that a correction would bring back. The objective is quadratic: what it
+    /// and its gradient are there follows.
+    fn without_a_look(
+        &self,
+        rows: &RowObjective<'_>,
+        inner: &Parameters,
+        step: &Parameters,
+        tol: f64,
+    ) -> Option<Place> {
+        if self.precision != Precision::Double || !self.centred || self.condition >= HARMLESS {
+            return None;
         }
-        let mut gradient = Parameters::zeros(n);
-        let mut before = size(&self.gradient, deviations) / rows.unit();
+        let product = self.hessian.product(step);
+        let cost = self.null_cost + (self.gradient.dot(step) + 0.5 * step.dot(&product));
+        let mut gradient = self.gradient.clone();
+        gradient.add_scaled(1.0, &product);
+        let size = self.size(&gradient, rows);
+        let norm = self.variables.leave_gradient(&gradient).norm();
+        let is_enough = cost >= NEARLY_EXPLAINED * self.null_cost && size <= 0.01 * tol;
+        is_enough.then(|| Place { parameters: self.variables.leave(inner), cost, norm, size })
+    }
+
+    /// By gradients from passes over the rows.
+    fn corrected(
+        &self,
+        rows: &RowObjective<'_>,
+        l2: f64,
+        mut inner: Parameters,
+        tol: f64,
+    ) -> Result<Option<Place>, Error> {
+        let &Self { precision, ref variables, condition, .. } = self;
+        let is_double = precision == Precision::Double;
+        let mut gradient = Parameters::zeros(rows.n_features());
+        let mut before = self.size(&self.gradient, rows);
         let needed = corrections(condition);
         let enough = if tol >= ENOUGH { ENOUGH } else { f64::EPSILON };
         for correction in 1..=MAX_CORRECTIONS {
-            if place.is_some() {
-                break;
-            }
             let outer = variables.leave(&inner);
             let cost = rows.cost_gradient(&outer, &mut gradient)?;
-            inner_gradient = variables.enter_gradient(&gradient);
+            let mut gradient = variables.enter_gradient(&gradient);
             let weights = || outer.weights.iter().zip(&inner.weights).zip(&self.penalty);
-            inner_gradient.weights.iter_mut().zip(weights()).for_each(|(g, ((_, w), penalty))| *g += penalty * w);
-            let size = size(&inner_gradient, deviations) / rows.unit();
+            gradient.weights.iter_mut().zip(weights()).for_each(|(g, ((_, w), penalty))| *g += penalty * w);
+            self.forget_constants(&mut gradient);
+            let size = self.size(&gradient, rows);
             let objective = cost + 0.5 * l2 * outer.weights.dot(&outer.weights);
-            let norm = variables.leave_gradient(&inner_gradient).norm();
-            let step = self.step(&inner_gradient);
+            let norm = variables.leave_gradient(&gradient).norm();
+            let step = self.step(&gradient);
             inner.add_scaled(1.0, &step);
-            let gain = -0.5 * inner_gradient.dot(&step);
+            let gain = -0.5 * gradient.dot(&step);
             let is_known = gain <= SMALL_SHARE * objective;
             // No need to look again after the last.
             let rate = if before > 0.0 { size / before } else { 0.0 };
@@ -181,27 +239,52 @@ impl Equations {
             let arrived =
                 if is_double { correction == needed } else { after(1) < enough && (is_known || size < NO_GRADIENT) };
             if !is_double && after(MAX_CORRECTIONS + 1 - correction) >= enough {
-                break;
+                return Ok(None);
             }
             if arrived {
                 let cost = if is_known { objective - gain } else { objective };
                 // What a step leaves is less than what it started from, as the steps before it tell.
                 let left = if is_double { 1.0 } else { (rate * condition).max(enough / size).min(1.0) };
-                place = Some((inner.clone(), cost, norm * left, size * left));
+                let parameters = variables.leave(&inner);
+                return Ok(Some(Place { parameters, cost, norm: norm * left, size: size * left }));
             }
             before = size;
         }
-        let Some((inner, cost, norm, optimality)) = place else { return Ok(None) };
-        let dependent: Vec<usize> = (0..n).filter(|&j| self.factor.is_constant(j)).collect();
-        Ok(Some(Exact {
-            parameters: variables.leave(&inner),
-            costs: [null_cost, cost],
-            gradient_norms: [null_norm, norm],
-            optimality,
-            condition,
-            rank: n - dependent.len(),
-            dependent,
-        }))
+        Ok(None)
+    }
+
+    /// By residuals in twice the precision. The last look is at what is left, and another step for nothing.
+    fn refined(&self, rows: &RowObjective<'_>, l2: f64, inner: &Parameters) -> Result<Option<Place>, Error> {
+        let mut refinement = Refinement::new(rows, l2, &self.variables, inner)?;
+        let mut before = f64::INFINITY;
+        for left in (0..=corrections(self.condition)).rev() {
+            let (cost, mut gradient) = refinement.evaluate()?;
+            self.forget_constants(&mut gradient);
+            let size = self.size(&gradient, rows);
+            if size.is_nan() || size > 0.1 * before {
+                return Ok(None);
+            }
+            before = size;
+            refinement.add(&self.step(&gradient));
+            if left == 0 || size <= NOTHING {
+                let norm = self.variables.leave_gradient(&gradient).norm();
+                return Ok(Some(Place { parameters: refinement.parameters(), cost, norm, size }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What rounding leaves of a constant column moves nothing, and would have a weight where a penalty is smaller.
+    fn forget_constants(&self, gradient: &mut Parameters) {
+        let columns = gradient.weights.iter_mut().zip(&self.deviations);
+        columns.filter(|(_, deviation)| **deviation == 0.0).for_each(|(g, _)| *g = 0.0);
+    }
+
+    /// The largest entry of a gradient in units in which each column, and the targets, have standard deviation 1.
+    fn size(&self, gradient: &Parameters, rows: &RowObjective<'_>) -> f64 {
+        let columns = gradient.weights.iter().zip(&self.deviations);
+        let weights = columns.map(|(g, &deviation)| if deviation > 0.0 { g.abs() / deviation } else { 0.0 });
+        weights.fold(gradient.bias.abs(), f64::max) / rows.unit()
     }
 }
 
@@ -216,14 +299,4 @@ fn corrections(condition: f64) -> usize {
 /// Mean and standard deviation of each column in the Hessian's variables.
 fn moments(hessian: &Hessian) -> impl Iterator<Item = (f64, f64)> {
     hessian.means().zip(hessian.deviations())
-}
-
-/// The largest entry of a gradient, each in units in which its column has standard deviation 1.
-fn size(gradient: &Parameters, deviations: &[f64]) -> f64 {
-    let weights = gradient.weights.iter().zip(deviations).map(
-        |(g, &deviation)| {
-            if deviation > 0.0 { g.abs() / deviation } else { 0.0 }
-        },
-    );
-    weights.fold(gradient.bias.abs(), f64::max)
 }

@@ -1,20 +1,24 @@
 //! Least squares where features outnumber samples: the weights of least norm are a combination of the rows,
 //! `w = X̃ᵀ a`, so `m` numbers have to be found, by the products of all pairs of rows.
 
+use std::ops::Range;
+
 use faer::Mat;
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use super::factor::Inverse;
+use crate::context::Context;
 use crate::error::Error;
 use crate::evaluate::forward;
+use crate::matrix::Matrix;
 use crate::model::{Activation, Parameters};
-use crate::objective::{RowObjective, products_of_rows};
+use crate::objective::{Standardised, products_of_rows};
 
 /// What [`wide`] finds.
 pub(crate) struct Wide {
     pub(crate) parameters: Parameters,
     pub(crate) rank: usize,
-    /// Of the matrix of products; infinite if rows are dependent.
+    /// Of the matrix of products, its rows scaled alike; infinite if rows are dependent.
     pub(crate) condition: f64,
 }
 
@@ -30,7 +34,8 @@ const NEGLIGIBLE: f64 = 1e-15;
 /// # Errors
 ///
 /// As a pass; [`Error::Overflow`] also if a product of two rows does.
-pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
+pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Error> {
+    let rows = standardised.rows();
     let (samples, summary, context) = (rows.samples(), rows.summary(), rows.context());
     let x = samples.features();
     let m = x.n_rows();
@@ -49,30 +54,23 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
     let mean = |values: &Array1<f64>| if rows.intercept() { share.dot(values) } else { 0.0 };
     let target = &root * &(&y - mean(&y));
 
-    let mut products = products_of_rows(x, context)?;
+    let features = Features::new(standardised);
+    let mut products = features.products_of_rows(context)?;
     if !products.iter().all(|product| product.is_finite()) {
-        return Err(match forward(x, None, &Parameters::zeros(x.n_cols()), Activation::Identity, context) {
-            Err(error) => error,
-            Ok(_) => Error::Overflow,
-        });
+        return Err(Error::Overflow);
     }
     if rows.intercept() {
         centre(&mut products, &share);
     }
-    let inverse = inverse(&products, &root, l2, rows.intercept()).ok_or(Error::Overflow)?;
+    let inverse = RowInverse::new(&products, &root, l2, rows.intercept()).ok_or(Error::Overflow)?;
 
-    let combine = |alpha: &Array1<f64>| {
-        let combination = Parameters { weights: &root * alpha, bias: 0.0 };
-        forward(x.transposed(), None, &combination, Activation::Identity, context)
-    };
     let mut alpha = Array1::zeros(m);
     let mut residual = target.clone();
-    let mut parameters = Parameters::zeros(x.n_cols());
+    let mut weights = Array1::zeros(x.n_cols());
+    let mut z_mean = 0.0;
     let mut last_size = f64::INFINITY;
     for _ in 0..MAX_CORRECTIONS {
-        let mut column = Mat::from_fn(m, 1, |i, _| residual[i]);
-        inverse.apply(&mut column);
-        let mut step: Array1<f64> = (0..m).map(|i| column[(i, 0)]).collect();
+        let mut step = inverse.apply(&residual);
         if rows.intercept() {
             let along = root.dot(&step);
             step.scaled_add(-along, &root);
@@ -83,16 +81,92 @@ pub(crate) fn wide(rows: &RowObjective<'_>, l2: f64) -> Result<Wide, Error> {
         }
         last_size = size;
         alpha += &step;
-        parameters = Parameters { weights: combine(&alpha)?, bias: 0.0 };
-        let z = forward(x, None, &parameters, Activation::Identity, context)?;
-        let z_mean = mean(&z);
-        parameters.bias = if rows.intercept() { mean(&y) - z_mean } else { 0.0 };
+        weights = features.combination(&root * &alpha, context)?;
+        let z = features.predictor(&weights, context)?;
+        z_mean = mean(&z);
         if size <= NEGLIGIBLE * alpha.dot(&alpha).sqrt() {
             break;
         }
         residual = &target - &(&root * &(z - z_mean)) - 0.5 * l2 * &alpha;
     }
-    Ok(Wide { parameters, rank: inverse.rank, condition: inverse.condition() })
+    let bias = if rows.intercept() { mean(&y) - z_mean - features.along_centre(&weights) } else { 0.0 };
+    Ok(Wide { parameters: Parameters { weights, bias }, rank: inverse.rank(), condition: inverse.condition() })
+}
+
+/// The columns as they are; or where that is much, less their means, some columns at a time.
+struct Features<'a> {
+    x: Matrix<'a>,
+    centre: Option<&'a [f64]>,
+}
+
+impl<'a> Features<'a> {
+    fn new(standardised: &'a Standardised<'_>) -> Self {
+        /// Products of rows lose at most two digits where means are not taken out before.
+        const MUCH: f64 = 100.0;
+        let frame = standardised.frame();
+        let deviations = frame.scale().iter().zip(standardised.varies());
+        let of_deviations: f64 = deviations.map(|(scale, &varies)| if varies { scale * scale } else { 0.0 }).sum();
+        let of_means: f64 = frame.centre().iter().map(|centre| centre * centre).sum();
+        let is_much = of_means > MUCH * of_deviations;
+        Self { x: standardised.rows().samples().features(), centre: is_much.then_some(frame.centre()) }
+    }
+
+    fn for_each_block(
+        &self,
+        mut visit: impl FnMut(Range<usize>, Matrix<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const BYTES: usize = 4 << 20;
+        let (m, n) = self.x.shape();
+        let Some(centre) = self.centre else { return visit(0..n, self.x) };
+        let width = (BYTES / size_of::<f64>() / m).max(1);
+        for start in (0..n).step_by(width) {
+            let columns = start..n.min(start + width);
+            let mut values = self.x.columns(columns.clone()).to_vec();
+            for row in values.chunks_exact_mut(columns.len()) {
+                row.iter_mut().zip(&centre[columns.clone()]).for_each(|(value, centre)| *value -= centre);
+            }
+            let block = ArrayView2::from_shape((m, columns.len()), &values).expect("a value a column in each row");
+            visit(columns, block.into())?;
+        }
+        Ok(())
+    }
+
+    fn products_of_rows(&self, context: &Context<'_>) -> Result<Array2<f64>, Error> {
+        let mut products = Array2::zeros((self.x.n_rows(), self.x.n_rows()));
+        self.for_each_block(|_, block| {
+            products += &products_of_rows(block, context)?;
+            Ok(())
+        })?;
+        Ok(products)
+    }
+
+    /// `X̃ᵀ a`.
+    fn combination(&self, of: Array1<f64>, context: &Context<'_>) -> Result<Array1<f64>, Error> {
+        let of = Parameters { weights: of, bias: 0.0 };
+        let mut weights = Array1::zeros(self.x.n_cols());
+        self.for_each_block(|columns, block| {
+            let found = forward(block.transposed(), None, &of, Activation::Identity, context)?;
+            weights.slice_mut(s![columns]).assign(&found);
+            Ok(())
+        })?;
+        Ok(weights)
+    }
+
+    /// `X̃ w`.
+    fn predictor(&self, weights: &Array1<f64>, context: &Context<'_>) -> Result<Array1<f64>, Error> {
+        let mut z = Array1::zeros(self.x.n_rows());
+        self.for_each_block(|columns, block| {
+            let weights = weights.slice(s![columns]).to_owned();
+            z += &forward(block, None, &Parameters { weights, bias: 0.0 }, Activation::Identity, context)?;
+            Ok(())
+        })?;
+        Ok(z)
+    }
+
+    /// What was taken out of the predictors.
+    fn along_centre(&self, weights: &Array1<f64>) -> f64 {
+        self.centre.map_or(0.0, |centre| weights.dot(&ArrayView1::from(centre)))
+    }
 }
 
 /// Products of rows less their mean, from those of the rows.
@@ -105,21 +179,53 @@ fn centre(products: &mut Array2<f64>, share: &Array1<f64>) {
 }
 
 /// `M + l2/2`, inverted.
-fn inverse(products: &Array2<f64>, root: &Array1<f64>, l2: f64, intercept: bool) -> Option<Inverse> {
-    let m = root.len();
-    let weighted = |i: usize, j: usize| root[i] * products[[i, j]] * root[j];
-    let trace: f64 = (0..m).map(|i| weighted(i, i)).sum();
-    let mean = (trace / m as f64).max(f64::MIN_POSITIVE);
-    // Centred rows add up to nothing, so M has the null vector r, of length 1; it is moved away from 0.
-    let along_root = if intercept { mean + 0.5 * l2 } else { 0.0 };
-    let matrix = Mat::from_fn(m, m, |i, j| {
-        // A row without weight has no equation of its own.
-        let empty = if root[i] == 0.0 { mean } else { 0.0 };
-        let diagonal = if i == j { 0.5 * l2 + empty } else { 0.0 };
-        weighted(i, j) + along_root * root[i] * root[j] + diagonal
-    });
-    let mut found = Inverse::new(&matrix, 10.0 * m as f64 * f64::EPSILON)?;
-    let not_their_own = usize::from(intercept) + root.iter().filter(|&&root| root == 0.0).count();
-    found.rank = found.rank.saturating_sub(not_their_own);
-    Some(found)
+struct RowInverse {
+    inverse: Inverse,
+    /// Of each row, `1/√` of its diagonal entry, so that rows of little weight are rows like others.
+    inverse_root: Array1<f64>,
+    /// Null vectors that were filled up.
+    not_their_own: usize,
+}
+
+impl RowInverse {
+    fn new(products: &Array2<f64>, root: &Array1<f64>, l2: f64, intercept: bool) -> Option<Self> {
+        let m = root.len();
+        let weighted = |i: usize, j: usize| root[i] * products[[i, j]] * root[j];
+        let trace: f64 = (0..m).map(|i| weighted(i, i)).sum();
+        let mean = (trace / m as f64).max(f64::MIN_POSITIVE);
+        // Centred rows add up to nothing, so M has the null vector r, of length 1; it is moved away from 0.
+        let along_root = if intercept { mean + 0.5 * l2 } else { 0.0 };
+        let matrix = Mat::from_fn(m, m, |i, j| {
+            // A row without weight has no equation of its own.
+            let empty = if root[i] == 0.0 { mean } else { 0.0 };
+            let diagonal = if i == j { 0.5 * l2 + empty } else { 0.0 };
+            weighted(i, j) + along_root * root[i] * root[j] + diagonal
+        });
+        let singular = 10.0 * m as f64 * f64::EPSILON;
+        let not_their_own = usize::from(intercept) + root.iter().filter(|&&root| root == 0.0).count();
+        let inverse_root: Array1<f64> = (0..m).map(|i| matrix[(i, i)].sqrt().recip()).collect();
+        if inverse_root.iter().all(|root| root.is_finite()) {
+            let scaled = Mat::from_fn(m, m, |i, j| inverse_root[i] * matrix[(i, j)] * inverse_root[j]);
+            if let Some(inverse) = Inverse::regular(&scaled, singular) {
+                return Some(Self { inverse, inverse_root, not_their_own });
+            }
+        }
+        // Where rows depend on each other, it is the residuals with their weights that are least.
+        let inverse = Inverse::new(&matrix, singular)?;
+        Some(Self { inverse, inverse_root: Array1::ones(m), not_their_own })
+    }
+
+    fn apply(&self, vector: &Array1<f64>) -> Array1<f64> {
+        let mut column = Mat::from_fn(vector.len(), 1, |i, _| self.inverse_root[i] * vector[i]);
+        self.inverse.apply(&mut column);
+        (0..vector.len()).map(|i| self.inverse_root[i] * column[(i, 0)]).collect()
+    }
+
+    fn rank(&self) -> usize {
+        self.inverse.rank.saturating_sub(self.not_their_own)
+    }
+
+    fn condition(&self) -> f64 {
+        self.inverse.condition()
+    }
 }

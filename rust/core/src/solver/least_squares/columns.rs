@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::frame::power_of_two_below;
 use crate::matrix::Panel;
 use crate::pass::run;
-use crate::samples::{Samples, Summary, WeightUnits};
+use crate::samples::{Samples, Summary, WeightUnits, without_offset};
 
 /// Rows that are worked on side by side; one AVX-512 register.
 pub(super) const LANES: usize = 8;
@@ -141,14 +141,6 @@ impl<'a> Problem<'a> {
         }
         block.forget_rows_without_weight();
     }
-}
-
-/// What the columns have to explain.
-fn without_offset<'p>(y: &'p [f64], offset: Option<&[f64]>, difference: &'p mut Vec<f64>) -> &'p [f64] {
-    let Some(offset) = offset else { return y };
-    difference.clear();
-    difference.extend(y.iter().zip(offset).map(|(y, offset)| y - offset));
-    difference
 }
 
 fn fill_lanes(lanes: &mut Vec<Lane>, n_lanes: usize, values: impl Iterator<Item = f64>) {

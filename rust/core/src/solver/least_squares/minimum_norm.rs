@@ -86,8 +86,9 @@ fn normalise(direction: &mut Direction) {
     }
 }
 
-/// `w = s_y w'`, `b = c_y + s_y b̃ − c·w`.
-fn leave(problem: &Problem<'_>, weights: &[DoubleDouble], bias: DoubleDouble) -> Parameters {
+/// The parameters in the caller's units: `w = s_y w'`, `b = c_y + s_y b̃ − c·w`. The weights `w'` are in units of the
+/// target's scale already.
+pub(super) fn leave(problem: &Problem<'_>, weights: &[DoubleDouble], bias: DoubleDouble) -> Parameters {
     let target = &problem.target;
     let weights: Vec<DoubleDouble> = weights.iter().map(|&weight| weight * target.scale).collect();
     let mut total = DoubleDouble::from(target.centre) + bias * target.scale;

@@ -14,6 +14,7 @@ mod columns;
 mod double_double;
 mod minimum_norm;
 mod pivoted;
+mod refinement;
 mod residual;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use columns::Problem;
 use double_double::DoubleDouble;
 use minimum_norm::to_minimum_norm;
 use pivoted::{Pivoted, norm};
+pub(crate) use refinement::Refinement;
 use residual::descent;
 
 use crate::context::Context;
@@ -81,7 +83,7 @@ pub(crate) fn least_squares(
         if size * ratio <= NEGLIGIBLE * first_size {
             break;
         }
-        step = kept(&descent(&problem, context, &solution)?);
+        step = kept(&descent(&problem, context, &solution)?.by_parameter);
         pivoted.solve_transposed(&mut step);
         pivoted.solve(&mut step);
         ratio = norm(&step) / size;

@@ -45,35 +45,45 @@ impl Sums {
     }
 }
 
-/// What half the objective's gradient falls by at `parameters`, the constant first, if there is one. Zero at the minimum.
+pub(super) struct Descent {
+    /// `Σ s r²`.
+    pub(super) squares: f64,
+    /// What half the objective's gradient falls by, the constant first, if there is one. Zero at the minimum.
+    pub(super) by_parameter: Vec<f64>,
+}
+
+/// What is left of the objective at `parameters`, the constant first, if there is one.
 pub(super) fn descent(
     problem: &Problem<'_>,
     context: &Context<'_>,
     parameters: &[DoubleDouble],
-) -> Result<Vec<f64>, Error> {
+) -> Result<Descent, Error> {
     let n = problem.n_parameters();
     let (m, n_features) = problem.samples.features().shape();
     let partition = Partition::for_products((m, n_features), 2 * LANES * n, 1);
-    let states = (0..partition.n_chunks()).map(|_| vec![Sums::default(); n]);
-    let visit = |workspace: &mut Workspace, rows: Range<usize>, gradient: &mut Vec<Sums>| {
+    let states = (0..partition.n_chunks()).map(|_| (0.0, vec![Sums::default(); n]));
+    let visit = |workspace: &mut Workspace, rows: Range<usize>, (squares, gradient): &mut (f64, Vec<Sums>)| {
         let Workspace { buffers, block, residuals } = workspace;
         problem.fill(block, buffers, rows);
         residuals.resize(block.y.len(), Sums::default());
         let (bias, weights) = parameters.split_at(usize::from(problem.intercept));
         let bias = bias.first().copied().unwrap_or_default();
-        Arch::new().dispatch(Descent { block, bias, weights, residuals, gradient });
+        *squares += Arch::new().dispatch(AddBlock { block, bias, weights, residuals, gradient });
         Ok(())
     };
-    let merge = |a: &mut Vec<Sums>, b: &Vec<Sums>| a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
-    let sums = run(context, &partition, states, Workspace::default, visit, merge)?;
-    let mut descent: Vec<_> = sums[0].iter().map(Sums::total).collect();
+    let merge = |a: &mut (f64, Vec<Sums>), b: &(f64, Vec<Sums>)| {
+        a.0 += b.0;
+        a.1.iter_mut().zip(&b.1).for_each(|(a, b)| a.merge(b));
+    };
+    let (squares, sums) = run(context, &partition, states, Workspace::default, visit, merge)?.swap_remove(0);
+    let mut descent: Vec<_> = sums.iter().map(Sums::total).collect();
     if problem.penalty > 0.0 {
         let n_fixed = usize::from(problem.intercept);
         for ((sum, &weight), column) in descent.iter_mut().zip(parameters).skip(n_fixed).zip(&problem.features) {
             *sum += -(weight * (problem.penalty * column.inverse_scale * column.inverse_scale));
         }
     }
-    Ok(descent.into_iter().map(DoubleDouble::rounded).collect())
+    Ok(Descent { squares, by_parameter: descent.into_iter().map(DoubleDouble::rounded).collect() })
 }
 
 #[derive(Default)]
@@ -83,7 +93,8 @@ struct Workspace {
     residuals: Vec<Sums>,
 }
 
-struct Descent<'a> {
+/// Returns `Σ s r²` of the block.
+struct AddBlock<'a> {
     block: &'a Block,
     bias: DoubleDouble,
     weights: &'a [DoubleDouble],
@@ -92,14 +103,15 @@ struct Descent<'a> {
     gradient: &'a mut [Sums],
 }
 
-impl WithSimd for Descent<'_> {
-    type Output = ();
+impl WithSimd for AddBlock<'_> {
+    type Output = f64;
 
     // Loops over lanes of independent rows; inlined here they are compiled for the SIMD dispatched to.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
         let Self { block, bias, weights, residuals, gradient } = self;
         let n_lanes = block.y.len();
+        let mut squares = [0.0; LANES];
         for (i, weighted) in residuals.iter_mut().enumerate() {
             let mut residual = Sums { hi: block.y[i], lo: [0.0; LANES] };
             for k in 0..LANES {
@@ -115,6 +127,7 @@ impl WithSimd for Descent<'_> {
             for (k, &weight) in block.weights[i].iter().enumerate() {
                 let (product, error) = two_product(weight, residual.hi[k]);
                 let error = weight.mul_add(residual.lo[k], error);
+                squares[k] += product * residual.hi[k];
                 (weighted.hi[k], weighted.lo[k]) = quick_two_sum(product, error);
             }
         }
@@ -137,5 +150,6 @@ impl WithSimd for Descent<'_> {
             sum.normalise();
             *sums = sum;
         }
+        squares.iter().sum()
     }
 }

@@ -201,6 +201,24 @@ def test_targets_that_are_all_alike_are_separated_by_no_column(rng):
         with pytest.warns(SeparationWarning, match="found the targets to be all 0 or all 1"):
             model = SigmoidRegression(loss="log_loss").fit(X, np.full(50, value))
         np.testing.assert_allclose(model.predict(X), value, atol=1e-5)
+        # The bias is not penalised.
+        for penalty in ({"l1": 0.1}, {"l2": 0.1}):
+            with pytest.warns(SeparationWarning, match="found the targets to be all 0 or all 1"):
+                SigmoidRegression(loss="log_loss", **penalty).fit(X, np.full(50, value))
+
+
+@pytest.mark.parametrize("kind", ["cauchy", "cubes"])
+@pytest.mark.parametrize("seed", range(30))
+def test_one_value_far_from_others_does_not_make_classes_that_overlap_apart(kind, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_cauchy(30) if kind == "cauchy" else rng.normal(size=30) ** 3
+    y = x + 0.01 * rng.logistic(size=30) > 0
+    # The two values next to the border change places.
+    low, high = np.argmax(np.where(y, -np.inf, x)), np.argmin(np.where(y, x, np.inf))
+    if x[low] < x[high]:
+        x[low], x[high] = x[high], x[low]
+    model = LogisticRegression().fit(x[:, None], y)
+    assert model.stop_reason_ == "tolerance"
 
 
 @pytest.mark.parametrize("tol", [1e-6, 1e-12])

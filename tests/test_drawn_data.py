@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steepest import LogisticRegression
+from steepest import LogisticRegression, SigmoidRegression
 
 
 def drawn(seed):
@@ -41,3 +41,40 @@ def test_log_loss_takes_few_steps(seed, l2):
     model = LogisticRegression(l2=l2, tol=1e-8).fit(X, y)
     assert model.stop_reason_ in ("tolerance", "separation")
     assert model.n_iter_ <= 120
+
+
+@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.filterwarnings("ignore::steepest.SeparationWarning")
+def test_weights_and_offsets_that_make_the_sigmoid_flat_take_few_steps(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(8, 1))
+    weights, offset = 10 ** rng.uniform(-2, 2, size=8), 10 * rng.normal(size=8)
+    y = X[:, 0] + rng.logistic(size=8) > 0
+    y[:2] = [False, True]
+    model = LogisticRegression().fit(X, y, weights, offset=offset)
+    assert model.stop_reason_ in ("tolerance", "separation")
+    assert model.n_iter_ <= 60
+
+
+@pytest.mark.parametrize("deviation", [0, 2, 5, 15])
+@pytest.mark.parametrize("ratio", [0.003, 0.03])
+@pytest.mark.parametrize("seed", range(3))
+def test_l1_takes_few_steps_where_offsets_make_the_sigmoid_flat(deviation, ratio, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 100))
+    offset = deviation * rng.normal(size=60)
+    y = X[:, 0] - X[:, 1] + rng.logistic(size=60) > 0
+    largest = np.abs(X.T @ (y - y.mean())).max() / 60
+    model = LogisticRegression(l1=ratio * largest).fit(X, y, offset=offset)
+    assert model.converged_
+    assert model.n_iter_ <= 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_l1_takes_few_steps_where_rates_are_few(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(100, 300))
+    y = X[:, 0] - X[:, 1] + rng.logistic(size=100) > 0
+    model = SigmoidRegression(l1=1e-3, tol=1e-8).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 40

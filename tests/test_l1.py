@@ -357,6 +357,19 @@ def test_a_constant_column_gives_up_the_weight_it_starts_with(rng, cls):
     assert model.coef_ == pytest.approx(cls(l1=0.01).fit(X, y).coef_, abs=1e-4)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("far", [1, 50])
+def test_a_start_far_away_is_left_whatever_the_offset(rng, intercept, far):
+    X = rng.normal(size=(200, 5)) + 100 * intercept
+    y = (X[:, 0] - 100 * intercept + rng.logistic(size=200) > 0).astype(int)
+    offset = rng.normal(size=200)
+    model = LogisticRegression(l1=0.01, fit_intercept=intercept)
+    expected = model.fit(X, y, offset=offset).history_.cost[-1]
+    found = model.fit(X, y, offset=offset, coef_init=far * rng.normal(size=5))
+    assert found.converged_
+    assert found.history_.cost[-1] == pytest.approx(expected, rel=1e-10)
+
+
 def test_a_start_where_the_sigmoid_is_flat_is_left(rng):
     X, y = np.ones((300, 3)), (rng.random(300) < 0.5).astype(float)
     model = SigmoidRegression(l1=1e-2).fit(X, y, coef_init=[1.0, 2.0, 3.0])

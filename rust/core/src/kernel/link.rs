@@ -105,7 +105,7 @@ pub(crate) trait Link: Copy + Send + Sync {
     }
 
     /// The square root of the curvature `h(z)`: of `∂²c/∂z²`, or of its Gauss–Newton part `2 (∂ŷ/∂z)²`.
-    fn root_curvature(self, e: f64) -> f64;
+    fn root_curvature(self, z: f64, y: f64, e: f64) -> f64;
 }
 
 /// `c = (z − y)²`.
@@ -122,14 +122,21 @@ impl Link for Linear {
     }
 
     #[inline(always)]
-    fn root_curvature(self, _: f64) -> f64 {
+    fn root_curvature(self, _: f64, _: f64, _: f64) -> f64 {
         std::f64::consts::SQRT_2
     }
 }
 
 /// `c = (σ(z) − y)²`, with `σ'(z) = e/(1+e)²`.
-#[derive(Clone, Copy)]
-pub(crate) struct SigmoidSquaredError;
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SigmoidSquaredError {
+    /// Whether the curvature is `∂²c/∂z²`, as far as that is positive, and not its Gauss–Newton part. Where rows are many it is
+    /// the same in the mean, but what is left out where it is negative; where they are few it tells far more.
+    pub(crate) bends: bool,
+}
+
+/// So much of the Gauss–Newton part is left of a curvature at least.
+const LEAST_CURVATURE: f64 = 0.1;
 
 impl Link for SigmoidSquaredError {
     const EXPONENTIAL: bool = true;
@@ -142,8 +149,17 @@ impl Link for SigmoidSquaredError {
     }
 
     #[inline(always)]
-    fn root_curvature(self, e: f64) -> f64 {
-        std::f64::consts::SQRT_2 * e / ((1.0 + e) * (1.0 + e))
+    fn root_curvature(self, z: f64, y: f64, e: f64) -> f64 {
+        let unit = 1.0 / (1.0 + e);
+        let along = e * unit * unit;
+        if !self.bends {
+            return std::f64::consts::SQRT_2 * along;
+        }
+        // σ''/σ' = 1 − 2 σ(z).
+        let bend = if z >= 0.0 { e - 1.0 } else { 1.0 - e } * unit;
+        let residual = if z >= 0.0 { unit - y } else { e * unit - y };
+        let curvature = (along + residual * bend).max(LEAST_CURVATURE * along);
+        (2.0 * along * curvature).sqrt()
     }
 }
 
@@ -167,7 +183,7 @@ impl Link for SigmoidLogLoss {
     }
 
     #[inline(always)]
-    fn root_curvature(self, e: f64) -> f64 {
+    fn root_curvature(self, _: f64, _: f64, e: f64) -> f64 {
         e.sqrt() / (1.0 + e)
     }
 }
@@ -185,7 +201,7 @@ impl Link for Square {
     }
 
     #[inline(always)]
-    fn root_curvature(self, _: f64) -> f64 {
+    fn root_curvature(self, _: f64, _: f64, _: f64) -> f64 {
         std::f64::consts::SQRT_2
     }
 }
@@ -274,7 +290,7 @@ mod tests {
         }
         let p = |z: f64| 1.0 / (1.0 + (-z).exp());
         check(Linear, |z, y| ((z - y).powi(2), 2.0 * (z - y)));
-        check(SigmoidSquaredError, |z, y| ((p(z) - y).powi(2), 2.0 * (p(z) - y) * p(z) * (1.0 - p(z))));
+        check(SigmoidSquaredError::default(), |z, y| ((p(z) - y).powi(2), 2.0 * (p(z) - y) * p(z) * (1.0 - p(z))));
         check(SigmoidLogLoss, |z, y| (z.exp().ln_1p() - y * z, p(z) - y));
         check(Square, |z, _| (z * z, 2.0 * z));
     }

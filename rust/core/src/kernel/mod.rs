@@ -375,8 +375,8 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
             }
         }
         if let Some(roots) = roots {
-            for (root, &e) in roots.iter_mut().zip(exponentials.iter()) {
-                *root = link.root_curvature(e);
+            for (((root, &e), &z), &y) in roots.iter_mut().zip(exponentials.iter()).zip(z.iter()).zip(y) {
+                *root = link.root_curvature(z, y, e);
             }
             if let Some(weights) = sample_weight {
                 for (root, weight) in roots.iter_mut().zip(weights) {

@@ -6,7 +6,7 @@ use super::products::{Chosen, MAX_BLOCK, Sums, products_of_columns, scale_and_mi
 use super::rows::{LONG, RowObjective, Scratch};
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
+use crate::kernel::link::{Linear, Link, SigmoidLogLoss};
 use crate::kernel::{
     self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, Rows, Scaling, Targets,
 };
@@ -14,7 +14,8 @@ use crate::matrix::{Matrix, Slab};
 use crate::model::{Model, Parameters};
 use crate::pass::Partition;
 
-/// `[X̃ 1]ᵀ diag(s h) [X̃ 1] / S`, in the variables of a [`Frame`]. Of squared error on the sigmoid the Gauss–Newton part.
+/// `[X̃ 1]ᵀ diag(s h) [X̃ 1] / S`, in the variables of a [`Frame`]. Of squared error on the sigmoid the Gauss–Newton part,
+/// unless [`RowObjective::with_bends`] asks for more.
 #[derive(Clone, Debug)]
 pub(crate) struct Hessian {
     /// Shape `(n, n)`, symmetric.
@@ -177,7 +178,7 @@ impl RowObjective<'_> {
     ) -> Result<(f64, Parameters, Hessian), Error> {
         let found = match self.model() {
             Model::Linear => self.second_order(Linear, at, frame, precision, every),
-            Model::SigmoidSquaredError => self.second_order(SigmoidSquaredError, at, frame, precision, every),
+            Model::SigmoidSquaredError => self.second_order(self.squared_error(), at, frame, precision, every),
             Model::SigmoidLogLoss => self.second_order(SigmoidLogLoss, at, frame, precision, every),
         }?;
         self.finite(found)
@@ -205,7 +206,7 @@ impl RowObjective<'_> {
         let found = match self.model() {
             // It is the same everywhere; without weights nothing is read to know where.
             Model::Linear => self.in_blocks(Linear, &self.null_model(), x, &frame, Precision::Double),
-            Model::SigmoidSquaredError => self.in_blocks(SigmoidSquaredError, at, x, &frame, Precision::Double),
+            Model::SigmoidSquaredError => self.in_blocks(self.squared_error(), at, x, &frame, Precision::Double),
             Model::SigmoidLogLoss => self.in_blocks(SigmoidLogLoss, at, x, &frame, Precision::Double),
         }?;
         Ok(self.finite(found)?.2)

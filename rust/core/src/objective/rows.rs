@@ -29,6 +29,8 @@ pub(crate) struct RowObjective<'a> {
     summary: Summary,
     partition: Partition,
     context: &'a Context<'a>,
+    /// See [`SigmoidSquaredError`].
+    bends: bool,
 }
 
 /// A least squares problem: what each row's predictor should be, and how much that counts.
@@ -77,7 +79,7 @@ impl<'a> RowObjective<'a> {
         if samples.features().is_by_columns() {
             partition = partition.in_longer_chunks();
         }
-        Ok(Self { model, samples, intercept, summary, partition, context })
+        Ok(Self { model, samples, intercept, summary, partition, context, bends: false })
     }
 
     /// Another model of the same data.
@@ -87,6 +89,17 @@ impl<'a> RowObjective<'a> {
     /// As [`RowObjective::new`].
     pub(crate) fn with_model(&self, model: Model) -> Result<Self, Error> {
         Self::new(model, self.samples, self.intercept, self.context)
+    }
+
+    /// The same; where rows are few, squared error on the sigmoid has a Hessian with more than its Gauss–Newton part.
+    pub(crate) fn with_bends(&self) -> Self {
+        const MANY_ROWS: usize = 20;
+        let (m, n) = self.samples.features().shape();
+        Self { bends: m < MANY_ROWS * n, ..*self }
+    }
+
+    pub(super) fn squared_error(&self) -> SigmoidSquaredError {
+        SigmoidSquaredError { bends: self.bends }
     }
 
     /// The same rows, with weights that are all there are.
@@ -304,7 +317,7 @@ impl Objective for RowObjective<'_> {
     fn cost(&self, at: &Parameters) -> Result<f64, Error> {
         match self.model {
             Model::Linear => self.cost_of(Linear, at),
-            Model::SigmoidSquaredError => self.cost_of(SigmoidSquaredError, at),
+            Model::SigmoidSquaredError => self.cost_of(self.squared_error(), at),
             Model::SigmoidLogLoss => self.cost_of(SigmoidLogLoss, at),
         }
     }
@@ -312,7 +325,7 @@ impl Objective for RowObjective<'_> {
     fn cost_gradient(&self, at: &Parameters, gradient: &mut Parameters) -> Result<f64, Error> {
         match self.model {
             Model::Linear => self.cost_gradient_of(Linear, at, gradient),
-            Model::SigmoidSquaredError => self.cost_gradient_of(SigmoidSquaredError, at, gradient),
+            Model::SigmoidSquaredError => self.cost_gradient_of(self.squared_error(), at, gradient),
             Model::SigmoidLogLoss => self.cost_gradient_of(SigmoidLogLoss, at, gradient),
         }
     }

@@ -4,7 +4,7 @@
 use super::{Hessian, RowObjective};
 use crate::error::Error;
 use crate::frame::{self, Frame};
-use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError};
+use crate::kernel::link::{Linear, Link, SigmoidLogLoss};
 use crate::kernel::{self, ColumnSums, CostGradient, Precision, Rows};
 use crate::model::{Model, Parameters};
 
@@ -136,12 +136,21 @@ impl<'r> Standardised<'r> {
 
     /// The objective of the null model, where it is known without a pass; else infinite.
     pub(crate) fn null_cost(&self) -> f64 {
+        let rows = self.rows;
+        let is_known = rows.intercept() && rows.samples().offset_column().is_none();
+        match rows.model() {
+            Model::Linear => rows.summary().linear_null_cost(rows.intercept()),
+            _ if is_known => self.cost_of_mean(),
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// What it costs to predict the mean target for every row, whatever its offset.
+    pub(crate) fn cost_of_mean(&self) -> f64 {
         let summary = self.rows.summary();
         let mean = summary.mean_target;
         match self.rows.model() {
-            Model::Linear => summary.linear_null_cost(self.rows.intercept()),
-            _ if !self.rows.intercept() || self.rows.samples().offset_column().is_some() => f64::INFINITY,
-            Model::SigmoidSquaredError => (summary.mean_square_target - mean * mean).max(0.0),
+            Model::Linear | Model::SigmoidSquaredError => (summary.mean_square_target - mean * mean).max(0.0),
             Model::SigmoidLogLoss => {
                 let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
                 term(mean) + term(1.0 - mean)
@@ -291,7 +300,7 @@ impl RowObjective<'_> {
     ) -> Result<(f64, ColumnSums), Error> {
         match self.model() {
             Model::Linear => self.cost_gradient_column_sums_of(Linear, at, gradient, frame),
-            Model::SigmoidSquaredError => self.cost_gradient_column_sums_of(SigmoidSquaredError, at, gradient, frame),
+            Model::SigmoidSquaredError => self.cost_gradient_column_sums_of(self.squared_error(), at, gradient, frame),
             Model::SigmoidLogLoss => self.cost_gradient_column_sums_of(SigmoidLogLoss, at, gradient, frame),
         }
     }

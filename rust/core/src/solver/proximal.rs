@@ -4,7 +4,9 @@
 use std::ops::ControlFlow;
 
 use super::coordinate_descent::{shrink, violation};
+use super::separation::are_all_alike;
 use super::smooth::Smooth;
+use super::working_set::Model;
 use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
@@ -81,21 +83,23 @@ pub(crate) fn minimise_sparse(
     settings: Settings,
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
+    let rows = &rows.with_bends();
     let smooth = Standardised::new(rows, l2)?;
     let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
     let sparse = Sparse { smooth, lambda };
     let mut known = None;
     if let Some(given) = start.map(|start| sparse.smooth.frame().enter(start)) {
-        let given = sparse.place(given)?;
         // A start that is worse than none may lie where the sigmoid is flat.
-        known = (given.cost <= sparse.smooth.null_cost()).then_some(given);
+        let given = sparse.place(given)?;
+        let null = sparse.place(rows.null_model())?;
+        known = Some(if given.cost <= null.cost { given } else { null });
     }
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
     let (place, stop_reason) = newton(&mut course, known)?;
     Ok(Smooth {
         parameters: sparse.smooth.frame().leave(&place.at),
         n_iter: course.n_iter,
-        stop_reason,
+        stop_reason: if are_all_alike(rows) && stop_reason.is_arrival() { StopReason::Separation } else { stop_reason },
         optimality: sparse.optimality(&place),
         condition: None,
         separating: Vec::new(),
@@ -135,6 +139,11 @@ impl Report<'_, '_, '_> {
 
 /// A gradient that shrank by less than this asks for a new Hessian.
 const SLOW: f64 = 0.1;
+/// What is added to each column's curvature where that of the place promises too much, such as where many rows are on the
+/// wrong side and their sigmoid is flat: the first time; so much that it is tried no more; and so little that it is nothing.
+const DAMPING: f64 = 0.05;
+const MAX_DAMPING: f64 = 1e6;
+const MIN_DAMPING: f64 = 1e-3;
 
 /// Proximal Newton: each step minimises the quadratic model with the penalty (Lee, Sun and Saunders, *SIAM Journal on
 /// Optimization* 24, 2014); of many columns a model of those alone that are expected to have a weight. If these are too many
@@ -146,6 +155,10 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
     // Whether the model is of this place; and whether it has become too old to be of use.
     let (mut fresh, mut slow) = (true, false);
     let mut progress = Progress::default();
+    // Where offsets or a start lead to the wrong side, and the sigmoid is flat there.
+    let is_flat = |model: &Model| model.curvature() < 0.75 * sparse.smooth.diagonal().bias;
+    let is_wrong = !quadratic && place.cost > 1.05 * sparse.smooth.cost_of_mean();
+    let mut damping = if is_wrong && model.as_ref().is_some_and(is_flat) { DAMPING } else { 0.0 };
     loop {
         if model.as_ref().is_some_and(|model| model.leaves_out(sparse, &place, course.settings.tol)) {
             model = sparse.model_of_more(&place, model.as_ref())?;
@@ -157,8 +170,9 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
                 None => along_gradients(course, place),
             };
         };
-        let mut step = found.step(sparse, &place, course.settings.tol)?;
-        if let Some(reason) = course.look(&place, -sparse.change(&place, &step))? {
+        let mut step = found.step(sparse, &place, course.settings.tol, damping)?;
+        let promised = if damping == 0.0 { -sparse.change(&place, &step) } else { f64::INFINITY };
+        if let Some(reason) = course.look(&place, promised)? {
             return Ok((place, reason));
         }
         let before = sparse.optimality(&place);
@@ -167,21 +181,35 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         if !ended && !fresh && next.is_none() {
             let again;
             (place, again) = sparse.place_and_model_again(place, found)?;
-            step = again.step(sparse, &place, course.settings.tol)?;
-            model = Some(again);
+            step = again.step(sparse, &place, course.settings.tol, damping)?;
             next = line_search(sparse, &place, &step)?;
+            model = Some(again);
+            fresh = true;
         }
-        let Some(next) = next else {
+        if let Some(found) = &model {
+            while !ended && fresh && !quadratic && next.is_none() && damping < MAX_DAMPING {
+                damping = (100.0 * damping).max(DAMPING);
+                step = found.step(sparse, &place, course.settings.tol, damping)?;
+                next = line_search(sparse, &place, &step)?;
+            }
+        }
+        let Some((next, length)) = next else {
             let reason = course.at_the_end(&place);
             return Ok((place, reason));
         };
+        if length < 0.5 && !quadratic {
+            damping = (4.0 * damping).max(DAMPING);
+        } else {
+            damping = if damping > MIN_DAMPING { 0.1 * damping } else { 0.0 };
+        }
         course.n_iter += 1;
         place = next;
         (fresh, slow) = (false, !quadratic && sparse.optimality(&place) > SLOW * before);
     }
 }
 
-fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<Option<Place>, Error> {
+/// A place on the way, and what share of it was gone; whole step first.
+fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<Option<(Place, f64)>, Error> {
     let mut moved = from.at.clone();
     moved.add_scaled(1.0, step);
     let promised = sparse.change(from, step);
@@ -206,7 +234,7 @@ fn line_search(sparse: &Sparse<'_>, from: &Place, step: &Parameters) -> Result<O
             let nearer = || sparse.optimality(&place) < 0.9 * sparse.optimality(from);
             let decreases = promised < 0.0 && place.cost <= from.cost + DECREASE * length * promised;
             if decreases || level && nearer() {
-                return Ok(Some(place));
+                return Ok(Some((place, length)));
             }
         }
         length *= 0.5;

@@ -184,6 +184,7 @@ pub(crate) fn quasi_newton(
     let mut iteration = 0;
     let mut last_step = None;
     let mut left_out = None;
+    let mut doubt = Doubt::default();
     let (stop_reason, asked_to_stop) = loop {
         let size = objective.optimality(&place.gradient);
         let outer = objective.frame().leave(&place.at);
@@ -214,6 +215,7 @@ pub(crate) fn quasi_newton(
             memory.clear();
             rates = Rates::default();
             is_fresh = false;
+            doubt.rise();
             if ended {
                 (progress, ended) = Default::default();
             }
@@ -249,7 +251,7 @@ pub(crate) fn quasi_newton(
             }
             (Curvature::Factored(_), None, None) => FROM_A_HESSIAN,
         };
-        let hessian = plan.hessian_pays(passes, far, settings, precision).then_some(precision);
+        let hessian = (!doubt.is_left() && plan.hessian_pays(passes, far, settings, precision)).then_some(precision);
         let mut searched = line_search(objective, &place, &direction, hessian, was_whole)?;
         if searched.is_none() {
             // What is known of the curvature is wrong, or there is no descent left to be had.
@@ -264,6 +266,7 @@ pub(crate) fn quasi_newton(
             if searched.is_some() {
                 left_out = curvature.left_out().or(left_out);
                 curvature = other;
+                doubt.rise();
             }
         }
         let Some(Searched { place: next, hessian, is_whole }) = searched else {
@@ -297,6 +300,7 @@ pub(crate) fn quasi_newton(
                 is_fresh = false;
             }
         }
+        doubt.fall();
         last_step = Some(step);
         place = next;
         iteration += 1;
@@ -325,6 +329,34 @@ fn renew(
         *curvature = Curvature::Factored(factor);
     }
     Ok(())
+}
+
+/// Whether a Hessian may tell more than gradients do. Where it did not, as many steps go by before it is asked again, and each
+/// time twice as many: of rows whose sigmoid is flat another tells as little.
+struct Doubt {
+    left: usize,
+    next: usize,
+}
+
+impl Default for Doubt {
+    fn default() -> Self {
+        Self { left: 0, next: 4 }
+    }
+}
+
+impl Doubt {
+    fn rise(&mut self) {
+        self.left = self.next;
+        self.next *= 2;
+    }
+
+    fn fall(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
+    fn is_left(&self) -> bool {
+        self.left > 0
+    }
 }
 
 /// Steps `s` and changes of the gradient `y`, newest last.

@@ -80,10 +80,13 @@ pub(super) fn go_on(
     let frame = objective.frame();
     let mut reached = from;
     let mut last_step = None;
-    let last = (settings.max_iter).min(reached.n_iter + MAX_STEPS);
+    let last = reached.n_iter + MAX_STEPS;
     let stopped = loop {
-        if reached.n_iter >= last {
+        if reached.n_iter >= settings.max_iter {
             break Some(StopReason::MaxIter);
+        }
+        if reached.n_iter >= last {
+            break None;
         }
         let Some(lower) = step(objective, l2, &reached, cancelling)? else { break None };
         let Lower { parameters, cost, gradient, .. } = lower;

@@ -26,10 +26,16 @@ pub(super) fn separation(
 ) -> Result<Option<Vec<usize>>, Error> {
     let rows = objective.rows();
     let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
-    if rows.model() != Model::SigmoidLogLoss || !is_unpenalised(objective) || !ended {
+    if rows.model() != Model::SigmoidLogLoss || !ended {
         return Ok(None);
     }
     let frame = objective.frame();
+    if are_all_alike(rows) {
+        return Ok(Some(Vec::new()));
+    }
+    if !is_unpenalised(objective) {
+        return Ok(None);
+    }
     let place = frame.leave(&outcome.place.at);
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
     let (unknown, known) = match outcome.curvature {
@@ -55,8 +61,10 @@ pub(super) fn separation(
         newton = newton_step(objective, &outcome.place.at)?;
     }
     let step = newton.as_ref().or(outcome.last_step.as_ref());
+    let is_last = newton.is_none() && !each_is_right;
     if let Some(step) = step
         && let Some(columns) = separated_along(objective, step, &place, cancelling)?
+        && (!is_last || is_followed_by_a_long_step(objective, &outcome.place.at, &place)?)
     {
         return Ok(Some(columns));
     }
@@ -82,6 +90,12 @@ pub(super) fn leaves_no_row_wrong(objective: &Standardised<'_>, cost: f64) -> bo
     let is_of_classes = rows.model() == Model::SigmoidLogLoss && summary.mean_target == summary.mean_square_target;
     let each_is_right = cost * summary.weight_sum < std::f64::consts::LN_2 * summary.least_weight;
     is_of_classes && samples.offset_column().is_none() && is_unpenalised(objective) && each_is_right
+}
+
+/// Whether the targets are all 0 or all 1, so that the bias grows for ever, whatever the penalty: that is not on it.
+pub(super) fn are_all_alike(rows: &RowObjective<'_>) -> bool {
+    let mean = rows.summary().mean_target;
+    rows.model() == Model::SigmoidLogLoss && rows.intercept() && (mean == 0.0 || mean == 1.0)
 }
 
 fn is_unpenalised(objective: &Standardised<'_>) -> bool {
@@ -131,6 +145,20 @@ fn columns_of(direction: &Parameters) -> Vec<usize> {
 const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
+
+/// The last step to a minimum may look like one to infinity, but the next then is short.
+fn is_followed_by_a_long_step(
+    objective: &Standardised<'_>,
+    at: &Parameters,
+    place: &Parameters,
+) -> Result<bool, Error> {
+    let rows = objective.rows();
+    if rows.n_features() > MAX_COLUMNS {
+        return Ok(true);
+    }
+    let Some(next) = newton_step(objective, at)? else { return Ok(true) };
+    Ok(Margins::along(rows, &objective.frame().leave(&next), place)?.most >= LONG_STEP)
+}
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
     let mut gradient = Parameters::zeros(at.n_features());

@@ -2,6 +2,8 @@
 //! and those that violate the conditions of a minimum most (as Massias, Gramfort and Salmon, *ICML*, 2018, choose them). The
 //! others' weights are 0 and stay it, until a pass over all columns tells that one of them should not.
 
+use std::borrow::Cow;
+
 use ndarray::{Array1, Array2};
 
 use super::coordinate_descent::coordinate_descent;
@@ -129,21 +131,34 @@ impl Model {
         outside > inside && outside > tol * sparse.smooth.rows().unit()
     }
 
-    /// To the model's minimum.
+    /// Of a column, in the mean.
+    pub(super) fn curvature(&self) -> f64 {
+        self.weights.diag().sum() / self.columns.len() as f64
+    }
+
+    /// To the model's minimum, with `damping` for each column's curvature beside its own.
     ///
     /// # Errors
     ///
     /// [`Error::Interrupted`].
-    pub(super) fn step(&self, sparse: &Sparse<'_>, from: &Place, tol: f64) -> Result<Parameters, Error> {
+    pub(super) fn step(&self, sparse: &Sparse<'_>, from: &Place, tol: f64, damping: f64) -> Result<Parameters, Error> {
         let of_bias = if self.bias > 0.0 { from.gradient.bias / self.bias } else { 0.0 };
         let columns = || self.columns.iter().copied();
         let mut slope: Vec<f64> =
             columns().zip(&self.cross).map(|(j, cross)| from.gradient.weights[j] - cross * of_bias).collect();
         let mut u: Vec<f64> = columns().map(|j| from.at.weights[j]).collect();
         let lambda: Vec<f64> = columns().map(|j| sparse.lambda[j]).collect();
-        // Tighter than what is wanted of the whole, and than what is left, but no less than rounding errors.
-        let tol = (0.1 * tol).min(1e-3 * sparse.optimality(from)).max(ROUNDING) * sparse.smooth.rows().unit();
-        coordinate_descent(&self.weights, &mut u, &mut slope, &lambda, tol, sparse.smooth.rows().context())?;
+        // Tighter than what is wanted of the whole, and than what is left; where the model changes from step to step, only so
+        // much that steps still shrink what is left to its square. No less than rounding errors.
+        let size = sparse.optimality(from);
+        let rows = sparse.smooth.rows();
+        let tol = if rows.is_quadratic() { (0.1 * tol).min(1e-3 * size) } else { 0.1 * size * size.min(1.0) };
+        let tol = tol.max(ROUNDING) * rows.unit();
+        let mut weights = Cow::Borrowed(&self.weights);
+        if damping > 0.0 {
+            weights.to_mut().diag_mut().iter_mut().for_each(|entry| *entry += damping);
+        }
+        coordinate_descent(&weights, &mut u, &mut slope, &lambda, tol, rows.context())?;
         let mut step = Parameters::zeros(from.at.n_features());
         let mut along_cross = 0.0;
         for ((j, u), cross) in columns().zip(u).zip(&self.cross) {

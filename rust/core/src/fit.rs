@@ -161,6 +161,7 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
         max_iter: options.max_iter,
         tol: options.tol,
         hessians: options.solver != Solver::Lbfgs,
+        looks_at_parameters: course.is_validated(),
         negligible: Settings::NEGLIGIBLE,
     };
     let (start, mut observer) = (options.start.as_ref(), |step: &Step<'_>| course.observe(step));

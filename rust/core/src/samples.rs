@@ -174,9 +174,9 @@ impl<'a> Samples<'a> {
         Self { x: self.x.columns(columns), ..*self }
     }
 
-    /// The same data, its features in another place.
+    /// The same targets, other features of the same samples, or the same in another place.
     pub(crate) fn with_features(self, x: Matrix<'a>) -> Self {
-        assert_eq!(x.shape(), self.x.shape(), "other features");
+        assert_eq!(x.n_rows(), self.x.n_rows(), "features of other samples");
         Self { x, ..self }
     }
 

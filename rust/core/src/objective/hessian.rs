@@ -73,12 +73,22 @@ impl Hessian {
     }
 }
 
-pub(super) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> Array1<f64> {
+pub(crate) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> Array1<f64> {
     let mut product = vec![0.0; vector.len()];
     let vector = vector.as_slice().expect("vectors of solvers are contiguous");
     let panel = Matrix::from(matrix);
     kernel::predict(&panel.strip(0..vector.len(), &mut Vec::new()), vector, 0.0, &mut product);
     product.into()
+}
+
+/// Sums over rows, not yet divided by that of the weights, and the rows' terms of the derivatives by their predictor.
+pub(crate) struct Slopes {
+    pub(crate) cost: f64,
+    pub(crate) by_bias: f64,
+    /// `s_i ∂c_i/∂z_i`.
+    pub(crate) slopes: Vec<f64>,
+    /// `√(s_i h_i)`.
+    pub(crate) roots: Vec<f64>,
 }
 
 /// What a thread needs for the products of a panel.
@@ -271,6 +281,22 @@ impl RowObjective<'_> {
         Ok((cost, gradient, self.finish(hessian, weight_sum)))
     }
 
+    /// By the predictor of each row.
+    pub(crate) fn slopes(&self, link: impl Link, at: &Parameters) -> Result<Slopes, Error> {
+        let m = self.samples().n_samples();
+        let (mut slopes, mut roots) = (vec![0.0; m], vec![0.0; m]);
+        let chunk_rows = self.strip_partition().chunk_rows;
+        let states = slopes.chunks_mut(chunk_rows).zip(roots.chunks_mut(chunk_rows)).map(|rows| ([0.0; 2], rows));
+        let merge = |a: &mut ([f64; 2], _), b: &([f64; 2], _)| a.0.iter_mut().zip(b.0).for_each(|(a, b)| *a += b);
+        let ([cost, by_bias], _) =
+            self.evaluate(link, at, states, merge, |rows, ([cost, by_bias], (slopes, roots))| {
+                let slopes = slopes.split_off_mut(..rows.n_rows()).expect("one a row");
+                let roots = roots.split_off_mut(..rows.n_rows()).expect("one a row");
+                rows.cost_slopes(cost, by_bias, slopes, roots)
+            })?;
+        Ok(Slopes { cost, by_bias, slopes, roots })
+    }
+
     /// Of some columns, which `frame` is of as well, the gradient and the Hessian.
     fn in_blocks(
         &self,
@@ -280,19 +306,10 @@ impl RowObjective<'_> {
         frame: &Frame,
         precision: Precision,
     ) -> Result<(f64, Parameters, Hessian), Error> {
-        let m = self.samples().n_samples();
-        let (mut slopes, mut roots) = (vec![0.0; m], vec![0.0; m]);
-        let chunk_rows = self.strip_partition().chunk_rows;
-        let states = slopes.chunks_mut(chunk_rows).zip(roots.chunks_mut(chunk_rows)).map(|rows| ([0.0; 2], rows));
-        let merge = |a: &mut ([f64; 2], _), b: &([f64; 2], _)| a.0.iter_mut().zip(b.0).for_each(|(a, b)| *a += b);
-        let ([cost, bias], _) =
-            self.evaluate(link, at, states, merge, |rows, ([cost, by_bias], (slopes, roots))| {
-                let slopes = slopes.split_off_mut(..rows.n_rows()).expect("one a row");
-                let roots = roots.split_off_mut(..rows.n_rows()).expect("one a row");
-                rows.cost_slopes(cost, by_bias, slopes, roots)
-            })?;
+        let Slopes { cost, by_bias, slopes, roots } = self.slopes(link, at)?;
         let (weights, hessian) = products_of_columns(x, frame, [&slopes, &roots], precision, self.context())?;
-        let (cost, gradient) = self.divide(CostGradient { cost, gradient: Parameters { weights, bias } });
+        let gradient = Parameters { weights, bias: by_bias };
+        let (cost, gradient) = self.divide(CostGradient { cost, gradient });
         Ok((cost, gradient, self.finish(hessian, self.summary().weight_sum)))
     }
 

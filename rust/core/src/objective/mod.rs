@@ -9,7 +9,7 @@ mod rows;
 mod standardised;
 
 pub(crate) use dual::Dual;
-pub(crate) use hessian::Hessian;
+pub(crate) use hessian::{Hessian, Slopes, symmetric_product};
 pub(crate) use moments::Moments;
 pub(crate) use penalised::Penalised;
 pub(crate) use products::{MAX_BLOCK, products_of_rows};

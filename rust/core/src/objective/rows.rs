@@ -111,6 +111,15 @@ impl<'a> RowObjective<'a> {
         RowObjective::new(self.model, self.samples.with_weights(weights.into()), self.intercept, self.context)
     }
 
+    /// Other features of the same samples.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn with_features<'s>(&'s self, features: Matrix<'s>) -> Result<RowObjective<'s>, Error> {
+        RowObjective::new(self.model, self.samples.with_features(features), self.intercept, self.context)
+    }
+
     /// Every `step`th row from the `first` on, alone.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod power_iteration;
 mod proximal;
 mod quasi_newton;
 mod reweighted;
+mod row_space;
 mod separation;
 mod smooth;
 mod wide;
@@ -76,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) tol: f64,
     /// Whether Hessians may be formed.
     pub(crate) hessians: bool,
+    /// Whether the parameters at each step are looked at.
+    pub(crate) looks_at_parameters: bool,
     /// The share of the cost that is not sought where the gradient is as small as `tol` asks and columns do not depend on each
     /// other.
     pub(crate) negligible: f64,

@@ -88,6 +88,14 @@ impl Plan {
         Self { hessians: settings.hessians, m, n, reading, products_cost, factor_cost }
     }
 
+    /// Whether Newton's method on combinations of the rows pays. All products of `m` rows take `m/40` beyond a pass, and each
+    /// factor of them `m²/(96 n)`; without, passes are many more than [`FROM_NOWHERE`] where features outnumber samples.
+    pub(super) fn row_space_pays(&self) -> bool {
+        const STEPS: f64 = 10.0;
+        let cost = 4.0 + self.m / 40.0 + STEPS * self.m * self.m / (96.0 * self.n);
+        self.hessians && self.n > self.m && cost < 2.0 * FROM_NOWHERE
+    }
+
     /// With it two or three more passes do.
     pub(super) fn hessian_pays_from_nowhere(&self) -> bool {
         self.hessians && self.products_cost[0] + self.factor_cost + 2.0 < FROM_NOWHERE

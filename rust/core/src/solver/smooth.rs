@@ -7,6 +7,7 @@ use super::far_values::FarValues;
 use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{Reached, go_on, left_something_out};
+use super::row_space::{InRowSpace, in_row_space};
 use super::separation::{Cancelling, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
 use crate::error::Error;
@@ -38,6 +39,21 @@ pub(crate) fn minimise(
     settings: Settings,
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
+    if start.is_none()
+        && !settings.looks_at_parameters
+        && let Some(found) = in_row_space(rows, l2, settings, observer)?
+    {
+        let InRowSpace { parameters, n_iter, wish } = found;
+        let (objective, start) = begin_at(rows, l2, 0.0, &parameters, settings)?;
+        let mut rest = |step: &Step<'_>| match step.iteration {
+            0 => Ok(wish),
+            iteration => observer(&Step { iteration: iteration + n_iter, ..*step }),
+        };
+        let left = Settings { max_iter: settings.max_iter - n_iter, ..settings };
+        let mut found = at_the_minimum(&objective, l2, start, left, &mut rest)?;
+        found.n_iter += n_iter;
+        return Ok(found);
+    }
     let (objective, start) = match start {
         Some(start) => {
             let (objective, given) = begin_at(rows, l2, 0.0, start, settings)?;
@@ -46,16 +62,27 @@ pub(crate) fn minimise(
         }
         None => begin(rows, l2, settings)?,
     };
-    let outcome = quasi_newton(&objective, start, settings, observer)?;
-    let may_go_on = rows.model() == Model::SigmoidLogLoss && outcome.has_arrived();
-    let far_values = if may_go_on { FarValues::find(&objective) } else { None };
+    at_the_minimum(&objective, l2, start, settings, observer)
+}
+
+/// From a place to the minimum.
+fn at_the_minimum(
+    objective: &Standardised<'_>,
+    l2: f64,
+    start: (Place, Curvature),
+    settings: Settings,
+    observer: &mut Observer<'_>,
+) -> Result<Smooth, Error> {
+    let outcome = quasi_newton(objective, start, settings, observer)?;
+    let may_go_on = objective.rows().model() == Model::SigmoidLogLoss && outcome.has_arrived();
+    let far_values = if may_go_on { FarValues::find(objective) } else { None };
     let reached = if let Some(far_values) = far_values {
-        beyond_far_values(&objective, l2, &far_values, &outcome, settings, observer)?
+        beyond_far_values(objective, l2, &far_values, &outcome, settings, observer)?
     } else {
-        let mut reached = Reached::of(&objective, &outcome);
-        reached.separating = separation(&objective, &outcome, Cancelling::Unlikely)?;
-        if reached.separating.is_none() && may_go_on && left_something_out(&objective, &outcome)? {
-            reached = go_on(&objective, l2, reached, Cancelling::Likely, settings, observer)?;
+        let mut reached = Reached::of(objective, &outcome);
+        reached.separating = separation(objective, &outcome, Cancelling::Unlikely)?;
+        if reached.separating.is_none() && may_go_on && left_something_out(objective, &outcome)? {
+            reached = go_on(objective, l2, reached, Cancelling::Likely, settings, observer)?;
         }
         reached
     };

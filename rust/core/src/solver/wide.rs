@@ -94,13 +94,13 @@ pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Err
 }
 
 /// The columns as they are; or where that is much, less their means, some columns at a time.
-struct Features<'a> {
+pub(super) struct Features<'a> {
     x: Matrix<'a>,
     centre: Option<&'a [f64]>,
 }
 
 impl<'a> Features<'a> {
-    fn new(standardised: &'a Standardised<'_>) -> Self {
+    pub(super) fn new(standardised: &'a Standardised<'_>) -> Self {
         /// Products of rows lose at most two digits where means are not taken out before.
         const MUCH: f64 = 100.0;
         let frame = standardised.frame();
@@ -131,7 +131,8 @@ impl<'a> Features<'a> {
         Ok(())
     }
 
-    fn products_of_rows(&self, context: &Context<'_>) -> Result<Array2<f64>, Error> {
+    /// `X̃ X̃ᵀ`.
+    pub(super) fn products_of_rows(&self, context: &Context<'_>) -> Result<Array2<f64>, Error> {
         let mut products = Array2::zeros((self.x.n_rows(), self.x.n_rows()));
         self.for_each_block(|_, block| {
             products += &products_of_rows(block, context)?;
@@ -141,7 +142,7 @@ impl<'a> Features<'a> {
     }
 
     /// `X̃ᵀ a`.
-    fn combination(&self, of: Array1<f64>, context: &Context<'_>) -> Result<Array1<f64>, Error> {
+    pub(super) fn combination(&self, of: Array1<f64>, context: &Context<'_>) -> Result<Array1<f64>, Error> {
         let of = Parameters { weights: of, bias: 0.0 };
         let mut weights = Array1::zeros(self.x.n_cols());
         self.for_each_block(|columns, block| {
@@ -164,7 +165,7 @@ impl<'a> Features<'a> {
     }
 
     /// What was taken out of the predictors.
-    fn along_centre(&self, weights: &Array1<f64>) -> f64 {
+    pub(super) fn along_centre(&self, weights: &Array1<f64>) -> f64 {
         self.centre.map_or(0.0, |centre| weights.dot(&ArrayView1::from(centre)))
     }
 }

@@ -243,3 +243,52 @@ def test_a_column_without_intercept_separates_about_0_alone(rng):
     assert model.stop_reason_ == "tolerance"
     with pytest.warns(SeparationWarning):
         LogisticRegression().fit(X, y)
+
+
+@pytest.mark.parametrize("spread", [1, 2, 3])
+@pytest.mark.parametrize("m", [200, 3000])
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-10])
+def test_a_heavy_tailed_column_that_one_class_has_alone_is_noticed(spread, m, tol):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        money = np.where(rng.random(m) < 0.1, np.exp(spread * rng.normal(size=m)), 0.0)
+        X = np.column_stack([rng.normal(size=m), money])
+        y = (X[:, 0] + rng.logistic(size=m) > 0) & (money == 0)
+        with pytest.warns(SeparationWarning, match="column 1 "):
+            model = LogisticRegression(tol=tol).fit(X, y)
+        assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("tol", [1e-6, 1e-8, 1e-10])
+def test_separation_is_noticed_beside_columns_nearly_dependent(tol):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=300)
+        rare = np.arange(300) < 12
+        X = np.column_stack([x, x + 1e-5 * rng.normal(size=300), rare])
+        y = (x + rng.logistic(size=300) > 0) | rare
+        with pytest.warns(SeparationWarning, match="column 2 |columns .*2"):
+            LogisticRegression(tol=tol).fit(X, y)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e-12])
+def test_a_column_in_small_units_is_not_moved_for_one_that_depends_on_others(unit):
+    rng = np.random.default_rng(3)
+    number, other = 1e9 + np.floor(1e6 * rng.random(75)), rng.normal(size=75)
+    X = np.column_stack([number, other, number + other, unit * rng.normal(size=75), rng.normal(size=(75, 3))])
+    y = other + rng.normal(size=75)
+    without = LinearRegression().fit(np.delete(X, 2, axis=1), y)
+    with pytest.warns(RankWarning, match="column 2 "):
+        model = LinearRegression().fit(X, y)
+    residual = np.mean((y - model.predict(X)) ** 2)
+    assert residual <= np.mean((y - without.predict(np.delete(X, 2, axis=1))) ** 2) * (1 + 1e-6)
+
+
+def test_what_arrived_is_not_said_to_need_more_iterations():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(5000, 5))
+    y = (X @ rng.normal(size=5) - 8 + rng.logistic(size=5000) > 0).astype(float)
+    for max_iter in (30, 1000):
+        model = SigmoidRegression(tol=1e-4, max_iter=max_iter).fit(X, y)
+        assert model.optimality_ <= 1e-4
+        assert model.converged_

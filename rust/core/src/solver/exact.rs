@@ -10,9 +10,7 @@ use crate::objective::{Objective, RowObjective, Standardised};
 
 /// Up to so many numbers, every digit is worth its time.
 const FEW: usize = 4096;
-/// Where the products of rows left a larger gradient, columns differ too much in size for them; QR of all columns does, if
-/// they are not too many.
-const SMALL_GRADIENT: f64 = 1e-10;
+/// Where columns differ too much in size for the products of rows, QR of all columns does, if they are no more than this.
 const MANY: usize = 1024;
 
 /// The linear model's weights and bias by least squares: by the products of columns where these keep enough digits, else
@@ -25,10 +23,7 @@ const MANY: usize = 1024;
 pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     let (m, n) = rows.samples().features().shape();
     let is_wide = n > m;
-    if is_wide
-        && let Some(found) = by_rows(rows, l2)?
-        && (found.optimality <= SMALL_GRADIENT || n > MANY)
-    {
+    if is_wide && let Some(found) = by_rows(rows, l2)? {
         return Ok(found);
     }
     if m * n > FEW
@@ -45,11 +40,12 @@ pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact,
     certify(&Standardised::new(rows, l2)?, found.parameters, (found.rank, condition, dependent))
 }
 
-/// By the products of rows; none if they overflow where QR may do.
+/// By the products of rows; none if they do not do, and QR may.
 fn by_rows(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
     let standardised = Standardised::new(rows, l2)?;
     let found = wide(&standardised, l2);
-    let found = if rows.n_features() > MANY { Some(found?) } else { unless_overflow(found)? };
+    let found =
+        if rows.n_features() > MANY { Some(found?) } else { unless_overflow(found)?.filter(|found| found.is_right) };
     found.map(|found| certify(&standardised, found.parameters, (found.rank, found.condition, Vec::new()))).transpose()
 }
 

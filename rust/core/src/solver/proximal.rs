@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::coordinate_descent::{shrink, violation};
+use super::quasi_newton::PATIENCE;
 use super::separation::are_all_alike;
 use super::smooth::Smooth;
 use super::working_set::Model;
@@ -94,7 +95,7 @@ pub(crate) fn minimise_sparse(
         let null = sparse.place(rows.null_model())?;
         known = Some(if given.cost <= null.cost { given } else { null });
     }
-    let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0 };
+    let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0, n_small: 0 };
     let (place, stop_reason) = newton(&mut course, known)?;
     Ok(Smooth {
         parameters: sparse.smooth.frame().leave(&place.at),
@@ -111,6 +112,8 @@ struct Report<'a, 'r, 'o> {
     settings: Settings,
     observer: &'a mut Observer<'o>,
     n_iter: usize,
+    /// Looks since the violations were larger than they should be.
+    n_small: usize,
 }
 
 impl Report<'_, '_, '_> {
@@ -122,13 +125,16 @@ impl Report<'_, '_, '_> {
         let wish = (self.observer)(&step)?;
         // Small violations add up to something where columns are nearly dependent.
         let little = self.settings.promise(place.cost, self.sparse.smooth.rows());
-        if self.sparse.optimality(place) <= self.settings.tol && promised <= little {
+        let is_small = self.sparse.optimality(place) <= self.settings.tol;
+        self.n_small = if is_small { self.n_small + 1 } else { 0 };
+        if is_small && (promised <= little || self.n_small > PATIENCE) {
             return Ok(Some(StopReason::Tolerance));
         }
         if let ControlFlow::Break(reason) = wish {
             return Ok(Some(reason));
         }
-        Ok((self.n_iter >= self.settings.max_iter).then_some(StopReason::MaxIter))
+        let last = if is_small { StopReason::Tolerance } else { StopReason::MaxIter };
+        Ok((self.n_iter >= self.settings.max_iter).then_some(last))
     }
 
     /// Why to stop where no step helps.

@@ -120,6 +120,8 @@ impl Outcome {
 
 /// Pairs of steps and changes of the gradient that are remembered.
 const MEMORY: usize = 10;
+/// So many steps, where the gradient is as small as it should be, are enough for what they promise beside it.
+pub(super) const PATIENCE: usize = 50;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
 /// Where a step with the Hessian of its place leaves less of the gradient than this share, the next leaves the square of what
@@ -185,6 +187,7 @@ pub(crate) fn quasi_newton(
     let mut last_step = None;
     let mut left_out = None;
     let mut doubt = Doubt::default();
+    let mut n_small = 0;
     let (stop_reason, asked_to_stop) = loop {
         let size = objective.optimality(&place.gradient);
         let outer = objective.frame().leave(&place.at);
@@ -223,7 +226,8 @@ pub(crate) fn quasi_newton(
         }
         let little = settings.promise(place.cost, objective.rows());
         let at_rest = || if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
-        let is_enough = || promised <= little || leaves_no_row_wrong(objective, place.cost);
+        n_small = if size <= settings.tol { n_small + 1 } else { 0 };
+        let is_enough = || promised <= little || n_small > PATIENCE || leaves_no_row_wrong(objective, place.cost);
         let stop_reason = if size <= settings.tol && is_enough() {
             Some(StopReason::Tolerance)
         } else if ended {
@@ -231,7 +235,8 @@ pub(crate) fn quasi_newton(
         } else if let ControlFlow::Break(reason) = wish {
             Some(reason)
         } else {
-            (iteration >= settings.max_iter).then_some(StopReason::MaxIter)
+            let last = if size <= settings.tol { StopReason::Tolerance } else { StopReason::MaxIter };
+            (iteration >= settings.max_iter).then_some(last)
         };
         if let Some(stop_reason) = stop_reason {
             break (stop_reason, wish.is_break());

@@ -7,8 +7,9 @@ use super::StopReason;
 use super::factor::Factor;
 use super::quasi_newton::{Curvature, Outcome};
 use crate::error::Error;
+use crate::evaluate::forward;
 use crate::kernel::Precision;
-use crate::model::{Model, Parameters};
+use crate::model::{Activation, Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised};
 
 /// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
@@ -132,6 +133,27 @@ pub(super) fn separated_along(
     }
     // Rows that are told apart by now may move back.
     let columns = separating_columns(objective.rows())?;
+    Ok((!columns.is_empty()).then_some(columns))
+}
+
+/// The columns that separate the classes each by itself, where some predictor is so large that one may: near the end steps are
+/// short, and lead along whatever is known least.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(super) fn separated_by_columns(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
+    const LARGE: f64 = 12.0;
+    if !is_unpenalised(objective) {
+        return Ok(None);
+    }
+    let rows = objective.rows();
+    let samples = rows.samples();
+    let z = forward(samples.features(), samples.offset_column(), at, Activation::Identity, rows.context())?;
+    if z.iter().all(|z| z.abs() < LARGE) {
+        return Ok(None);
+    }
+    let columns = separating_columns(rows)?;
     Ok((!columns.is_empty()).then_some(columns))
 }
 

@@ -8,7 +8,7 @@ use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{Reached, go_on, left_something_out};
 use super::row_space::{InRowSpace, in_row_space};
-use super::separation::{Cancelling, separation};
+use super::separation::{Cancelling, separated_by_columns, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
@@ -76,7 +76,7 @@ fn at_the_minimum(
     let outcome = quasi_newton(objective, start, settings, observer)?;
     let may_go_on = objective.rows().model() == Model::SigmoidLogLoss && outcome.has_arrived();
     let far_values = if may_go_on { FarValues::find(objective) } else { None };
-    let reached = if let Some(far_values) = far_values {
+    let mut reached = if let Some(far_values) = far_values {
         beyond_far_values(objective, l2, &far_values, &outcome, settings, observer)?
     } else {
         let mut reached = Reached::of(objective, &outcome);
@@ -86,6 +86,9 @@ fn at_the_minimum(
         }
         reached
     };
+    if may_go_on && reached.separating.is_none() && reached.has_arrived() {
+        reached.separating = separated_by_columns(objective, &reached.parameters)?;
+    }
     Ok(Smooth {
         optimality: objective.optimality(&reached.gradient),
         parameters: reached.parameters,

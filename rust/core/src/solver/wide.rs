@@ -20,11 +20,15 @@ pub(crate) struct Wide {
     pub(crate) rank: usize,
     /// Of the matrix of products, its rows scaled alike; infinite if rows are dependent.
     pub(crate) condition: f64,
+    /// Whether no row depends on others, and corrections brought back what the products lost.
+    pub(crate) is_right: bool,
 }
 
 const MAX_CORRECTIONS: usize = 4;
 /// A correction smaller than this, beside the solution, changes nothing.
 const NEGLIGIBLE: f64 = 1e-15;
+/// What may be left of the right side: no entry of the gradient, in standardised units, is larger.
+const SMALL: f64 = 1e-9;
 
 /// Minimises `Σ p_i (y_i − x_i·w − b)² + (l2/2) ‖w‖²`, `p = s/S`, of all minima the one with the smallest `‖w‖`.
 ///
@@ -84,13 +88,16 @@ pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Err
         weights = features.combination(&root * &alpha, context)?;
         let z = features.predictor(&weights, context)?;
         z_mean = mean(&z);
+        residual = &target - &(&root * &(z - z_mean)) - 0.5 * l2 * &alpha;
         if size <= NEGLIGIBLE * alpha.dot(&alpha).sqrt() {
             break;
         }
-        residual = &target - &(&root * &(z - z_mean)) - 0.5 * l2 * &alpha;
     }
     let bias = if rows.intercept() { mean(&y) - z_mean - features.along_centre(&weights) } else { 0.0 };
-    Ok(Wide { parameters: Parameters { weights, bias }, rank: inverse.rank(), condition: inverse.condition() })
+    // Of a pseudo-inverse it is not known what it left out.
+    let condition = inverse.condition();
+    let is_right = condition.is_finite() && residual.dot(&residual).sqrt() <= SMALL * target.dot(&target).sqrt();
+    Ok(Wide { parameters: Parameters { weights, bias }, rank: inverse.rank(), condition, is_right })
 }
 
 /// The columns as they are; or where that is much, less their means, some columns at a time.

@@ -2,7 +2,7 @@
 
 use super::columns::Problem;
 use super::double_double::DoubleDouble;
-use super::pivoted::{Pivoted, dot, norm};
+use super::pivoted::{Dropped, Pivoted, dot, norm};
 use crate::model::Parameters;
 
 /// A change of the parameters that changes no prediction: the weights in the caller's variables and in units of the
@@ -50,14 +50,19 @@ pub(super) fn to_minimum_norm(
     leave(problem, &weights, bias + shortest.bias.into())
 }
 
+/// Rounding errors of several columns come together in a combination.
+const LEEWAY: f64 = 8.0;
+
 /// An orthonormal basis, by the weights, of what changes no prediction.
 fn null_space(problem: &Problem<'_>, pivoted: &Pivoted, lengths: &[f64]) -> Vec<Direction> {
     let n_fixed = usize::from(problem.intercept);
     let mut basis: Vec<Direction> = Vec::new();
-    for (dropped, along) in &pivoted.dropped {
+    for Dropped { index: dropped, along, floor } in &pivoted.dropped {
         // The dropped column is T times this combination of the columns kept.
         let mut combination = along.clone();
         pivoted.solve(&mut combination);
+        // Parts that are rounding errors would move weights far where a column is small.
+        combination.iter_mut().filter(|part| part.abs() <= LEEWAY * floor).for_each(|part| *part = 0.0);
         let mut direction = Direction { weights: vec![0.0; problem.features.len()], bias: 0.0 };
         let parts = pivoted.kept.iter().zip(combination.iter().map(|part| -part)).chain([(dropped, 1.0)]);
         for (&j, part) in parts {

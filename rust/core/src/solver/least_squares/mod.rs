@@ -101,7 +101,7 @@ pub(crate) fn least_squares(
     Ok(LeastSquares {
         parameters,
         rank: pivoted.kept.len() - n_fixed,
-        dependent: pivoted.dropped.iter().map(|(j, _)| j - n_fixed).collect(),
+        dependent: pivoted.dropped.iter().map(|dropped| dropped.index - n_fixed).collect(),
         condition: pivoted.condition(n_fixed),
     })
 }

@@ -13,10 +13,19 @@ pub(super) struct Pivoted {
     columns: Vec<Vec<f64>>,
     /// Which parameter a column belongs to.
     pub(super) kept: Vec<usize>,
-    /// What is left out: the parameter, and its column's part along those kept.
-    pub(super) dropped: Vec<(usize, Vec<f64>)>,
+    pub(super) dropped: Vec<Dropped>,
     /// `Qᵀ y` along the columns kept.
     pub(super) target: Vec<f64>,
+}
+
+/// A column that is left out.
+pub(super) struct Dropped {
+    /// Which parameter it belongs to.
+    pub(super) index: usize,
+    /// Its part along the columns kept.
+    pub(super) along: Vec<f64>,
+    /// What is shorter is rounding error.
+    pub(super) floor: f64,
 }
 
 /// A column that waits for its elimination.
@@ -65,9 +74,9 @@ impl Pivoted {
         pivoted.target = target;
         pivoted.dropped = waiting
             .into_iter()
-            .map(|Waiting { index, mut entries, .. }| {
+            .map(|Waiting { index, mut entries, floor }| {
                 entries.truncate(rank);
-                (index, entries)
+                Dropped { index, along: entries, floor }
             })
             .collect();
         Ok(pivoted)

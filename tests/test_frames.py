@@ -44,6 +44,20 @@ def test_bool_beside_numbers_never_becomes_objects(frame, monkeypatch):
         assert forward(columns, weights).tolist() == (columns.to_numpy(dtype=float) @ weights).tolist()
 
 
+def test_sparse_columns_are_numbers(frame, y):
+    whole = pd.get_dummies(frame[["size", "rooms"]].astype({"rooms": "category"}), sparse=True, dtype=float)
+    for columns in (whole, whole.drop(columns="size"), frame.assign(few=pd.arrays.SparseArray(frame["new"]))):
+        found = LinearRegression(l2=1e-3).fit(columns, y)
+        np.testing.assert_allclose(found.coef_, LinearRegression(l2=1e-3).fit(columns.to_numpy(dtype=float), y).coef_)
+
+
+def test_a_frame_without_columns_or_rows_says_so(frame, y):
+    with pytest.raises(ValueError, match=r"X has 0 feature\(s\)"):
+        LinearRegression().fit(frame[[]], y)
+    with pytest.raises(ValueError, match=r"X has 0 sample\(s\)"):
+        LinearRegression().fit(frame[:0], y[:0])
+
+
 def test_wide_integers_keep_their_digits():
     columns = pd.DataFrame({"id": [2**53 + 1, 5], "flag": [True, False]})
     for case in (columns, columns.astype({"id": "Int64"})):

@@ -44,12 +44,13 @@ def _pandas_to_array(frame: Any, name: str) -> Array:
     _refuse_times(name, {column: dtype for column, dtype in columns if dtype.kind in "mM"})
     distinct = set(dtypes)
     plain = all(isinstance(dtype, np.dtype) for dtype in distinct)
-    if not all(dtype.kind in "fiub" for dtype in distinct) or (plain and len(distinct) == 1):
+    if not all(dtype.kind in "fiub" for dtype in distinct) or (plain and len(distinct) <= 1):
         return np.asarray(frame)
     # Left to itself pandas makes objects of bool beside numbers, and of nullable dtypes.
     if plain:
         return np.asarray(frame.to_numpy(dtype=np.result_type(*distinct)))
-    common = np.result_type(*(getattr(dtype, "numpy_dtype", dtype) for dtype in distinct))
+    # Of sparse columns it is that of their values.
+    common = np.result_type(*(getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)) for dtype in distinct))
     if common.kind != "f" and frame.isna().to_numpy().any():
         common = np.dtype(np.float64)
     return np.asarray(frame.to_numpy(dtype=common, na_value=np.nan if common.kind == "f" else 0))

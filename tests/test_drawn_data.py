@@ -56,6 +56,17 @@ def test_weights_and_offsets_that_make_the_sigmoid_flat_take_few_steps(seed):
     assert model.n_iter_ <= 60
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("estimator", [LogisticRegression, SigmoidRegression])
+def test_a_start_worse_than_none_is_left_without_an_intercept_too(seed, estimator):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(100, 40)) * 10 ** rng.uniform(-2, 2, size=40)
+    y = X @ (rng.normal(size=40) / X.std(axis=0)) + rng.logistic(size=100) > 0
+    model = estimator(l2=1e-4, fit_intercept=False)
+    without = model.fit(X, y).n_iter_
+    assert model.fit(X, y, coef_init=10 * rng.normal(size=40)).n_iter_ == without
+
+
 @pytest.mark.parametrize("deviation", [0, 2, 5, 15])
 @pytest.mark.parametrize("ratio", [0.003, 0.03])
 @pytest.mark.parametrize("seed", range(3))

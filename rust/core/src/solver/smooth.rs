@@ -58,7 +58,9 @@ pub(crate) fn minimise(
         Some(start) => {
             let (objective, given) = begin_at(rows, l2, 0.0, start, settings)?;
             // A start that is worse than none may lie where the sigmoid is flat.
-            if given.0.cost <= objective.null_cost() { (objective, given) } else { begin(rows, l2, settings)? }
+            let known = objective.null_cost();
+            let null_cost = if known.is_finite() { known } else { rows.cost(&rows.null_model())? };
+            if given.0.cost <= null_cost { (objective, given) } else { begin(rows, l2, settings)? }
         }
         None => begin(rows, l2, settings)?,
     };

@@ -156,6 +156,15 @@ def test_a_pipeline_transforms_the_validation_data_that_it_is_told_to(data):
     assert pickle.loads(pickle.dumps(pipeline)).score(X, z) > 0.999
 
 
+def test_early_stopping_works_in_a_search_by_samples_held_out(data):
+    X, z, _ = data
+    model = LinearRegression(solver="gd", early_stopping=True, validation_fraction=0.2)
+    grid = {"linearregression__max_iter": [1, 1000]}
+    search = GridSearchCV(make_pipeline(StandardScaler(), model), grid).fit(X, z)
+    assert search.best_params_ == {"linearregression__max_iter": 1000}
+    assert search.best_score_ > 0.999
+
+
 def test_requests_need_routing_and_may_be_mixed_with_scikit_learns_base():
     with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):
         LinearRegression().set_fit_request(offset=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
 from steepest import _core
-from steepest._exceptions import ConvergenceWarning, NotFittedError, RankWarning, SeparationWarning, kin, stacklevel
+from steepest._exceptions import NotFittedError, kin
 from steepest._frames import check_feature_names, feature_names
 from steepest._history import History
+from steepest._hold_out import check_fraction, check_seed, hold_out
 from steepest._names import Activation, Loss, Solver
+from steepest._report import explained, quoted, warn_of_fit
 from steepest._sklearn import request_setter
 from steepest._validation import (
-    FILL_IN,
     Array,
     FloatArray,
     as_matrix,
@@ -34,7 +34,7 @@ from steepest._validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
 
 class Estimator:
@@ -68,6 +68,8 @@ class Estimator:
         tol: float = 1e-6,
         early_stopping: bool = False,
         patience: int = 10,
+        validation_fraction: float | None = None,
+        random_state: int | None = 0,
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:
@@ -80,6 +82,8 @@ class Estimator:
         self.tol = tol
         self.early_stopping = early_stopping
         self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
         self.warm_start = warm_start
         self.n_threads = n_threads
 
@@ -192,40 +196,20 @@ class Estimator:
         classes, targets = self._find_classes(labels, n_samples)
         weights = as_optional_vector(sample_weight, "sample_weight", n_samples, "X")
         offsets = as_optional_vector(offset, "offset", n_samples, "X")
-
-        if (X_val is None) != (y_val is None):
-            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} is given but {missing} is not; validation data needs both.")
-        X_val_array = targets_val = weights_val = offsets_val = None
-        if X_val is not None:
-            X_val_array = as_matrix(X_val, "X_val")
-            check_feature_names(X_val, names, type(self).__name__, "X_val")
-            self._check_width(X_val_array, n_features, "X_val")
-            targets_val = self._encode(y_val, "y_val", len(X_val_array), "X_val", classes)
-            weights_val = as_optional_vector(sample_weight_val, "sample_weight_val", len(X_val_array), "X_val")
-            offsets_val = as_optional_vector(offset_val, "offset_val", len(X_val_array), "X_val")
-        elif self.early_stopping:
-            raise ValueError(
-                "early_stopping=True needs validation data: pass X_val and y_val to fit. What fits for you, such as "
-                "scikit-learn's cross_val_score, passes them on if they are among its params."
-            )
-        else:
-            for name, given in (("sample_weight_val", sample_weight_val), ("offset_val", offset_val)):
-                if given is not None:
-                    raise ValueError(f"{name} is given but X_val and y_val are not.")
-
         class_weight = self._class_weight(classes, targets, weights)
+
+        training: _Samples = X_array, targets, weights, offsets
+        validation = self._validation(
+            n_features, names, classes, X_val, y_val, sample_weight_val=sample_weight_val, offset_val=offset_val
+        )
+        if (fraction := check_fraction(self.validation_fraction)) is not None:
+            training, validation = self._split(fraction, training, classes)
+
         start_weights, start_bias = self._start(n_features, names, classes, coef_init, intercept_init)
         try:
             result = _core.fit(
-                X_array,
-                targets,
-                weights,
-                offsets,
-                X_val_array,
-                targets_val,
-                weights_val,
-                offsets_val,
+                *training,
+                *(validation or _NO_SAMPLES),
                 activation=self._activation,
                 loss=self._loss(),
                 start_weights=start_weights,
@@ -252,6 +236,8 @@ class Estimator:
                 )
         early_stopping = check_bool(self.early_stopping, "early_stopping")
         check_bool(self.warm_start, "warm_start")
+        check_fraction(self.validation_fraction)
+        check_seed(self.random_state)
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
         l1 = check_real(self.l1, "l1", "a number, 0 or larger", low=0.0, inclusive=True)
         if l1 > 0 and (rate is not None or self.solver != "auto"):
@@ -274,6 +260,51 @@ class Estimator:
             "n_threads": check_threads(self.n_threads),
         }
 
+    def _validation(
+        self, n_features: int, names: Array | None, classes: Array | None, X: Any, y: Any, **others: Any
+    ) -> _Samples | None:
+        """Check validation data and whether there are any where they are needed; `others` are named as in `fit`."""
+        given = [name for name, value in {"X_val": X, "y_val": y, **others}.items() if value is not None]
+        if given and self.validation_fraction is not None:
+            raise ValueError(
+                f"{given[0]} is given and validation_fraction is {self.validation_fraction!r}; validation data are "
+                "either given or held out."
+            )
+        if X is not None and y is not None:
+            array = as_matrix(X, "X_val")
+            check_feature_names(X, names, type(self).__name__, "X_val")
+            self._check_width(array, n_features, "X_val")
+            targets = self._encode(y, "y_val", len(array), "X_val", classes)
+            weights, offsets = (as_optional_vector(value, name, len(array), "X_val") for name, value in others.items())
+            return array, targets, weights, offsets
+        if given:
+            missing = "y_val is" if X is not None else "X_val is" if y is not None else "X_val and y_val are"
+            raise ValueError(f"{given[0]} is given but {missing} not; validation data needs both.")
+        if self.early_stopping and self.validation_fraction is None:
+            raise ValueError(
+                "early_stopping=True needs validation data: pass X_val and y_val to fit, or set validation_fraction, "
+                "such as 0.1, to hold out some of X and y."
+            )
+        return None
+
+    def _split(self, fraction: float, training: _Samples, classes: Array | None) -> tuple[_Samples, _Samples]:
+        """Set samples aside for validation: copies of these, and weights of 0 where they were."""
+        X, targets, weights, offsets = training
+        held_out = hold_out(
+            fraction,
+            check_seed(self.random_state),
+            len(X),
+            average_weights(weights, len(X)),
+            None if classes is None else targets,
+        )
+        validation = (
+            X[held_out],
+            targets[held_out],
+            None if weights is None else weights[held_out],
+            None if offsets is None else offsets[held_out],
+        )
+        return (X, targets, ~held_out if weights is None else np.where(held_out, 0, weights), offsets), validation
+
     def _start(
         self, n_features: int, names: Array | None, classes: Array | None, coef_init: Any, intercept_init: Any
     ) -> tuple[FloatArray | None, float]:
@@ -294,8 +325,8 @@ class Estimator:
             known = getattr(self, "feature_names_in_", None)
             if known is not None and names is not None and list(known) != list(names):
                 raise ValueError(
-                    f"warm_start=True starts from the last fit, whose columns were {_quoted(known)}; those of X are "
-                    f"{_quoted(names)}."
+                    f"warm_start=True starts from the last fit, whose columns were {quoted(known)}; those of X are "
+                    f"{quoted(names)}."
                 )
             weights, bias = self._parameters()
             return weights, bias if self.fit_intercept else 0.0
@@ -307,13 +338,7 @@ class Estimator:
 
     def _take(self, result: _core.FitResult, n_features: int, names: Array | None, classes: Array | None) -> None:
         """Say what is to be said of the fit, then keep it, all at once."""
-        history = History(
-            cost=result.cost,
-            validation_cost=result.validation_cost,
-            gradient_norm=result.gradient_norm,
-            seconds=result.seconds,
-        )
-        self._warn(result, history, names)
+        warn_of_fit(self, result, names)
         coef, intercept = self._shaped(result.weights, result.bias)
         fitted = {
             "coef_": coef,
@@ -324,7 +349,12 @@ class Estimator:
             "learning_rate_": result.learning_rate,
             "optimality_": _or_nan(result.optimality),
             "condition_": _or_nan(result.condition),
-            "history_": history,
+            "history_": History(
+                cost=result.cost,
+                validation_cost=result.validation_cost,
+                gradient_norm=result.gradient_norm,
+                seconds=result.seconds,
+            ),
             "n_features_in_": n_features,
         }
         if result.rank is not None:
@@ -338,82 +368,6 @@ class Estimator:
         else:
             vars(self).pop("feature_names_in_", None)
         vars(self).update(fitted)
-
-    def _warn(self, result: _core.FitResult, history: History, names: Array | None) -> None:
-        def warn(category: type[Warning], message: str) -> None:
-            warnings.warn(f"{type(self).__name__} {message}", kin(category), stacklevel=stacklevel())
-
-        if result.dependent:
-            listed = _listed(result.dependent, names)
-            penalty = "set l2 to a positive number" if self.l2 == 0 else f"raise l2: {self.l2:g} is lost in rounding"
-            beside = ("constant", " beside the constant") if self.fit_intercept else ("0", "")
-            warn(
-                RankWarning,
-                f"found that {listed} {_agree('is', 'are', result.dependent)} {beside[0]} or a combination of other "
-                f"columns: X has rank {result.rank}{beside[1]}. Of all weights that fit equally well those of least "
-                f"norm are taken; predictions are not affected. Leave out such columns, or {penalty}.",
-            )
-        if result.stop_reason == "separation":
-            where = f"where its gradient fell to {result.optimality:.2g}"
-            if not result.separating:
-                warn(
-                    SeparationWarning,
-                    "found the targets to be all 0 or all 1: the log loss falls for ever as the bias grows, and has no "
-                    f"minimum. The bias is the one {where}.",
-                )
-                return
-            listed = _listed(result.separating, names)
-            warn(
-                SeparationWarning,
-                f"found that {listed} {_agree('tells', 'tell', result.separating)} the classes apart without error, "
-                "for all rows or for some: the log loss falls for ever as the weights grow, and has no minimum. The "
-                f"weights are those {where}. Set l2 to a positive number, such as 1e-4, or leave out such columns.",
-            )
-        elif result.stop_reason == "early_stopping" and history.best_iteration == 0 and not np.any(result.weights):
-            smaller = "; solver='gd' takes smaller steps" if result.learning_rate is None else ""
-            warn(
-                ConvergenceWarning,
-                "went back to iteration 0, the model without weights: no iteration lowered the validation cost. Look "
-                f"whether X_val went through all that X went through{smaller}.",
-            )
-        elif self.tol == 0 and result.learning_rate is None:
-            return
-        elif result.stop_reason == "rounding":
-            warn(
-                ConvergenceWarning,
-                f"stopped after {result.n_iter} iterations where rounding error hides any further descent, with "
-                f"optimality_ at {result.optimality:.2g}; tol={self.tol:g} asks for less. Raise tol, or bring the "
-                "columns of X nearer to mean 0.",
-            )
-        elif result.stop_reason == "max_iter" and result.learning_rate is None:
-            warn(
-                ConvergenceWarning,
-                f"stopped at max_iter={self.max_iter} with optimality_ at {result.optimality:.2g}; tol={self.tol:g} "
-                "asks for less. Raise max_iter, or set l2 to a positive number.",
-            )
-        elif result.stop_reason == "max_iter":
-            self._warn_of_descent(result, history, warn)
-
-    def _warn_of_descent(
-        self, result: _core.FitResult, history: History, warn: Callable[[type[Warning], str], None]
-    ) -> None:
-        cost, norm = history.cost, history.gradient_norm
-        if (cost[-1] > cost[0] or norm[-1] > norm[0]) and result.n_iter > 1:
-            warn(
-                ConvergenceWarning,
-                f"stopped at max_iter={self.max_iter} with the cost gone from {cost[0]:.4g} to {cost[-1]:.4g} "
-                f"and the gradient norm from {norm[0]:.4g} to {norm[-1]:.4g}: "
-                f"learning_rate={result.learning_rate:.4g} is too large for this data. Lower it, leave it at 'auto', "
-                "or scale the columns of X alike.",
-            )
-        elif self.tol > 0:
-            warn(
-                ConvergenceWarning,
-                f"stopped at max_iter={self.max_iter} with the gradient norm at {norm[-1] / norm[0]:.2g} of its "
-                f"first value, tol={self.tol:g} asks for less. Leave solver and learning_rate at 'auto', or for "
-                "gradient descent scale the columns of X alike, raise max_iter, or set tol=0 to run max_iter "
-                "iterations without this warning.",
-            )
 
     # What the estimators differ in.
 
@@ -519,34 +473,10 @@ class Regressor(Estimator):
         return regressor_tags()
 
 
-def explained(error: ValueError, names: Array | None) -> ValueError:
-    """Return the core's error with the column of `X` by its name, and with what to do."""
-    column = getattr(error, "column", None)
-    if column is None:
-        return error
-    message = str(error)
-    if names is not None:
-        message = message.replace(f"column {column};", f"column {names[column]!r};")
-    return ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message)
+_Samples: TypeAlias = tuple[Array, Array, Array | None, Array | None]
+"""X, y, sample weights and offsets."""
+_NO_SAMPLES = (None, None, None, None)
 
 
 def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _agree(singular: str, plural: str, columns: Sequence[int]) -> str:
-    return singular if len(columns) == 1 else plural
-
-
-def _listed(columns: Sequence[int], names: Array | None) -> str:
-    return f"column{'s' if len(columns) > 1 else ''} " + _first(
-        [str(column) if names is None else repr(names[column]) for column in columns]
-    )
-
-
-def _quoted(names: Array) -> str:
-    return _first([repr(name) for name in names])
-
-
-def _first(items: Sequence[str], limit: int = 5) -> str:
-    return ", ".join(items[:limit]) + (f" and {len(items) - limit} more" if len(items) > limit else "")

@@ -43,9 +43,15 @@ class LinearRegression(Regressor):
         rounding error; with 0 do `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
-        minimum. Needs `X_val` and `y_val` in `fit`, and solver "gd": others take few steps, if any, before the end.
+        minimum. Needs validation data: `X_val` and `y_val` in `fit`, or `validation_fraction`. Meant for solver "gd":
+        others take few steps, if any, before the end.
     patience : int, default=10
         See `early_stopping`.
+    validation_fraction : float, optional
+        The share of the samples, above 0 and below 1, that `fit` sets aside as validation data; they
+        are drawn at random, and nothing is fitted to them. Not together with `X_val`. They are copied, the others not.
+    random_state : int or None, default=0
+        The seed by which they are drawn; None for another one at each fit.
     warm_start : bool, default=False
         Start from the last fit instead of 0. What "auto" solves exactly needs no start.
     precompute : bool or "auto", default="auto"
@@ -113,6 +119,8 @@ class LinearRegression(Regressor):
         tol: float = 1e-6,
         early_stopping: bool = False,
         patience: int = 10,
+        validation_fraction: float | None = None,
+        random_state: int | None = 0,
         warm_start: bool = False,
         precompute: bool | Literal["auto"] = "auto",
         n_threads: int | None = None,
@@ -127,6 +135,8 @@ class LinearRegression(Regressor):
             tol=tol,
             early_stopping=early_stopping,
             patience=patience,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
             warm_start=warm_start,
             n_threads=n_threads,
         )

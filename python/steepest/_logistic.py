@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from steepest import _core
-from steepest._estimator import Estimator, explained
+from steepest._estimator import Estimator
 from steepest._frames import feature_names
 from steepest._names import Loss, Solver
+from steepest._report import explained
 from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
@@ -61,9 +62,16 @@ class LogisticRegression(Estimator):
         rounding error; with 0 do `max_iter` iterations.
     early_stopping : bool, default=False
         Stop when the validation cost has not improved for `patience` iterations, and return to the parameters at its
-        minimum. Needs `X_val` and `y_val` in `fit`, and solver "gd": others take few steps, if any, before the end.
+        minimum. Needs validation data: `X_val` and `y_val` in `fit`, or `validation_fraction`. Meant for solver "gd":
+        others take few steps, if any, before the end.
     patience : int, default=10
         See `early_stopping`.
+    validation_fraction : float, optional
+        The share of the samples, above 0 and below 1, that `fit` sets aside as validation data, the same of each class;
+        they are drawn at random, and nothing is fitted to them. Not together with `X_val`. They are copied, the others
+        not.
+    random_state : int or None, default=0
+        The seed by which they are drawn; None for another one at each fit.
     warm_start : bool, default=False
         Start from the last fit instead of from 0, or from where "auto" would.
     n_threads : int, optional
@@ -130,6 +138,8 @@ class LogisticRegression(Estimator):
         tol: float = 1e-6,
         early_stopping: bool = False,
         patience: int = 10,
+        validation_fraction: float | None = None,
+        random_state: int | None = 0,
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:
@@ -143,6 +153,8 @@ class LogisticRegression(Estimator):
             tol=tol,
             early_stopping=early_stopping,
             patience=patience,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
             warm_start=warm_start,
             n_threads=n_threads,
         )

@@ -1,0 +1,144 @@
+"""What is said of a fit, with columns called by their names: the warnings about a result, the core's errors."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from steepest._exceptions import ConvergenceWarning, RankWarning, SeparationWarning, kin, stacklevel
+from steepest._validation import FILL_IN, Array
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from steepest import _core
+
+
+class Asked(Protocol):
+    """An estimator: what its warnings compare with what came out."""
+
+    l2: float
+    fit_intercept: bool
+    max_iter: int
+    tol: float
+    validation_fraction: float | None
+
+
+def warn_of_fit(estimator: Asked, result: _core.FitResult, names: Array | None) -> None:
+    """Issue the warnings that a result calls for."""
+    name = type(estimator).__name__
+    if result.dependent:
+        _warn(RankWarning, f"{name} {_dependence(estimator, result, names)}")
+    if result.stop_reason == "separation":
+        _warn(SeparationWarning, f"{name} {_separation(result, names)}")
+    elif shortfall := _shortfall(estimator, result):
+        _warn(ConvergenceWarning, f"{name} {shortfall}")
+
+
+def _warn(category: type[Warning], message: str) -> None:
+    warnings.warn(message, kin(category), stacklevel=stacklevel())
+
+
+def _dependence(estimator: Asked, result: _core.FitResult, names: Array | None) -> str:
+    penalty = "set l2 to a positive number" if estimator.l2 == 0 else f"raise l2: {estimator.l2:g} is lost in rounding"
+    beside = ("constant", " beside the constant") if estimator.fit_intercept else ("0", "")
+    return (
+        f"found that {_listed(result.dependent, names)} {_agree('is', 'are', result.dependent)} {beside[0]} or a "
+        f"combination of other columns: X has rank {result.rank}{beside[1]}. Of all weights that fit equally well "
+        f"those of least norm are taken; predictions are not affected. Leave out such columns, or {penalty}."
+    )
+
+
+def _separation(result: _core.FitResult, names: Array | None) -> str:
+    where = f"where its gradient fell to {result.optimality:.2g}"
+    if not result.separating:
+        return (
+            "found the targets to be all 0 or all 1: the log loss falls for ever as the bias grows, and has no "
+            f"minimum. The bias is the one {where}."
+        )
+    return (
+        f"found that {_listed(result.separating, names)} {_agree('tells', 'tell', result.separating)} the classes "
+        "apart without error, for all rows or for some: the log loss falls for ever as the weights grow, and has no "
+        f"minimum. The weights are those {where}. Set l2 to a positive number, such as 1e-4, or leave out such columns."
+    )
+
+
+def _shortfall(estimator: Asked, result: _core.FitResult) -> str | None:
+    """Return why the fit is not what was asked for, and what to do."""
+    reason, by_descent = result.stop_reason, result.learning_rate is not None
+    if reason == "early_stopping":
+        if np.argmin(result.validation_cost) > 0 or np.any(result.weights):
+            return None
+        remedy = "Look whether X_val went through all that X went through"
+        if estimator.validation_fraction is not None:
+            remedy = "The columns may tell nothing of y, or held-out samples be too few"
+        smaller = "" if by_descent else "; solver='gd' takes smaller steps"
+        return (
+            "went back to iteration 0, the model without weights: no iteration lowered the validation cost. "
+            f"{remedy}{smaller}."
+        )
+    if by_descent:
+        return _shortfall_of_descent(estimator, result) if reason == "max_iter" else None
+    if estimator.tol == 0:
+        return None
+    reached = f"optimality_ at {result.optimality:.2g}; tol={estimator.tol:g} asks for less."
+    if reason == "rounding":
+        return (
+            f"stopped after {result.n_iter} iterations where rounding error hides any further descent, with {reached} "
+            "Raise tol, or bring the columns of X nearer to mean 0."
+        )
+    if reason == "max_iter":
+        return (
+            f"stopped at max_iter={estimator.max_iter} with {reached} Raise max_iter, or set l2 to a positive number."
+        )
+    return None
+
+
+def _shortfall_of_descent(estimator: Asked, result: _core.FitResult) -> str | None:
+    cost, norm = result.cost, result.gradient_norm
+    stopped = f"stopped at max_iter={estimator.max_iter} with"
+    if (cost[-1] > cost[0] or norm[-1] > norm[0]) and result.n_iter > 1:
+        return (
+            f"{stopped} the cost gone from {cost[0]:.4g} to {cost[-1]:.4g} and the gradient norm from {norm[0]:.4g} "
+            f"to {norm[-1]:.4g}: learning_rate={result.learning_rate:.4g} is too large for this data. Lower it, leave "
+            "it at 'auto', or scale the columns of X alike."
+        )
+    if estimator.tol == 0:
+        return None
+    return (
+        f"{stopped} the gradient norm at {norm[-1] / norm[0]:.2g} of its first value, tol={estimator.tol:g} asks for "
+        "less. Leave solver and learning_rate at 'auto', or for gradient descent scale the columns of X alike, raise "
+        "max_iter, or set tol=0 to run max_iter iterations without this warning."
+    )
+
+
+def explained(error: ValueError, names: Array | None) -> ValueError:
+    """Return the core's error with the column of `X` by its name, and with what to do."""
+    column = getattr(error, "column", None)
+    if column is None:
+        return error
+    message = str(error)
+    if names is not None:
+        message = message.replace(f"column {column};", f"column {names[column]!r};")
+    return ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message)
+
+
+def quoted(names: Array) -> str:
+    """Return the first of the names of columns."""
+    return _first([repr(name) for name in names])
+
+
+def _agree(singular: str, plural: str, columns: Sequence[int]) -> str:
+    return singular if len(columns) == 1 else plural
+
+
+def _listed(columns: Sequence[int], names: Array | None) -> str:
+    return f"column{'s' if len(columns) > 1 else ''} " + _first(
+        [str(column) if names is None else repr(names[column]) for column in columns]
+    )
+
+
+def _first(items: Sequence[str], limit: int = 5) -> str:
+    return ", ".join(items[:limit]) + (f" and {len(items) - limit} more" if len(items) > limit else "")

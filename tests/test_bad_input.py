@@ -318,8 +318,7 @@ def test_a_warning_made_an_error_leaves_the_estimator(cls):
     refuses(cls, steepest.ConvergenceWarning, "max_iter=3", X, Y, params={"tol": 1e-9, "solver": "gd"})
     if cls is LogisticRegression:
         refuses(cls, steepest.SeparationWarning, "columns? 0", X, X[:, 0] > 0)
-    if cls is LinearRegression:
-        refuses(cls, steepest.RankWarning, "columns? 2", np.column_stack([X[:, :2], np.ones(40)]), Y)
+    refuses(cls, steepest.RankWarning, "columns? 2", np.column_stack([X[:, :2], np.ones(40)]), Y)
 
 
 def test_what_is_named_does_not_depend_on_the_layout():

@@ -99,7 +99,8 @@ def test_a_constant_column_is_named_and_gets_no_weight(binary):
         assert model.coef_[4] == 0.0
         np.testing.assert_allclose(model.coef_[:4], LinearRegression().fit(X, y).coef_, rtol=1e-10)
         for cls in (SigmoidRegression, LogisticRegression):
-            assert np.ravel(cls().fit(with_constant, y).coef_)[4] == pytest.approx(0.0, abs=1e-12)
+            with pytest.warns(RankWarning, match="found that column 4 is constant or a combination .*rank 4 beside"):
+                assert np.ravel(cls().fit(with_constant, y).coef_)[4] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_constant_column_may_stand_for_the_bias(binary):
@@ -148,11 +149,57 @@ def test_equal_columns_share_their_weight(binary, copies):
 
 @by_curvature
 @pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
+@pytest.mark.filterwarnings("ignore::steepest.RankWarning")
 def test_equal_columns_share_their_weight_in_the_sigmoid_too(binary, cls, solver):
     X, y = binary
     weight = np.ravel(cls(solver=solver, tol=1e-9).fit(X, y).coef_)[1] / 2
     found = np.ravel(cls(solver=solver, tol=1e-9).fit(np.column_stack([X, X[:, 1]]), y).coef_)
     np.testing.assert_allclose(found[[1, 4]], weight, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+@pytest.mark.parametrize("m", [100, 1000, 30_000])
+def test_indicators_of_all_categories_are_dependent(cls, solver, m):
+    rng = np.random.default_rng(m)
+    indicators = [np.eye(k)[rng.integers(0, k, m)] for k in (4, 3)]
+    names = ["own", *(f"{name}{i}" for name, k in (("a", 4), ("b", 3)) for i in range(k))]
+    frame = pd.DataFrame(np.column_stack([rng.normal(size=m), *indicators]), columns=names)
+    y = frame["own"] + frame["a1"] + rng.logistic(size=m) > 0
+    with pytest.warns(RankWarning, match="columns 'a3', 'b2' are .*X has rank 6 beside"):
+        model = cls(solver=solver, tol=1e-9).fit(frame, y)
+    assert model.condition_ == np.inf
+    fewer = frame.drop(columns=["a3", "b2"])
+    np.testing.assert_allclose(
+        model._forward(frame, None, "identity"),
+        cls(solver=solver, tol=1e-9).fit(fewer, y)._forward(fewer, None, "identity"),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
+def test_what_a_hessian_cannot_see_is_not_called_dependent(cls, rng):
+    X = rng.normal(size=(300, 4))
+    y = X[:, 0] + rng.logistic(size=300) > 0
+    X[5, 1] = 1e9  # no other row of this column differs from it by much, beside
+    X[:, 3] = X[:, 0] + 1e-7 * X[:, 3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RankWarning)
+        cls().fit(X, y)
+
+
+def test_separation_is_said_before_dependence(binary):
+    X, _ = binary
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        LogisticRegression().fit(np.column_stack([X, X[:, 1]]), X[:, 0] > 0)
+    assert [warning.category for warning in caught] == [SeparationWarning]
+
+
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression])
+def test_where_features_outnumber_samples_dependence_is_not_said(cls, rng):
+    cls().fit(rng.normal(size=(20, 50)), rng.uniform(0.2, 0.8, size=20))
 
 
 def test_a_penalty_makes_weights_unique(binary):

@@ -35,7 +35,7 @@ def drawn(seed):
 
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("l2", [0.0, 1e-8, 1e-4])
-@pytest.mark.filterwarnings("ignore::steepest.SeparationWarning")
+@pytest.mark.filterwarnings("ignore::steepest.SeparationWarning", "ignore::steepest.RankWarning")
 def test_log_loss_takes_few_steps(seed, l2):
     X, y = drawn(seed)
     model = LogisticRegression(l2=l2, tol=1e-8).fit(X, y)

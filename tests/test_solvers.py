@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import oracle
-from steepest import ConvergenceWarning, LinearRegression, LogisticRegression, SigmoidRegression
+from steepest import ConvergenceWarning, LinearRegression, LogisticRegression, RankWarning, SigmoidRegression
 
 SOLVERS = ["auto", "newton", "lbfgs", "gd"]
 SECOND_ORDER = SOLVERS[:3]
@@ -417,6 +417,7 @@ def test_indicators_that_add_up_to_the_constant_end_at_the_minimum(rng, n_levels
     level = rng.integers(n_levels, size=20_000)
     X = np.column_stack([level[:, None] == np.arange(n_levels), rng.normal(size=(20_000, 5))]).astype(float)
     y = 0.5 * rng.normal(size=n_levels)[level] + X[:, -1] + rng.logistic(size=20_000) > 0
-    model = LogisticRegression(tol=1e-8).fit(X, y)
+    with pytest.warns(RankWarning, match=f"column {n_levels - 1} is"):
+        model = LogisticRegression(tol=1e-8).fit(X, y)
     assert model.stop_reason_ == "tolerance"
     assert model.n_iter_ < 30

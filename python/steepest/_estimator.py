@@ -184,9 +184,9 @@ class Estimator:
         SeparationWarning
             If the classes can be told apart without error, so that the log loss has no minimum; it names the columns.
         RankWarning
-            By `LinearRegression`, if columns are constant or combinations of others, so that the weights are not
-            unique; it names them. With more features than samples they never are without a penalty; `rank_` says so,
-            and nothing is raised.
+            If columns are constant or combinations of others, so that the weights are not unique; it names them. With
+            more features than samples they never are without a penalty: `rank_` of `LinearRegression` says so, and
+            nothing is raised. Gradient descent and L-BFGS see no more than constants.
         """
         options = self._options()
         X_array = as_matrix(X)

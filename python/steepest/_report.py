@@ -43,11 +43,13 @@ def _warn(category: type[Warning], message: str) -> None:
 
 def _dependence(estimator: Asked, result: _core.FitResult, names: Array | None) -> str:
     penalty = "set l2 to a positive number" if estimator.l2 == 0 else f"raise l2: {estimator.l2:g} is lost in rounding"
-    beside = ("constant", " beside the constant") if estimator.fit_intercept else ("0", "")
+    constant, beside = ("constant", " beside the constant") if estimator.fit_intercept else ("0", "")
+    rank = len(result.weights) - len(result.dependent)
+    taken = "some are taken" if result.rank is None else "those of least norm are taken"
     return (
-        f"found that {_listed(result.dependent, names)} {_agree('is', 'are', result.dependent)} {beside[0]} or a "
-        f"combination of other columns: X has rank {result.rank}{beside[1]}. Of all weights that fit equally well "
-        f"those of least norm are taken; predictions are not affected. Leave out such columns, or {penalty}."
+        f"found that {_listed(result.dependent, names)} {_agree('is', 'are', result.dependent)} {constant} or a "
+        f"combination of other columns: X has rank {rank}{beside}. Of all weights that fit equally well {taken}; "
+        f"predictions are not affected. Leave out such columns, or {penalty}."
     )
 
 

@@ -170,9 +170,14 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
     } else {
         minimise(rows, options.l2, start, settings, &mut observer)?
     };
-    let Smooth { parameters, n_iter, stop_reason, optimality, condition, separating } = found;
-    let found =
-        Fit { optimality: Some(optimality), condition, separating, ..Fit::new(parameters, n_iter, stop_reason) };
+    let Smooth { parameters, n_iter, stop_reason, optimality, condition, separating, dependent } = found;
+    let found = Fit {
+        optimality: Some(optimality),
+        condition,
+        separating,
+        dependent,
+        ..Fit::new(parameters, n_iter, stop_reason)
+    };
     Ok(course.finish(found))
 }
 

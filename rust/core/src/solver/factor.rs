@@ -87,6 +87,25 @@ impl Factor {
         Some(Parameters { weights, bias })
     }
 
+    /// Columns without which nothing is left out, the last ones that this is true of; a constant is none of them.
+    pub(crate) fn dependent(&self) -> Vec<usize> {
+        const PIVOT: f64 = 0.1;
+        let mut directions = self.inverse.null_space();
+        let mut columns = Vec::with_capacity(directions.len());
+        while let Some(direction) = directions.pop() {
+            let largest = direction.iter().fold(0.0_f64, |largest, part| largest.max(part.abs()));
+            let takes_part = |&column: &usize| direction[column].abs() > PIVOT * largest;
+            let Some(column) = (0..direction.len()).rev().find(takes_part) else { continue };
+            for other in &mut directions {
+                let share = other[column] / direction[column];
+                other.scaled_add(-share, &direction);
+                other[column] = 0.0;
+            }
+            columns.push(column);
+        }
+        columns
+    }
+
     /// The condition number of the scaled matrix; see [`Inverse::condition`].
     pub(crate) fn condition(&self) -> f64 {
         self.inverse.condition()
@@ -383,6 +402,25 @@ mod tests {
         }
         let ways = [&single, &nearly_singular].map(|hessian| Factor::new(hessian, true).unwrap().inverse.way);
         assert!(matches!(ways, [Way::CholeskyInSingle(_), Way::Cholesky(_)]));
+    }
+
+    #[test]
+    fn dependent_columns_are_the_last_without_which_nothing_is_left_out() {
+        // Two sets of indicators, which sum to the constant, a constant, and the sum of columns 1 and 7.
+        let row = |i: usize| {
+            let one = |group: usize| f64::from(u8::from(i % 3 == group));
+            let other = |group: usize| f64::from(u8::from(i / 3 % 3 == group));
+            let own = (i as f64).sin();
+            [one(0), one(1), one(2), other(0), other(1), 1.0, other(2), own, own + one(1)]
+        };
+        let x: Array2<f64> = Array2::from_shape_fn((90, 9), |(i, j)| row(i)[j]);
+        let cross = x.sum_axis(ndarray::Axis(0));
+        let hessian = Hessian { weights: x.t().dot(&x), cross, bias: 90.0, precision: Precision::Double };
+        let factor = Factor::new(&hessian, true).unwrap();
+        let mut found = factor.dependent();
+        found.sort_unstable();
+        assert_eq!(found, [2, 6, 8]);
+        assert!(factor.is_constant(5));
     }
 
     #[test]

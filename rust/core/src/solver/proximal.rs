@@ -98,6 +98,7 @@ pub(crate) fn minimise_sparse(
     let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0, n_small: 0 };
     let (place, stop_reason) = newton(&mut course, known)?;
     Ok(Smooth {
+        dependent: Vec::new(),
         parameters: sparse.smooth.frame().leave(&place.at),
         n_iter: course.n_iter,
         stop_reason: if are_all_alike(rows) && stop_reason.is_arrival() { StopReason::Separation } else { stop_reason },

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use super::dependence::dependent_columns;
 use super::far_values::FarValues;
 use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
@@ -25,6 +26,8 @@ pub(crate) struct Smooth {
     pub(crate) condition: Option<f64>,
     /// Columns whose weights separate the classes.
     pub(crate) separating: Vec<usize>,
+    /// Columns that are constant or combinations of others.
+    pub(crate) dependent: Vec<usize>,
 }
 
 /// From `start`, or from nowhere, to the minimum.
@@ -91,11 +94,13 @@ fn at_the_minimum(
     if may_go_on && reached.separating.is_none() && reached.has_arrived() {
         reached.separating = separated_by_columns(objective, &reached.parameters)?;
     }
+    let is_separated = reached.separating.is_some();
     Ok(Smooth {
+        dependent: if is_separated { Vec::new() } else { dependent_columns(objective, &outcome)? },
         optimality: objective.optimality(&reached.gradient),
         parameters: reached.parameters,
         n_iter: reached.n_iter,
-        stop_reason: if reached.separating.is_some() { StopReason::Separation } else { reached.stop_reason },
+        stop_reason: if is_separated { StopReason::Separation } else { reached.stop_reason },
         condition: reached.condition,
         separating: reached.separating.unwrap_or_default(),
     })

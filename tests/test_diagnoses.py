@@ -331,6 +331,37 @@ def test_a_column_in_small_units_is_not_moved_for_one_that_depends_on_others(uni
     assert residual <= np.mean((y - without.predict(np.delete(X, 2, axis=1))) ** 2) * (1 + 1e-6)
 
 
+def test_a_value_far_from_all_others_separates_nothing_at_a_loose_tolerance():
+    for seed in (37, *range(40, 80)):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(30, 2))
+        X[rng.integers(30), 1] = 10 ** rng.uniform(3, 6)
+        y = (X[:, 0] + rng.logistic(size=30) > 0).astype(int)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            loose, tight = (LogisticRegression(tol=tol).fit(X, y) for tol in (1e-4, 1e-6))
+        assert loose.stop_reason_ == tight.stop_reason_
+        assert len(caught) % 2 == 0
+
+
+def test_where_the_sigmoid_is_flat_in_every_row_no_weights_are_blamed():
+    X = np.array([[-0.42, 0.61], [0.84, 1.54], [-0.47, -0.93], [-0.01, -0.29], [0.43, -1.7], [1.29, -0.04], [1.36, 0]])
+    offset = [-632, 379, -415, 1011, 555, 173, -648]
+    with pytest.warns(SeparationWarning):
+        LogisticRegression(fit_intercept=False).fit(X, [0, 1, 0, 0, 1, 1, 1], offset=offset)
+
+
+@pytest.mark.parametrize("max_iter", [8, 11, 14])
+def test_what_arrived_before_the_last_steps_is_not_said_to_need_more(max_iter):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(int(rng.integers(50, 400)), 3))
+    X[0, 1] = 10 ** rng.uniform(3, 8)
+    y = X[:, 0] + rng.logistic(size=len(X)) > 0
+    model = LogisticRegression(tol=1e-4, max_iter=max_iter).fit(X, y)
+    assert model.converged_
+    assert model.optimality_ <= 1e-4
+
+
 def test_what_arrived_is_not_said_to_need_more_iterations():
     rng = np.random.default_rng(4)
     X = rng.normal(size=(5000, 5))

@@ -375,3 +375,17 @@ def test_a_start_where_the_sigmoid_is_flat_is_left(rng):
     model = SigmoidRegression(l1=1e-2).fit(X, y, coef_init=[1.0, 2.0, 3.0])
     assert model.history_.cost[-1] <= 0.25
     assert not model.coef_.any()
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("deviation", "m"), [(100, 6), (200, 6), (400, 20)])
+def test_offsets_however_large_hide_no_minimum(fit_intercept, deviation, m):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(m, 5))
+        y = (X[:, 0] + rng.logistic(size=m) > 0).astype(int)
+        y[:2] = [0, 1]
+        offset = deviation * rng.normal(size=m)
+        model = LogisticRegression(l1=1e-2, fit_intercept=fit_intercept).fit(X, y, offset=offset)
+        assert model.converged_
+        assert model.n_iter_ <= 100

@@ -58,8 +58,10 @@ def test_it_is_the_minimum_of_other_ways(wide):
     assert len(model.history_.cost) == model.n_iter_ + 1
 
 
-def test_the_history_is_that_of_the_weights(wide):
+@pytest.mark.parametrize("mean", [0.0, 100.0])
+def test_the_history_is_that_of_the_weights(wide, mean):
     X, y, s, offset = wide
+    X = X + mean
     whole = LogisticRegression(l2=1e-3, tol=1e-10).fit(X, y, s, offset=offset)
     for n_iter in range(1, whole.n_iter_):
         with pytest.warns(ConvergenceWarning, match=f"max_iter={n_iter}"):

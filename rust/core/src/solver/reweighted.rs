@@ -132,7 +132,10 @@ pub(super) fn go_on(
         _ => None,
     };
     let small = objective.optimality(&reached.gradient) <= settings.tol;
-    reached.stop_reason = stopped.unwrap_or(if small { StopReason::Tolerance } else { StopReason::Rounding });
+    reached.stop_reason = match stopped {
+        None | Some(StopReason::MaxIter) if small => StopReason::Tolerance,
+        stopped => stopped.unwrap_or(StopReason::Rounding),
+    };
     Ok(reached)
 }
 
@@ -171,10 +174,14 @@ fn minimum_of_model(
 ) -> Result<Option<Parameters>, Error> {
     let rows = objective.rows();
     let WorkingResponse { target, weight } = rows.working_response(&from.parameters, ahead)?;
-    let samples = Samples::weighted(rows.samples().features(), &target, &weight)?;
-    let quadratic = RowObjective::new(Model::Linear, samples, rows.intercept(), rows.context())?;
     // The linear model's cost is divided by the sum of its weights, and not by 2.
     let total = weight.sum();
+    if total == 0.0 {
+        // The sigmoid is flat in every row.
+        return Ok(None);
+    }
+    let samples = Samples::weighted(rows.samples().features(), &target, &weight)?;
+    let quadratic = RowObjective::new(Model::Linear, samples, rows.intercept(), rows.context())?;
     let penalty = 2.0 * l2 * rows.summary().weight_sum / total;
     let found = least_squares(quadratic.samples(), quadratic.summary(), rows.context(), rows.intercept(), penalty);
     Ok(unless_overflow(found)?.map(|found| found.parameters))

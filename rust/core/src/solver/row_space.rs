@@ -52,7 +52,13 @@ pub(super) fn in_row_space(
         return Ok(None);
     }
     let null = rows.null_model();
-    let space = RowSpace { rows: rows.with_features((&products).into())?, products: &products, l2 };
+    let space = RowSpace {
+        rows: rows.with_features((&products).into())?,
+        products: &products,
+        l2,
+        along_centre: features.rows_along_centre(rows.context())?,
+        centre_square: features.centre_square(),
+    };
     let mut place = space.place(Parameters { weights: Array1::zeros(products.nrows()), bias: null.bias })?;
     let mut n_iter = 0;
     let wish = loop {
@@ -80,6 +86,9 @@ struct RowSpace<'r> {
     rows: RowObjective<'r>,
     products: &'r Array2<f64>,
     l2: f64,
+    /// `X̃ c` and `c·c` for the means `c` that were taken out of the columns.
+    along_centre: Array1<f64>,
+    centre_square: f64,
 }
 
 struct Place {
@@ -104,9 +113,12 @@ impl RowSpace<'_> {
         Ok(Place { cost: cost * share + 0.5 * self.l2 * along, at, by_rows, by_bias, roots })
     }
 
+    /// In the data's own variables: `|X̃ᵀv + c ∂C/∂b|² + (∂C/∂b)²`.
     fn gradient_norm(&self, place: &Place) -> f64 {
         let square = place.by_rows.dot(&symmetric_product(self.products, &place.by_rows));
-        (square.max(0.0) + place.by_bias * place.by_bias).sqrt()
+        let along = 2.0 * place.by_bias * self.along_centre.dot(&place.by_rows);
+        let of_bias = place.by_bias * place.by_bias * (1.0 + self.centre_square);
+        (square + along + of_bias).max(0.0).sqrt()
     }
 
     /// Newton's step, and how much its slope promises; none if the curvature does not tell.

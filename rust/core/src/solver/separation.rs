@@ -65,7 +65,7 @@ pub(super) fn separation(
     let is_last = newton.is_none() && !each_is_right;
     if let Some(step) = step
         && let Some(columns) = separated_along(objective, step, &place, cancelling)?
-        && (!is_last || is_followed_by_a_long_step(objective, &outcome.place.at, &place)?)
+        && (!is_last || is_followed_by_a_long_step(objective, &outcome.place.at, along(step)?.most)?)
     {
         return Ok(Some(columns));
     }
@@ -168,18 +168,16 @@ const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
 
-/// The last step to a minimum may look like one to infinity, but the next then is short.
-fn is_followed_by_a_long_step(
-    objective: &Standardised<'_>,
-    at: &Parameters,
-    place: &Parameters,
-) -> Result<bool, Error> {
-    let rows = objective.rows();
+/// The last step to a minimum may look like one to infinity, but the next then is short: where a value is far from all others
+/// of its column, beside the last. To infinity Newton's steps move predictors by 1 each.
+fn is_followed_by_a_long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<bool, Error> {
+    let (rows, frame) = (objective.rows(), objective.frame());
     if rows.n_features() > MAX_COLUMNS {
         return Ok(true);
     }
     let Some(next) = newton_step(objective, at)? else { return Ok(true) };
-    Ok(Margins::along(rows, &objective.frame().leave(&next), place)?.most >= LONG_STEP)
+    let next = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?.most;
+    Ok(next >= LONG_STEP.max(0.5 * last.min(1.0)))
 }
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {

@@ -171,6 +171,19 @@ impl<'a> Features<'a> {
         Ok(z)
     }
 
+    /// `X̃ c`, for the centre `c` that was taken out.
+    pub(super) fn rows_along_centre(&self, context: &Context<'_>) -> Result<Array1<f64>, Error> {
+        match self.centre {
+            Some(centre) => self.predictor(&ArrayView1::from(centre).to_owned(), context),
+            None => Ok(Array1::zeros(self.x.n_rows())),
+        }
+    }
+
+    /// `c·c`.
+    pub(super) fn centre_square(&self) -> f64 {
+        self.centre.map_or(0.0, |centre| centre.iter().map(|centre| centre * centre).sum())
+    }
+
     /// What was taken out of the predictors.
     pub(super) fn along_centre(&self, weights: &Array1<f64>) -> f64 {
         self.centre.map_or(0.0, |centre| weights.dot(&ArrayView1::from(centre)))

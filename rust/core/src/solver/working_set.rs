@@ -136,13 +136,14 @@ impl Model {
         self.weights.diag().sum() / self.columns.len() as f64
     }
 
-    /// To the model's minimum, with `damping` for each column's curvature beside its own.
+    /// To the model's minimum, with `damping` for the curvature of each column and of the bias beside its own.
     ///
     /// # Errors
     ///
     /// [`Error::Interrupted`].
     pub(super) fn step(&self, sparse: &Sparse<'_>, from: &Place, tol: f64, damping: f64) -> Result<Parameters, Error> {
-        let of_bias = if self.bias > 0.0 { from.gradient.bias / self.bias } else { 0.0 };
+        let (weights, bias) = self.damped(damping, sparse.smooth.rows().intercept());
+        let of_bias = if bias > 0.0 { from.gradient.bias / bias } else { 0.0 };
         let columns = || self.columns.iter().copied();
         let mut slope: Vec<f64> =
             columns().zip(&self.cross).map(|(j, cross)| from.gradient.weights[j] - cross * of_bias).collect();
@@ -154,10 +155,6 @@ impl Model {
         let rows = sparse.smooth.rows();
         let tol = if rows.is_quadratic() { (0.1 * tol).min(1e-3 * size) } else { 0.1 * size * size.min(1.0) };
         let tol = tol.max(ROUNDING) * rows.unit();
-        let mut weights = Cow::Borrowed(&self.weights);
-        if damping > 0.0 {
-            weights.to_mut().diag_mut().iter_mut().for_each(|entry| *entry += damping);
-        }
         coordinate_descent(&weights, &mut u, &mut slope, &lambda, tol, rows.context())?;
         let mut step = Parameters::zeros(from.at.n_features());
         let mut along_cross = 0.0;
@@ -165,7 +162,29 @@ impl Model {
             step.weights[j] = u - from.at.weights[j];
             along_cross += cross * step.weights[j];
         }
-        step.bias = if self.bias > 0.0 { -of_bias - along_cross / self.bias } else { 0.0 };
+        step.bias = if bias > 0.0 { -of_bias - along_cross / bias } else { 0.0 };
         Ok(step)
+    }
+
+    /// What is left of the weights' Hessian and that of the bias, with `damping` for the curvature of each beside its own.
+    fn damped(&self, damping: f64, intercept: bool) -> (Cow<'_, Array2<f64>>, f64) {
+        let mut weights = Cow::Borrowed(&self.weights);
+        if damping == 0.0 {
+            return (weights, self.bias);
+        }
+        weights.to_mut().diag_mut().iter_mut().for_each(|entry| *entry += damping);
+        if !intercept {
+            return (weights, self.bias);
+        }
+        let bias = self.bias + damping;
+        if self.bias > 0.0 {
+            // Less is eliminated with the bias: c cᵀ/(h + d) instead of c cᵀ/h.
+            let means = &self.cross / self.bias;
+            let share = damping / bias;
+            for (mut row, &cross) in weights.to_mut().rows_mut().into_iter().zip(&self.cross) {
+                row.scaled_add(share * cross, &means);
+            }
+        }
+        (weights, bias)
     }
 }

@@ -440,3 +440,58 @@ def test_dependence_of_two_of_many_columns_costs_no_digits_but_its_own(rng, near
     np.testing.assert_allclose(model.coef_[299] * nearness, easy.coef_[299], rtol=1e-13 / nearness)
     np.testing.assert_allclose(model.coef_[1:299], easy.coef_[1:299], rtol=0, atol=1e-14 / nearness)
     assert model.rank_ == 300
+
+
+def mean_log_loss(X, y, model):
+    z = X @ model.coef_[0] + model.intercept_[0]
+    return np.mean(np.logaddexp(0, z) - y * z)
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+@pytest.mark.parametrize("l2", [0, 1e-6])
+@pytest.mark.parametrize("size", [1e7, 1e9, 1e12])
+def test_a_long_tail_hides_no_minimum(n_features, l2, size):
+    # Means and deviations are those of five rows, beside which all others are alike.
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = np.exp(rng.normal(size=(400, n_features)))
+        y = np.log(X[:, 0]) + rng.logistic(size=400) > 0
+        far = rng.choice(np.flatnonzero(y), 5, replace=False)
+        X[far, 0] = size * rng.uniform(1, 10, size=5)
+        model = LogisticRegression(l2=l2).fit(X, y)
+        bulk = np.setdiff1d(np.arange(400), far)
+        without = LogisticRegression(l2=l2 * 400 / 395, tol=1e-10).fit(X[bulk], y[bulk])
+        assert without.coef_[0, 0] > 0
+        assert model.converged_
+        # The far rows cost nothing there.
+        assert mean_log_loss(X, y, model) == pytest.approx(mean_log_loss(X, y, without), rel=1e-7)
+        np.testing.assert_allclose(model.coef_, without.coef_, rtol=1e-4, atol=1e-4)
+
+
+def test_columns_over_many_decades_have_one_minimum_whatever_the_order_of_rows():
+    rng = np.random.default_rng(34)
+    m = int(rng.integers(40, 400))
+    x = np.exp(rng.uniform(1.5, 3.5) * rng.normal(size=m))
+    y = np.log(x) + 2 * rng.logistic(size=m) > 0
+    X = np.column_stack([x, x**2, x**3])
+    costs = []
+    for seed in range(6):
+        order = np.random.default_rng(seed).permutation(m)
+        model = LogisticRegression(max_iter=3000).fit(X[order], y[order])
+        assert model.converged_
+        costs.append(model.history_.cost[-1])
+    np.testing.assert_allclose(costs, min(costs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("constant", [1e6, 1.7e12])
+@pytest.mark.parametrize("l2", [1e-6, 1e-2])
+@pytest.mark.parametrize("n_features", [5, 500])
+def test_a_constant_column_gets_no_weight_under_a_penalty(constant, l2, n_features):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200, n_features))
+    y = X[:, 0] + rng.logistic(size=200) > 0
+    for cls in (LogisticRegression, SigmoidRegression):
+        without = cls(l2=l2, tol=1e-8).fit(X, y)
+        model = cls(l2=l2, tol=1e-8).fit(np.column_stack([X, np.full(200, constant)]), y)
+        assert np.ravel(model.coef_)[-1] == 0.0
+        assert model.history_.cost[-1] == pytest.approx(without.history_.cost[-1], rel=1e-9)

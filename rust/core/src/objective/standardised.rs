@@ -7,6 +7,7 @@ use crate::frame::{self, Frame};
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss};
 use crate::kernel::{self, ColumnSums, CostGradient, Precision, Rows};
 use crate::model::{Model, Parameters};
+use crate::samples::Samples;
 
 /// `C + (l2/2) ‖w‖²` with `w` in the data's own units, as a function of `(w̃, b̃)` in the standardised ones.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub(crate) struct Standardised<'r> {
 }
 
 impl<'r> Standardised<'r> {
-    /// Finds means and standard deviations in one pass. A constant column keeps its scale.
+    /// Finds means and standard deviations in one pass. A constant column keeps its scale. One whose mean a few rows make has
+    /// a median for its centre.
     ///
     /// # Errors
     ///
@@ -54,10 +56,12 @@ impl<'r> Standardised<'r> {
         let mut centre = rough.centre().to_vec();
         let mut scale = rough.scale().to_vec();
         let mut varies = vec![false; scale.len()];
-        let mut may_have_far_values = false;
+        let mut suspects = Vec::new();
         // One value far from m others is √m deviations away.
         let far = 0.25 * (rows.samples().n_samples() as f64).sqrt();
+        let distances = mean_distances(rows.samples(), rough);
         for (j, (centre, scale)) in centre.iter_mut().zip(&mut scale).enumerate() {
+            let is_heavy_tailed = *scale > HEAVY * distances[j];
             let mean = if rows.intercept() { sums.first[j] / total } else { 0.0 };
             let variance = sums.second[j] / total - mean * mean;
             *centre += *scale * mean;
@@ -68,13 +72,24 @@ impl<'r> Standardised<'r> {
                 *scale *= deviation;
                 varies[j] = true;
                 // The rough scale is the largest distance in some rows, which may have such a value or not.
-                may_have_far_values |= !(far.recip()..1e3).contains(&deviation);
+                if is_heavy_tailed || !(far.recip()..1e3).contains(&deviation) {
+                    suspects.push(j);
+                }
+            }
+        }
+        if rows.intercept() {
+            for (&j, Middle { median, distance }) in suspects.iter().zip(middles(rows.samples(), &suspects)) {
+                // A mean that a few rows make is far from all others, which beside it hardly differ.
+                if (centre[j] - median).abs() > FAR * distance {
+                    centre[j] = median;
+                }
             }
         }
         if !scale.iter().chain(&centre).all(|value| value.is_finite()) {
             return Err(rows.samples().why_not_finite());
         }
         let penalty = scale.iter().map(|scale| frame::penalty(l2, *scale)).collect();
+        let may_have_far_values = !suspects.is_empty();
         Ok(Self { rows, frame: Frame::new(centre, scale), varies, penalty, may_have_far_values })
     }
 
@@ -198,6 +213,7 @@ impl<'r> Standardised<'r> {
     ) -> Result<(f64, Hessian), Error> {
         let (cost, mut hessian);
         (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame, precision)?;
+        self.constants().for_each(|j| hessian.forget(j));
         hessian.add_to_diagonal(self.penalty.iter().copied());
         Ok((cost + self.penalise(at, gradient), hessian))
     }
@@ -214,6 +230,7 @@ impl<'r> Standardised<'r> {
         every: usize,
     ) -> Result<Hessian, Error> {
         let mut hessian = self.rows.hessian_of_some(&self.frame.leave(at), &self.frame, precision, every)?;
+        self.constants().for_each(|j| hessian.forget(j));
         hessian.add_to_diagonal(self.penalty.iter().copied());
         Ok(hessian)
     }
@@ -241,8 +258,15 @@ impl<'r> Standardised<'r> {
         weights.fold(gradient.bias * gradient.bias / bound, f64::max)
     }
 
+    /// Columns that do not differ from row to row. What rounding leaves of them moves nothing, and would have a weight where
+    /// a penalty is smaller.
+    fn constants(&self) -> impl Iterator<Item = usize> {
+        self.varies.iter().enumerate().filter(|(_, varies)| !**varies).map(|(j, _)| j)
+    }
+
     /// Adds the penalty's gradient, and returns the penalty.
     fn penalise(&self, at: &Parameters, gradient: &mut Parameters) -> f64 {
+        self.constants().for_each(|j| gradient.weights[j] = 0.0);
         let mut sum = 0.0;
         for ((g, w), penalty) in gradient.weights.iter_mut().zip(&at.weights).zip(&self.penalty) {
             *g += penalty * w;
@@ -326,6 +350,48 @@ impl RowObjective<'_> {
         (cost, *gradient) = self.divide(sums);
         Ok((cost, columns))
     }
+}
+
+/// The mean distance of some values of each column from their centre.
+fn mean_distances(samples: &Samples<'_>, rough: &Frame) -> Vec<f64> {
+    let rows = samples.some_rows();
+    let share = 1.0 / rows.len() as f64;
+    let mut distances = vec![0.0; samples.n_features()];
+    let mut buffer = Vec::new();
+    for row in rows {
+        let panel = samples.x(row..row + 1, &mut buffer);
+        let columns = distances.iter_mut().zip(panel.row(0)).zip(rough.centre());
+        columns.for_each(|((distance, value), centre)| *distance += (value - centre).abs() * share);
+    }
+    distances
+}
+
+/// Of some values of a column the median, and the median distance from it.
+struct Middle {
+    median: f64,
+    distance: f64,
+}
+
+/// The largest distance of some values is that of few if it is so many times the mean distance; of a normal distribution it
+/// hardly ever is.
+const HEAVY: f64 = 4.0;
+/// A mean is far from the median beyond so many of these distances.
+const FAR: f64 = 10.0;
+
+fn middles(samples: &Samples<'_>, columns: &[usize]) -> Vec<Middle> {
+    let mut values = vec![Vec::new(); columns.len()];
+    let mut buffer = Vec::new();
+    for row in samples.some_rows() {
+        let panel = samples.x(row..row + 1, &mut buffer);
+        columns.iter().zip(&mut values).for_each(|(&column, values)| values.push(panel.row(0)[column]));
+    }
+    let median = |values: &mut [f64]| *values.select_nth_unstable_by(values.len() / 2, f64::total_cmp).1;
+    let of = |mut values: Vec<f64>| {
+        let median_value = median(&mut values);
+        values.iter_mut().for_each(|value| *value = (*value - median_value).abs());
+        Middle { median: median_value, distance: median(&mut values) }
+    };
+    values.into_iter().map(of).collect()
 }
 
 /// How columns vary.

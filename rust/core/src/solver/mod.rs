@@ -131,6 +131,35 @@ impl Progress {
     }
 }
 
+/// Notices that steps beyond a gradient as small as it should be are in vain, whatever they promise.
+#[derive(Default)]
+struct Patience {
+    n_small: usize,
+    /// Before the last so many steps.
+    cost: f64,
+}
+
+impl Patience {
+    const STEPS: usize = 50;
+    /// Where values are far from all others, steps that lower the cost by little may be many and still lead far.
+    const LITTLE: f64 = 1e-7;
+
+    /// Whether so many steps in a row have lowered the cost by less than this share.
+    fn is_over(&mut self, is_small: bool, cost: f64) -> bool {
+        if !is_small || self.n_small == 0 {
+            *self = Self { n_small: usize::from(is_small), cost };
+            return false;
+        }
+        self.n_small += 1;
+        if self.n_small <= Self::STEPS {
+            return false;
+        }
+        let is_over = self.cost - cost <= Self::LITTLE * cost.abs();
+        *self = Self { n_small: 1, cost };
+        is_over
+    }
+}
+
 /// What was found where it may be done without: only an interrupt is an error.
 fn unless_interrupted<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match found {

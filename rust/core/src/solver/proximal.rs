@@ -4,11 +4,10 @@
 use std::ops::ControlFlow;
 
 use super::coordinate_descent::{shrink, violation};
-use super::quasi_newton::PATIENCE;
 use super::separation::are_all_alike;
 use super::smooth::Smooth;
 use super::working_set::Model;
-use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_overflow};
+use super::{Observer, Patience, Progress, ROUNDING, Settings, Step, StopReason, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
 use crate::objective::{Objective, RowObjective, Standardised};
@@ -95,7 +94,7 @@ pub(crate) fn minimise_sparse(
         let null = sparse.place(rows.null_model())?;
         known = Some(if given.cost <= null.cost { given } else { null });
     }
-    let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0, n_small: 0 };
+    let mut course = Report { sparse: &sparse, settings, observer, n_iter: 0, patience: Patience::default() };
     let (place, stop_reason) = newton(&mut course, known)?;
     Ok(Smooth {
         dependent: Vec::new(),
@@ -113,8 +112,7 @@ struct Report<'a, 'r, 'o> {
     settings: Settings,
     observer: &'a mut Observer<'o>,
     n_iter: usize,
-    /// Looks since the violations were larger than they should be.
-    n_small: usize,
+    patience: Patience,
 }
 
 impl Report<'_, '_, '_> {
@@ -127,8 +125,8 @@ impl Report<'_, '_, '_> {
         // Small violations add up to something where columns are nearly dependent.
         let little = self.settings.promise(place.cost, self.sparse.smooth.rows());
         let is_small = self.sparse.optimality(place) <= self.settings.tol;
-        self.n_small = if is_small { self.n_small + 1 } else { 0 };
-        if is_small && (promised <= little || self.n_small > PATIENCE) {
+        let in_vain = self.patience.is_over(is_small, place.cost);
+        if is_small && (promised <= little || in_vain) {
             return Ok(Some(StopReason::Tolerance));
         }
         if let ControlFlow::Break(reason) = wish {

@@ -12,7 +12,7 @@ use super::line_search::{Place, Searched, evaluate, line_search};
 use super::normal_equations::looks_easy;
 use super::plan::{FROM_A_HESSIAN, FROM_NOWHERE, MANY_COLUMNS, Plan, Rates, passes_at};
 use super::separation::leaves_no_row_wrong;
-use super::{Observer, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
+use super::{Observer, Patience, Progress, ROUNDING, Settings, Step, StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
@@ -120,8 +120,6 @@ impl Outcome {
 
 /// Pairs of steps and changes of the gradient that are remembered.
 const MEMORY: usize = 10;
-/// So many steps, where the gradient is as small as it should be, are enough for what they promise beside it.
-pub(super) const PATIENCE: usize = 50;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
 /// Where a step with the Hessian of its place leaves less of the gradient than this share, the next leaves the square of what
@@ -187,7 +185,7 @@ pub(crate) fn quasi_newton(
     let mut last_step = None;
     let mut left_out = None;
     let mut doubt = Doubt::default();
-    let mut n_small = 0;
+    let mut patience = Patience::default();
     let (stop_reason, asked_to_stop) = loop {
         let size = objective.optimality(&place.gradient);
         let outer = objective.frame().leave(&place.at);
@@ -226,8 +224,8 @@ pub(crate) fn quasi_newton(
         }
         let little = settings.promise(place.cost, objective.rows());
         let at_rest = || if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
-        n_small = if size <= settings.tol { n_small + 1 } else { 0 };
-        let is_enough = || promised <= little || n_small > PATIENCE || leaves_no_row_wrong(objective, place.cost);
+        let in_vain = patience.is_over(size <= settings.tol, place.cost);
+        let is_enough = || promised <= little || in_vain || leaves_no_row_wrong(objective, place.cost);
         let stop_reason = if size <= settings.tol && is_enough() {
             Some(StopReason::Tolerance)
         } else if ended {

@@ -16,6 +16,8 @@ use crate::samples::Samples;
 /// Along a direction in which predictors change by less, beside what cancels in them, columns are dependent.
 const DEPENDENT: f64 = 1e-13;
 const MAX_STEPS: usize = 50;
+/// A share of the cost that is no reason to ask for more iterations.
+const LITTLE: f64 = 1e-8;
 const MAX_TRIALS: usize = 30;
 
 /// Where a search for a minimum stands.
@@ -103,15 +105,16 @@ pub(super) fn go_on(
     let mut last_step = None;
     let last = reached.n_iter + MAX_STEPS;
     let stopped = loop {
-        if reached.n_iter >= settings.max_iter {
-            break Some(StopReason::MaxIter);
-        }
         if reached.n_iter >= last {
             break None;
         }
         let Some(lower) = step(objective, l2, &reached, cancelling)? else { break None };
         let Lower { parameters, cost, gradient, .. } = lower;
         let decrease = reached.cost - cost;
+        if reached.n_iter >= settings.max_iter {
+            let is_little = decrease <= LITTLE * reached.cost.abs();
+            break if is_little { None } else { Some(StopReason::MaxIter) };
+        }
         let mut moved = parameters.clone();
         moved.add_scaled(-1.0, &reached.parameters);
         last_step = Some(frame.enter(&moved));
@@ -132,10 +135,7 @@ pub(super) fn go_on(
         _ => None,
     };
     let small = objective.optimality(&reached.gradient) <= settings.tol;
-    reached.stop_reason = match stopped {
-        None | Some(StopReason::MaxIter) if small => StopReason::Tolerance,
-        stopped => stopped.unwrap_or(StopReason::Rounding),
-    };
+    reached.stop_reason = stopped.unwrap_or(if small { StopReason::Tolerance } else { StopReason::Rounding });
     Ok(reached)
 }
 

@@ -352,6 +352,34 @@ def test_where_the_sigmoid_is_flat_in_every_row_no_weights_are_blamed():
 
 
 @pytest.mark.parametrize("max_iter", [14, 16])
+@pytest.mark.parametrize("part", [1e-6, 3e-6, 1e-5])
+def test_columns_dependent_but_for_rounding_cost_no_more_than_without_one(part):
+    rng = np.random.default_rng(0)
+    number = 1e9 + np.round(1e-3 * rng.normal(size=1000) * 2**23) / 2**23
+    other = rng.normal(size=1000)
+    y = 1000 * (number - 1e9) + other + 1e-3 * rng.normal(size=1000)
+    X = np.column_stack([number, other, number + part * other])
+    without = LinearRegression().fit(X[:, :2], y)
+    with pytest.warns(RankWarning, match="column 2 "):
+        model = LinearRegression().fit(X, y)
+    assert model.converged_
+    assert model.history_.cost[-1] <= without.history_.cost[-1] * (1 + 1e-8)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_dependent_columns_of_all_scales_cost_no_more_than_independent_ones(seed):
+    # Attended, missed and the rate of attendance: each tells the others.
+    rng = np.random.default_rng(seed)
+    attended, own = rng.integers(5, 33, size=400), rng.normal(size=(400, 2))
+    X = np.column_stack([own, attended, 32 - attended, attended / 32 * 100]) * 10 ** rng.uniform(-4, 4, size=5)
+    y = own[:, 0] + 0.1 * attended + rng.normal(size=400)
+    with pytest.warns(RankWarning, match="X has rank 3 "):
+        model = LinearRegression().fit(X, y)
+    independent = LinearRegression().fit(X[:, :3] / X[:, :3].std(axis=0), y)
+    assert model.converged_
+    assert model.history_.cost[-1] <= independent.history_.cost[-1] * (1 + 1e-8)
+
+
 def test_what_arrived_before_the_last_steps_is_not_said_to_need_more(max_iter):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(int(rng.integers(50, 400)), 3))

@@ -1,8 +1,10 @@
-//! The way back to the caller's variables, and there to the solution with the smallest weights.
+//! The way back to the caller's variables, and of all solutions there the one with the smallest weights.
 
 use super::columns::Problem;
 use super::double_double::DoubleDouble;
 use super::pivoted::{Dropped, Pivoted, dot, norm};
+use crate::context::Context;
+use crate::error::Error;
 use crate::model::Parameters;
 
 /// A change of the parameters that changes no prediction: the weights in the caller's variables and in units of the
@@ -27,37 +29,50 @@ impl Direction {
     }
 }
 
-/// `solution` is any solution, the constant first if there is one.
+/// Moves `solution`, the constant first if there is one, along what changes no prediction but by rounding errors.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`].
 pub(super) fn to_minimum_norm(
     problem: &Problem<'_>,
     pivoted: &Pivoted,
     lengths: &[f64],
-    solution: &[DoubleDouble],
-) -> Parameters {
-    let (bias, weights) = solution.split_at(usize::from(problem.intercept));
-    let bias = bias.first().copied().unwrap_or_default();
-    let scales = problem.features.iter().map(|column| column.inverse_scale);
-    // Scales are powers of two: nothing is rounded.
-    let weights: Vec<DoubleDouble> = weights.iter().zip(scales).map(|(&weight, inverse)| weight * inverse).collect();
-    if pivoted.dropped.is_empty() {
-        return leave(problem, &weights, bias);
+    solution: &mut [DoubleDouble],
+    context: &Context<'_>,
+) -> Result<(), Error> {
+    let basis = null_space(problem, pivoted, lengths, context)?;
+    let (bias, weights) = solution.split_at_mut(usize::from(problem.intercept));
+    let columns = || problem.features.iter();
+    let before: Vec<f64> =
+        weights.iter().zip(columns()).map(|(weight, column)| weight.rounded() * column.inverse_scale).collect();
+    let mut change = Direction { weights: vec![0.0; before.len()], bias: 0.0 };
+    // Twice is enough, as in an orthogonalisation.
+    for direction in basis.iter().chain(&basis) {
+        let along = dot(&before, &direction.weights) + dot(&change.weights, &direction.weights);
+        change.subtract(along, direction);
     }
-    let basis = null_space(problem, pivoted, lengths);
-    let rounded = weights.iter().map(|weight| weight.rounded()).collect();
-    let mut shortest = Direction { weights: rounded, bias: 0.0 };
-    shortest.make_orthogonal_to(&basis);
-    let weights: Vec<DoubleDouble> = shortest.weights.iter().map(|&weight| weight.into()).collect();
-    leave(problem, &weights, bias + shortest.bias.into())
+    for ((weight, change), column) in weights.iter_mut().zip(&change.weights).zip(columns()) {
+        *weight += (change * column.scale).into();
+    }
+    bias.iter_mut().for_each(|bias| *bias += change.bias.into());
+    Ok(())
 }
 
 /// Rounding errors of several columns come together in a combination.
 const LEEWAY: f64 = 8.0;
 
 /// An orthonormal basis, by the weights, of what changes no prediction.
-fn null_space(problem: &Problem<'_>, pivoted: &Pivoted, lengths: &[f64]) -> Vec<Direction> {
+fn null_space(
+    problem: &Problem<'_>,
+    pivoted: &Pivoted,
+    lengths: &[f64],
+    context: &Context<'_>,
+) -> Result<Vec<Direction>, Error> {
     let n_fixed = usize::from(problem.intercept);
     let mut basis: Vec<Direction> = Vec::new();
     for Dropped { index: dropped, along, floor } in &pivoted.dropped {
+        context.check_interrupt()?;
         // The dropped column is T times this combination of the columns kept.
         let mut combination = along.clone();
         pivoted.solve(&mut combination);
@@ -78,7 +93,7 @@ fn null_space(problem: &Problem<'_>, pivoted: &Pivoted, lengths: &[f64]) -> Vec<
         normalise(&mut direction);
         basis.push(direction);
     }
-    basis
+    Ok(basis)
 }
 
 fn normalise(direction: &mut Direction) {
@@ -91,11 +106,27 @@ fn normalise(direction: &mut Direction) {
     }
 }
 
-/// The parameters in the caller's units: `w = s_y w'`, `b = c_y + s_y b̃ − c·w`. The weights `w'` are in units of the
-/// target's scale already.
-pub(super) fn leave(problem: &Problem<'_>, weights: &[DoubleDouble], bias: DoubleDouble) -> Parameters {
+/// The way back of [`leave`].
+pub(super) fn enter(problem: &Problem<'_>, parameters: &Parameters) -> Vec<DoubleDouble> {
     let target = &problem.target;
-    let weights: Vec<DoubleDouble> = weights.iter().map(|&weight| weight * target.scale).collect();
+    let mut total = DoubleDouble::from(parameters.bias) - target.centre.into();
+    for (&weight, column) in parameters.weights.iter().zip(&problem.features) {
+        total += DoubleDouble::from(weight) * column.centre;
+    }
+    let bias = problem.intercept.then(|| total * target.inverse_scale);
+    let weights = parameters.weights.iter().zip(&problem.features);
+    let weights = weights.map(|(&weight, column)| DoubleDouble::from(weight) * column.scale * target.inverse_scale);
+    bias.into_iter().chain(weights).collect()
+}
+
+/// A solution in the caller's units: `w = s_y w̃ / s`, `b = c_y + s_y b̃ − c·w`.
+pub(super) fn leave(problem: &Problem<'_>, solution: &[DoubleDouble]) -> Parameters {
+    let target = &problem.target;
+    let (bias, weights) = solution.split_at(usize::from(problem.intercept));
+    let bias = bias.first().copied().unwrap_or_default();
+    // Scales are powers of two: nothing is rounded.
+    let columns = weights.iter().zip(&problem.features);
+    let weights: Vec<_> = columns.map(|(&weight, column)| weight * column.inverse_scale * target.scale).collect();
     let mut total = DoubleDouble::from(target.centre) + bias * target.scale;
     for (weight, column) in weights.iter().zip(&problem.features) {
         if column.centre != 0.0 {

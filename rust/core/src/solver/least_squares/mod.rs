@@ -8,7 +8,8 @@
 //!    in twice the working precision, a pass each. Björck's augmented system (1967) needs `Q` as well, as it keeps the
 //!    residual rounded to working precision; here it is formed anew from the data, in twice the precision. `R` errs by
 //!    the rounding error `u` times the norm of its columns, so that a correction leaves about `u κ` of the error.
-//! 4. Where columns are dependent, of all the solutions the one with the smallest `|w|` in the caller's units.
+//! 4. Where columns are dependent, of all the solutions the one with the smallest `|w|` in the caller's units; unless it
+//!    costs more, as large weights of columns that are dependent but for rounding do.
 
 mod columns;
 mod double_double;
@@ -22,7 +23,7 @@ mod triangle;
 
 use columns::Problem;
 use double_double::DoubleDouble;
-use minimum_norm::to_minimum_norm;
+use minimum_norm::{enter, leave, to_minimum_norm};
 use pivoted::{Pivoted, norm};
 pub(crate) use refinement::Refinement;
 use residual::descent;
@@ -51,6 +52,9 @@ pub(crate) struct LeastSquares {
 const MAX_CORRECTIONS: usize = 10;
 /// Corrections this small beside the solution change none of its bits, not even of much smaller entries.
 const NEGLIGIBLE: f64 = 1e-26;
+/// By no larger share weights of less norm may cost more; nor by residuals beyond this share of the targets.
+const HARMLESS: f64 = 1e-9;
+const UNSEEN: f64 = 1e-14;
 
 /// The minimum of the linear model's squared error, to the last bits where the data allow.
 ///
@@ -67,34 +71,26 @@ pub(crate) fn least_squares(
     let problem = Problem::new(samples, summary, context, intercept, l2)?;
     let n_fixed = usize::from(intercept);
     let (lengths, pivoted) = factorise(&problem, context)?;
-    let kept = |values: &[f64]| -> Vec<f64> { pivoted.kept.iter().map(|&j| values[j] / lengths[j]).collect() };
-
-    // Parameters times the lengths of their columns are what the pivoted triangle solves for.
+    let factored = Factored { problem: &problem, context, lengths: &lengths, pivoted: &pivoted };
     let mut solution = vec![DoubleDouble::default(); problem.n_parameters()];
-    let mut step = pivoted.target.clone();
-    pivoted.solve(&mut step);
-    let first_size = norm(&step);
-    let (mut size, mut ratio) = (first_size, 1.0);
-    for _ in 0..=MAX_CORRECTIONS {
-        for (&j, step) in pivoted.kept.iter().zip(&step) {
-            solution[j] += (step / lengths[j]).into();
-        }
-        // The next correction is expected to be smaller by as much as this one was.
-        if size * ratio <= NEGLIGIBLE * first_size {
-            break;
-        }
-        step = kept(&descent(&problem, context, &solution)?.by_parameter);
-        pivoted.solve_transposed(&mut step);
-        pivoted.solve(&mut step);
-        ratio = norm(&step) / size;
-        size = norm(&step);
-        // A correction that is not much smaller than the one before is rounding error.
-        if ratio.is_nan() || ratio > 0.5 {
-            break;
+    let mut first_step = pivoted.target.clone();
+    pivoted.solve(&mut first_step);
+    factored.correct(&mut solution, first_step)?;
+    if !pivoted.dropped.is_empty() {
+        let mut shortest = solution.clone();
+        to_minimum_norm(&problem, &pivoted, &lengths, &mut shortest, context)?;
+        // What has moved far has changed predictions by rounding errors of its size.
+        let step = factored.correction(&shortest)?;
+        factored.correct(&mut shortest, step)?;
+        // Columns that depend on each other but for rounding do so for weights of moderate size alone.
+        let lost_in_rounding = UNSEEN * UNSEEN * problem.weight_sum;
+        let allowed = factored.cost_once_rounded(&solution)? * (1.0 + HARMLESS) + lost_in_rounding;
+        if factored.cost_once_rounded(&shortest)? <= allowed {
+            solution = shortest;
         }
     }
 
-    let parameters = to_minimum_norm(&problem, &pivoted, &lengths, &solution);
+    let parameters = leave(&problem, &solution);
     if !parameters.weights.iter().chain([&parameters.bias]).all(|value| value.is_finite()) {
         return Err(Error::Overflow);
     }
@@ -104,6 +100,54 @@ pub(crate) fn least_squares(
         dependent: pivoted.dropped.iter().map(|dropped| dropped.index - n_fixed).collect(),
         condition: pivoted.condition(n_fixed),
     })
+}
+
+/// A problem and the factor of its independent columns, each divided by its length.
+struct Factored<'a> {
+    problem: &'a Problem<'a>,
+    context: &'a Context<'a>,
+    lengths: &'a [f64],
+    pivoted: &'a Pivoted,
+}
+
+impl Factored<'_> {
+    /// The way from a solution to the minimum, of the parameters times the lengths of their columns.
+    fn correction(&self, solution: &[DoubleDouble]) -> Result<Vec<f64>, Error> {
+        let descent = descent(self.problem, self.context, solution)?.by_parameter;
+        let mut step: Vec<f64> = self.pivoted.kept.iter().map(|&j| descent[j] / self.lengths[j]).collect();
+        self.pivoted.solve_transposed(&mut step);
+        self.pivoted.solve(&mut step);
+        Ok(step)
+    }
+
+    /// Takes a step and those that correct it.
+    fn correct(&self, solution: &mut [DoubleDouble], mut step: Vec<f64>) -> Result<(), Error> {
+        let first_size = norm(&self.pivoted.target).max(norm(&step));
+        let (mut size, mut ratio) = (norm(&step), 1.0);
+        for _ in 0..=MAX_CORRECTIONS {
+            for (&j, step) in self.pivoted.kept.iter().zip(&step) {
+                solution[j] += (step / self.lengths[j]).into();
+            }
+            // The next correction is expected to be smaller by as much as this one was.
+            if size * ratio <= NEGLIGIBLE * first_size {
+                break;
+            }
+            step = self.correction(solution)?;
+            ratio = norm(&step) / size;
+            size = norm(&step);
+            // A correction that is not much smaller than the one before is rounding error.
+            if ratio.is_nan() || ratio > 0.5 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The objective where a solution lies once it is rounded in the caller's units.
+    fn cost_once_rounded(&self, solution: &[DoubleDouble]) -> Result<f64, Error> {
+        let rounded = enter(self.problem, &leave(self.problem, solution));
+        Ok(descent(self.problem, self.context, &rounded)?.objective)
+    }
 }
 
 /// What rounding errors leave of a column that is a combination of others, beside its length.

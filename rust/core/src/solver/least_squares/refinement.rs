@@ -61,15 +61,12 @@ impl<'r> Refinement<'r> {
     /// As a pass over the rows.
     pub(crate) fn evaluate(&self) -> Result<(f64, Parameters), Error> {
         let Self { rows, frame, problem, solution } = self;
-        let Descent { squares, by_parameter } = descent(problem, rows.context(), solution)?;
-        let (bias, weights) = solution.split_at(usize::from(problem.intercept));
-        let columns = weights.iter().zip(&problem.features);
-        let penalty: f64 = columns.map(|(weight, column)| (weight.rounded() * column.inverse_scale).powi(2)).sum();
+        let Descent { objective, by_parameter } = descent(problem, rows.context(), solution)?;
         let unit = problem.target.scale;
-        let cost = unit * unit * (squares + problem.penalty * penalty) / problem.weight_sum;
+        let cost = unit * unit * objective / problem.weight_sum;
 
         let factor = -2.0 * unit / problem.weight_sum;
-        let (by_bias, by_weights) = by_parameter.split_at(bias.len());
+        let (by_bias, by_weights) = by_parameter.split_at(usize::from(problem.intercept));
         let by_bias = by_bias.first().map_or(0.0, |by_bias| factor * by_bias);
         let columns = problem.features.iter().zip(frame.centre().iter().zip(frame.scale()));
         let by_weights = by_weights.iter().zip(columns).map(|(by_weight, (column, (centre, scale)))| {
@@ -80,9 +77,6 @@ impl<'r> Refinement<'r> {
 
     /// In the caller's units.
     pub(crate) fn parameters(&self) -> Parameters {
-        let (bias, weights) = self.solution.split_at(usize::from(self.problem.intercept));
-        let columns = weights.iter().zip(&self.problem.features);
-        let weights: Vec<_> = columns.map(|(&weight, column)| weight * column.inverse_scale).collect();
-        leave(&self.problem, &weights, bias.first().copied().unwrap_or_default())
+        leave(&self.problem, &self.solution)
     }
 }

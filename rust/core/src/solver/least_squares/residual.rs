@@ -46,8 +46,8 @@ impl Sums {
 }
 
 pub(super) struct Descent {
-    /// `Σ s r²`.
-    pub(super) squares: f64,
+    /// `Σ s r²`, and the penalty.
+    pub(super) objective: f64,
     /// What half the objective's gradient falls by, the constant first, if there is one. Zero at the minimum.
     pub(super) by_parameter: Vec<f64>,
 }
@@ -77,13 +77,15 @@ pub(super) fn descent(
     };
     let (squares, sums) = run(context, &partition, states, Workspace::default, visit, merge)?.swap_remove(0);
     let mut descent: Vec<_> = sums.iter().map(Sums::total).collect();
+    let mut objective = squares;
     if problem.penalty > 0.0 {
         let n_fixed = usize::from(problem.intercept);
         for ((sum, &weight), column) in descent.iter_mut().zip(parameters).skip(n_fixed).zip(&problem.features) {
             *sum += -(weight * (problem.penalty * column.inverse_scale * column.inverse_scale));
+            objective += problem.penalty * (weight.rounded() * column.inverse_scale).powi(2);
         }
     }
-    Ok(Descent { squares, by_parameter: descent.into_iter().map(DoubleDouble::rounded).collect() })
+    Ok(Descent { objective, by_parameter: descent.into_iter().map(DoubleDouble::rounded).collect() })
 }
 
 #[derive(Default)]

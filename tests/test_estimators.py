@@ -204,6 +204,34 @@ def test_score_is_the_coefficient_of_determination(rng):
     assert model.score(X, np.full(100, 3.0)) == 1.0
 
 
+@pytest.mark.parametrize("size", [1e-163, 1e-300, 1e155, 1e300])
+def test_score_does_not_depend_on_the_size_of_targets_and_weights(rng, size):
+    X = rng.normal(size=(100, 2))
+    y = X @ [1.0, 2.0] + rng.normal(size=100)
+    s = rng.integers(1, 4, size=100)
+    model = LinearRegression().fit(X, y)
+    expected, weighted = model.score(X, y), model.score(X, y, s)
+    for weight in (5e-324, 1e-200, 0.1, 1e308):
+        assert model.score(X, y, np.full(100, weight)) == pytest.approx(expected, rel=1e-14)
+    assert model.score(X, y, s * 1e-320) == pytest.approx(weighted, rel=1e-3)
+    assert model.score(X, y, s * 5e307) == pytest.approx(weighted, rel=1e-14)
+    model.coef_, model.intercept_ = size * model.coef_, size * model.intercept_
+    assert model.score(X, size * y) == pytest.approx(expected, rel=1e-12)
+    assert model.score(X, size * y, s) == pytest.approx(weighted, rel=1e-12)
+    if size == 1e300:
+        assert model.score(X, y) == -np.inf
+    model.coef_, model.intercept_ = np.zeros(2), 0.1 * size
+    assert model.score(X, np.full(100, 0.1 * size)) == 1.0
+    assert model.score(X, np.full(100, 0.2 * size), s) == 0.0
+
+
+def test_accuracy_does_not_depend_on_the_size_of_weights(binary):
+    X, y = binary
+    model = LogisticRegression().fit(X, y)
+    for weight in (5e-324, 1e308):
+        assert model.score(X, y, np.full(300, weight)) == pytest.approx(model.score(X, y), rel=1e-14)
+
+
 def test_the_plot_marks_the_minimum_of_the_validation_curve(binary):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")

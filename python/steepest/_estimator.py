@@ -26,7 +26,6 @@ from steepest._validation import (
     average_weights,
     check_bool,
     check_choice,
-    check_finite,
     check_integer,
     check_real,
     check_threads,
@@ -432,45 +431,6 @@ class Estimator:
     set_fit_request = request_setter("fit")
     set_predict_request = request_setter("predict")
     set_score_request = request_setter("score")
-
-
-class Regressor(Estimator):
-    """An estimator that predicts a number."""
-
-    def predict(self, X: Any, *, offset: Any = None) -> FloatArray:
-        """Return the prediction ŷ for each row of `X`.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, n)
-        offset : array-like of shape (m,), optional
-            Added to z = w·x + b.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-        """
-        return self._forward(X, offset, self._activation)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
-        """Return the coefficient of determination R² = 1 − Σ s (y − ŷ)² / Σ s (y − ȳ)².
-
-        For a constant `y`, where it is not defined: 1 if every prediction is right, else 0.
-        """
-        predicted = self.predict(X, offset=offset)
-        targets = check_finite(self._encode(y, "y", len(predicted), "X", None), "y").astype(np.float64, copy=False)
-        weights = average_weights(sample_weight, len(predicted))
-        mean = np.average(targets, weights=weights)
-        residual = np.average((targets - predicted) ** 2, weights=weights)
-        total = np.average((targets - mean) ** 2, weights=weights)
-        if total == 0.0:
-            return 1.0 if residual == 0.0 else 0.0
-        return float(1.0 - residual / total)
-
-    def __sklearn_tags__(self) -> Any:
-        from steepest._sklearn import regressor_tags
-
-        return regressor_tags()
 
 
 _Samples: TypeAlias = tuple[Array, Array, Array | None, Array | None]

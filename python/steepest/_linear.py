@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from steepest._estimator import Regressor
+from steepest._regressor import Regressor
 from steepest._validation import check_bool
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from steepest._estimator import Regressor
 from steepest._names import Loss, Solver
+from steepest._regressor import Regressor
 from steepest._validation import check_choice
 
 

@@ -72,8 +72,8 @@ def check_finite(array: Array, name: str) -> Array:
     return array
 
 
-def average_weights(sample_weight: Any, n_samples: int) -> Array | None:
-    """Return the weights of an average over the rows, checked as the core checks those of a fit."""
+def average_weights(sample_weight: Any, n_samples: int) -> FloatArray | None:
+    """Return the weights of an average over the rows, checked as the core checks those of a fit, the largest near 1."""
     if sample_weight is None:
         return None
     weights = check_finite(as_vector(sample_weight, "sample_weight", n_samples, "X"), "sample_weight")
@@ -82,7 +82,14 @@ def average_weights(sample_weight: Any, n_samples: int) -> Array | None:
         raise ValueError(f"sample_weight contains {weights[index]} at index {index}; weights must not be negative.")
     if not weights.any():
         raise ValueError("sample_weight is zero everywhere; at least one weight must be positive.")
-    return weights
+    weights = weights.astype(np.float64, copy=False)
+    scaled: FloatArray = np.ldexp(weights, -exponent(weights))
+    return scaled
+
+
+def exponent(*arrays: FloatArray) -> int:
+    """Return the exponent of the power of 2 just above every entry: to divide by that costs no digit."""
+    return int(np.frexp(max(np.abs(array).max() for array in arrays))[1])
 
 
 def ravel_column(y: Any, name: str) -> Array:

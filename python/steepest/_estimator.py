@@ -13,7 +13,7 @@ from steepest._frames import check_feature_names, feature_names
 from steepest._history import History
 from steepest._hold_out import check_fraction, check_seed, hold_out
 from steepest._names import Activation, Loss, Solver
-from steepest._report import explained, quoted, warn_of_fit
+from steepest._report import Asked, explained, quoted, warn_of_fit
 from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
@@ -218,6 +218,15 @@ class Estimator:
             )
         except ValueError as error:
             raise explained(error, names) from None
+        asked = Asked(
+            type(self).__name__,
+            l2=options["l2"],
+            fit_intercept=options["fit_intercept"],
+            max_iter=options["max_iter"],
+            tol=options["tol"],
+            holds_out=fraction is not None,
+        )
+        warn_of_fit(asked, result, names)
         self._take(result, n_features, names, classes)
         return self
 
@@ -308,26 +317,27 @@ class Estimator:
         self, n_features: int, names: Array | None, classes: Array | None, coef_init: Any, intercept_init: Any
     ) -> tuple[FloatArray | None, float]:
         if coef_init is None and intercept_init is None:
-            if not (self.warm_start and hasattr(self, "coef_")):
+            last = self._snapshot()
+            if not (self.warm_start and hasattr(last, "coef_")):
                 return None, 0.0
-            if self.n_features_in_ != n_features:
+            if last.n_features_in_ != n_features:
                 raise ValueError(
-                    f"warm_start=True starts from the last fit, which had {self.n_features_in_} features; X has "
+                    f"warm_start=True starts from the last fit, which had {last.n_features_in_} features; X has "
                     f"{n_features}."
                 )
-            fitted = getattr(self, "classes_", None)
+            fitted = getattr(last, "classes_", None)
             if fitted is not None and classes is not None and not np.array_equal(fitted, classes):
                 raise ValueError(
                     f"warm_start=True starts from the last fit, whose classes were {fitted.tolist()}; y has "
                     f"{classes.tolist()}."
                 )
-            known = getattr(self, "feature_names_in_", None)
+            known = getattr(last, "feature_names_in_", None)
             if known is not None and names is not None and list(known) != list(names):
                 raise ValueError(
                     f"warm_start=True starts from the last fit, whose columns were {quoted(known)}; those of X are "
                     f"{quoted(names)}."
                 )
-            weights, bias = self._parameters()
+            weights, bias = last._parameters()
             return weights, bias if self.fit_intercept else 0.0
         weights = np.zeros(n_features) if coef_init is None else as_weights(coef_init, n_features, "coef_init")
         bias = 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
@@ -336,8 +346,7 @@ class Estimator:
         return weights, bias
 
     def _take(self, result: _core.FitResult, n_features: int, names: Array | None, classes: Array | None) -> None:
-        """Say what is to be said of the fit, then keep it, all at once."""
-        warn_of_fit(self, result, names)
+        """Keep a fit: by one assignment, so that threads, signals and copies meet the last state or the new one."""
         coef, intercept = self._shaped(result.weights, result.bias)
         fitted = {
             "coef_": coef,
@@ -356,17 +365,13 @@ class Estimator:
             ),
             "n_features_in_": n_features,
         }
-        if result.rank is not None:
-            fitted["rank_"] = result.rank
-        else:
-            vars(self).pop("rank_", None)
-        if classes is not None:
-            fitted["classes_"] = classes
-        if names is not None:
-            fitted["feature_names_in_"] = names
-        else:
-            vars(self).pop("feature_names_in_", None)
-        vars(self).update(fitted)
+        sometimes = {"rank_": result.rank, "classes_": classes, "feature_names_in_": names}
+        state = vars(self).copy()
+        for name in sometimes:
+            state.pop(name, None)
+        state.update(fitted)
+        state.update((name, value) for name, value in sometimes.items() if value is not None)
+        self.__dict__ = state
 
     # What the estimators differ in.
 
@@ -389,6 +394,12 @@ class Estimator:
         return weights, bias
 
     # Prediction.
+
+    def _snapshot(self) -> Self:
+        """Return a twin in the state of this moment: a fit in another thread gives a new one to `self` alone."""
+        twin = object.__new__(type(self))
+        twin.__dict__ = vars(self)
+        return twin
 
     def _parameters(self) -> tuple[FloatArray, float]:
         return np.asarray(self.coef_, dtype=np.float64).reshape(-1), float(np.reshape(self.intercept_, -1)[0])
@@ -414,9 +425,10 @@ class Estimator:
         return array, as_optional_vector(offset, "offset", len(array), "X")
 
     def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
-        checked = self._checked(X, offset)
+        fitted = self._snapshot()
+        checked = fitted._checked(X, offset)
         try:
-            return _core.forward(*checked, *self._parameters(), activation, check_threads(self.n_threads))
+            return _core.forward(*checked, *fitted._parameters(), activation, check_threads(self.n_threads))
         except ValueError as error:
             raise explained(error, feature_names(X)) from None
 

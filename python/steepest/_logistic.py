@@ -189,9 +189,10 @@ class LogisticRegression(Estimator):
         ndarray of shape (m, 2)
             Columns in the order of `classes_`; both are right to the last digits also near 0.
         """
-        checked = self._checked(X, offset)
+        fitted = self._snapshot()
+        checked = fitted._checked(X, offset)
         try:
-            return _core.class_probabilities(*checked, *self._parameters(), check_threads(self.n_threads))
+            return _core.class_probabilities(*checked, *fitted._parameters(), check_threads(self.n_threads))
         except ValueError as error:
             raise explained(error, feature_names(X)) from None
 
@@ -225,8 +226,9 @@ class LogisticRegression(Estimator):
         -------
         ndarray of shape (m,)
         """
-        positive = self.decision_function(X, offset=offset) > 0
-        return self.classes_[positive.view(np.int8)]
+        fitted = self._snapshot()
+        positive = fitted.decision_function(X, offset=offset) > 0
+        return fitted.classes_[positive.view(np.int8)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose class is predicted right.
@@ -238,10 +240,11 @@ class LogisticRegression(Estimator):
         ValueError
             If none of the labels in `y` is one of `classes_`, besides what is wrong with any argument.
         """
-        predicted = self.predict(X, offset=offset)
+        fitted = self._snapshot()
+        predicted = fitted.predict(X, offset=offset)
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
-        if not any(np.any(labels == label) for label in self.classes_):
-            first, classes = labels[:1].tolist()[0], self.classes_.tolist()
+        if not any(np.any(labels == label) for label in fitted.classes_):
+            first, classes = labels[:1].tolist()[0], fitted.classes_.tolist()
             raise ValueError(f"y contains {first!r} at index 0, and none of the classes {classes} anywhere.")
         weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,24 +17,26 @@ if TYPE_CHECKING:
     from steepest import _core
 
 
-class Asked(Protocol):
-    """An estimator: what its warnings compare with what came out."""
+@dataclass(frozen=True)
+class Asked:
+    """What a fit was asked for, as the core took it: its warnings compare that with what came out."""
 
+    estimator: str
     l2: float
     fit_intercept: bool
     max_iter: int
     tol: float
-    validation_fraction: float | None
+    holds_out: bool
 
 
-def warn_of_fit(estimator: Asked, result: _core.FitResult, names: Array | None) -> None:
+def warn_of_fit(asked: Asked, result: _core.FitResult, names: Array | None) -> None:
     """Issue the warnings that a result calls for."""
-    name = type(estimator).__name__
+    name = asked.estimator
     if result.dependent:
-        _warn(RankWarning, f"{name} {_dependence(estimator, result, names)}")
+        _warn(RankWarning, f"{name} {_dependence(asked, result, names)}")
     if result.stop_reason == "separation":
         _warn(SeparationWarning, f"{name} {_separation(result, names)}")
-    elif shortfall := _shortfall(estimator, result):
+    elif shortfall := _shortfall(asked, result):
         _warn(ConvergenceWarning, f"{name} {shortfall}")
 
 
@@ -41,9 +44,9 @@ def _warn(category: type[Warning], message: str) -> None:
     warnings.warn(message, kin(category), stacklevel=stacklevel())
 
 
-def _dependence(estimator: Asked, result: _core.FitResult, names: Array | None) -> str:
-    penalty = "set l2 to a positive number" if estimator.l2 == 0 else f"raise l2: {estimator.l2:g} is lost in rounding"
-    constant, beside = ("constant", " beside the constant") if estimator.fit_intercept else ("0", "")
+def _dependence(asked: Asked, result: _core.FitResult, names: Array | None) -> str:
+    penalty = "set l2 to a positive number" if asked.l2 == 0 else f"raise l2: {asked.l2:g} is lost in rounding"
+    constant, beside = ("constant", " beside the constant") if asked.fit_intercept else ("0", "")
     rank = len(result.weights) - len(result.dependent)
     taken = "some are taken" if result.rank is None else "those of least norm are taken"
     return (
@@ -67,14 +70,14 @@ def _separation(result: _core.FitResult, names: Array | None) -> str:
     )
 
 
-def _shortfall(estimator: Asked, result: _core.FitResult) -> str | None:
+def _shortfall(asked: Asked, result: _core.FitResult) -> str | None:
     """Return why the fit is not what was asked for, and what to do."""
     reason, by_descent = result.stop_reason, result.learning_rate is not None
     if reason == "early_stopping":
         if np.argmin(result.validation_cost) > 0 or np.any(result.weights):
             return None
         remedy = "Look whether X_val went through all that X went through"
-        if estimator.validation_fraction is not None:
+        if asked.holds_out:
             remedy = "The columns may tell nothing of y, or held-out samples be too few"
         smaller = "" if by_descent else "; solver='gd' takes smaller steps"
         return (
@@ -82,35 +85,33 @@ def _shortfall(estimator: Asked, result: _core.FitResult) -> str | None:
             f"{remedy}{smaller}."
         )
     if by_descent:
-        return _shortfall_of_descent(estimator, result) if reason == "max_iter" else None
-    if estimator.tol == 0:
+        return _shortfall_of_descent(asked, result) if reason == "max_iter" else None
+    if asked.tol == 0:
         return None
-    reached = f"optimality_ at {result.optimality:.2g}; tol={estimator.tol:g} asks for less."
+    reached = f"optimality_ at {result.optimality:.2g}; tol={asked.tol:g} asks for less."
     if reason == "rounding":
         return (
             f"stopped after {result.n_iter} iterations where rounding error hides any further descent, with {reached} "
             "Raise tol, or bring the columns of X nearer to mean 0."
         )
     if reason == "max_iter":
-        return (
-            f"stopped at max_iter={estimator.max_iter} with {reached} Raise max_iter, or set l2 to a positive number."
-        )
+        return f"stopped at max_iter={asked.max_iter} with {reached} Raise max_iter, or set l2 to a positive number."
     return None
 
 
-def _shortfall_of_descent(estimator: Asked, result: _core.FitResult) -> str | None:
+def _shortfall_of_descent(asked: Asked, result: _core.FitResult) -> str | None:
     cost, norm = result.cost, result.gradient_norm
-    stopped = f"stopped at max_iter={estimator.max_iter} with"
+    stopped = f"stopped at max_iter={asked.max_iter} with"
     if (cost[-1] > cost[0] or norm[-1] > norm[0]) and result.n_iter > 1:
         return (
             f"{stopped} the cost gone from {cost[0]:.4g} to {cost[-1]:.4g} and the gradient norm from {norm[0]:.4g} "
             f"to {norm[-1]:.4g}: learning_rate={result.learning_rate:.4g} is too large for this data. Lower it, leave "
             "it at 'auto', or scale the columns of X alike."
         )
-    if estimator.tol == 0:
+    if asked.tol == 0:
         return None
     return (
-        f"{stopped} the gradient norm at {norm[-1] / norm[0]:.2g} of its first value, tol={estimator.tol:g} asks for "
+        f"{stopped} the gradient norm at {norm[-1] / norm[0]:.2g} of its first value, tol={asked.tol:g} asks for "
         "less. Leave solver and learning_rate at 'auto', or for gradient descent scale the columns of X alike, raise "
         "max_iter, or set tol=0 to run max_iter iterations without this warning."
     )

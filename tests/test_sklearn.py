@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import pickle
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.metadata_routing import UNUSED
 
 from steepest import LinearRegression, LogisticRegression, NotFittedError, SigmoidRegression
 
@@ -178,3 +180,69 @@ def test_requests_need_routing_and_may_be_mixed_with_scikit_learns_base():
     with config_context(enable_metadata_routing=True):
         for cls in (First, Second):
             assert cls().set_fit_request(offset=True).get_metadata_routing().fit.requests["offset"] is True
+
+
+class Extended(LinearRegression):
+    """Passes on what it does not name itself."""
+
+    def __init__(self, alpha=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+
+def test_a_constructor_that_passes_keywords_on_has_its_parents_parameters():
+    # scikit-learn's base would know `alpha` alone: a clone would lose the others in silence.
+    model = Extended(alpha=2.0, l2=0.5)
+    assert model.get_params() == {**LinearRegression(l2=0.5).get_params(), "alpha": 2.0}
+    assert repr(clone(model)) == repr(model) == "Extended(alpha=2.0, l2=0.5)"
+    assert model.set_params(tol=1e-3).tol == 1e-3
+
+    class Further(Extended):
+        def __init__(self, beta=0, **kwargs):
+            super().__init__(**kwargs)
+            self.beta = beta
+
+    assert repr(clone(Further(beta=1, alpha=2, l1=3))) == "Further(beta=1, alpha=2, l1=3)"
+
+    class Narrow(LinearRegression):
+        def __init__(self, alpha=1.0):
+            super().__init__(l2=alpha)
+            self.alpha = alpha
+
+    assert Narrow(3.0).get_params() == {"alpha": 3.0}
+
+
+def test_positional_arguments_without_names_cannot_be_cloned_and_say_so():
+    class Positional(LinearRegression):
+        def __init__(self, *columns, **kwargs):
+            super().__init__(**kwargs)
+            self.columns = columns
+
+    model = Positional(0, 1, l2=2.0)
+    assert repr(model) == "Positional(l2=2.0)"
+    with pytest.raises(RuntimeError, match=r"Positional.__init__ takes \*args, expected parameters by name"):
+        clone(model)
+
+
+@pytest.mark.usefixtures("routing")
+def test_requests_of_a_subclass_are_read_as_scikit_learn_reads_them():
+    class Open(LinearRegression):
+        def fit(self, X, y, extra=None, *args, **kwargs):
+            return super().fit(X, y, *args, **kwargs)
+
+    class Asking(Open):
+        __metadata_request__fit: ClassVar = {"offset": True, "extra": UNUSED}
+        __metadata_request__score: ClassVar = {"sample_weight": "importance"}
+
+    class Again(Asking):
+        __metadata_request__fit: ClassVar = {"offset": "exposure"}
+
+    assert Open().get_metadata_routing().fit.requests == {"extra": None}
+    for cls, offset in [(Asking, True), (Again, "exposure")]:
+        requests = cls().get_metadata_routing()
+        theirs = type(cls.__name__, (BaseEstimator, cls), {})().get_metadata_routing()
+        assert requests.fit.requests == theirs.fit.requests == {"offset": offset}
+        assert requests.score.requests == theirs.score.requests == {"sample_weight": "importance", "offset": None}
+        assert cls().set_fit_request(offset=False).get_metadata_routing().fit.requests == {"offset": False}
+        with pytest.raises(TypeError, match=r"Unexpected args: \['extra'\] in fit. Accepted arguments are: \['offset'"):
+            cls().set_fit_request(extra=True)

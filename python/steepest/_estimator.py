@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ from steepest._frames import check_feature_names, feature_names
 from steepest._history import History
 from steepest._hold_out import check_fraction, check_seed, hold_out
 from steepest._names import Activation, Loss, Solver
+from steepest._parametrised import Parametrised
 from steepest._report import Asked, explained, quoted, warn_of_fit
 from steepest._sklearn import request_setter
 from steepest._validation import (
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Estimator:
+class Estimator(Parametrised):
     """Base of the estimators; what a parameter means is said by each of them."""
 
     _activation: ClassVar[Activation]
-    _defaults: ClassVar[Mapping[str, Any]]
 
     coef_: FloatArray
     intercept_: Any
@@ -85,43 +84,6 @@ class Estimator:
         self.random_state = random_state
         self.warm_start = warm_start
         self.n_threads = n_threads
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        parameters = inspect.signature(cls.__init__).parameters
-        cls._defaults = {name: parameter.default for name, parameter in parameters.items() if name != "self"}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters, by name.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Accepted for scikit-learn's protocol; no parameter holds another estimator.
-        """
-        return {name: getattr(self, name) for name in self._defaults}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set constructor parameters by name and return the estimator.
-
-        Raises
-        ------
-        ValueError
-            If a name is not a parameter; nothing is set then.
-        """
-        for name in params:
-            if name not in self._defaults:
-                raise ValueError(
-                    f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {sorted(self._defaults)}."
-                )
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        differs = (item for item in self.get_params().items() if repr(item[1]) != repr(self._defaults[item[0]]))
-        shown = (f"{name}={value!r}" for name, value in differs)
-        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")

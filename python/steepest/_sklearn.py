@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,25 +42,46 @@ _METHODS = ("fit", "predict", "predict_proba", "predict_log_proba", "decision_fu
 
 def metadata_routing(estimator: Consumer) -> Any:
     """Return a copy of what was requested, or that nothing was."""
-    from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+    from sklearn.utils.metadata_routing import get_routing_for_object
 
     requests = getattr(estimator, "_metadata_request", None)
     if requests is not None:
         return get_routing_for_object(requests)
-    requests = MetadataRequest(owner=type(estimator).__name__)
+    return _default_requests(type(estimator))
+
+
+def _default_requests(cls: type) -> Any:
+    """Return what is requested where nothing was said: what methods take, and what class attributes say of it."""
+    from sklearn.utils.metadata_routing import MetadataRequest
+
+    requests = MetadataRequest(owner=cls.__name__)
     for method in _METHODS:
-        for name in _metadata(estimator, method):
+        for name in _metadata(cls, method):
             getattr(requests, method).add_request(param=name, alias=None)
+    # Of attributes that begin with two underscores Python makes `_Class__metadata_request__method`.
+    for base in reversed(cls.__mro__):
+        for attribute, aliases in vars(base).copy().items():
+            _, found, method = attribute.partition("__metadata_request__")
+            for name, alias in aliases.items() if found else ():
+                getattr(requests, method).add_request(param=name, alias=alias)
     return requests
 
 
-def _metadata(estimator: Consumer, method: str) -> list[str]:
-    if not hasattr(estimator, method):
+def _metadata(cls: type, method: str) -> list[str]:
+    function = getattr(cls, method, None)
+    if not inspect.isfunction(function):
         return []
-    return [name for name in inspect.signature(getattr(estimator, method)).parameters if name not in ("X", "y")]
+    _, *parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.name not in ("X", "y") and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
-def request_setter(method: str) -> Callable[..., Any]:
+class RequestSetter(Protocol):
+    """A method `set_…_request`, which returns its estimator."""
+
+    def __get__(self, instance: ConsumerT, owner: type | None = None) -> Callable[..., ConsumerT]: ...
+
+
+def request_setter(method: str) -> RequestSetter:
     """Return the method `set_…_request` for one of an estimator's methods."""
 
     def set_request(self: ConsumerT, **requests: bool | str | None) -> ConsumerT:
@@ -71,7 +92,7 @@ def request_setter(method: str) -> Callable[..., Any]:
                 "This method is only available when metadata routing is enabled. You can enable it using "
                 "sklearn.set_config(enable_metadata_routing=True)."
             )
-        known = _metadata(self, method)
+        known = list(getattr(_default_requests(type(self)), method).requests)
         if unknown := sorted(set(requests) - set(known)):
             raise TypeError(f"Unexpected args: {unknown} in {method}. Accepted arguments are: {known}.")
         routing = metadata_routing(self)
@@ -102,4 +123,4 @@ def request_setter(method: str) -> Callable[..., Any]:
         TypeError
             For a name that `{method}` has no argument of.
         """
-    return set_request
+    return cast("RequestSetter", set_request)

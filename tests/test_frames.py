@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from steepest import LinearRegression, LogisticRegression, forward
+from steepest import LinearRegression, LogisticRegression, cost, forward, gradient
 
 
 @pytest.fixture
@@ -132,3 +132,103 @@ def test_columns_of_x_val_are_compared_with_those_of_x(frame, y):
         ValueError, match=r"feature names of X_val should match those of X\.\n.*in X, yet now missing:\n- n"
     ):
         LinearRegression().fit(frame, y, X_val=frame.drop(columns="new"), y_val=y)
+
+
+def test_columns_of_arrow_tables_have_names(frame, y):
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table(frame.to_dict("list"))
+    expected = LinearRegression().fit(frame, y)
+    for data in (table, table.combine_chunks().to_batches()[0]):
+        model = LinearRegression().fit(data, y)
+        assert list(model.feature_names_in_) == list(frame.columns)
+        assert (model.predict(data) == model.predict(frame)).all()
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+        with pytest.raises(ValueError, match="must be in the same order"):
+            model.predict(data.select(["rooms", "size", "new", "small"]))
+    gaps = table.set_column(1, "rooms", pa.array([None, *frame["rooms"][1:]]))
+    with pytest.raises(ValueError, match=r"X contains NaN at row 0, column 'rooms'; .* Fill in what is missing"):
+        LinearRegression().fit(gaps, y)
+    text = table.append_column("kind", pa.array(["flat"] * 200))
+    with pytest.raises(ValueError, match="X has dtype object and holds 'flat' at row 0, column 'kind'"):
+        LinearRegression().fit(text, y)
+    dates = table.append_column("built", pa.array([0] * 200, pa.timestamp("s")))
+    for data in (dates, dates.select(["built"])):
+        with pytest.raises(TypeError, match=r"X has dates or times in column 'built', of dtype timestamp.*days since"):
+            LinearRegression().fit(data, y)
+
+
+def test_integers_that_numpy_lacks_are_named_by_their_column():
+    wide = pl.DataFrame({"a": [1, 2, 3], "b": [1, 2, 4]}).with_columns(pl.col("b").cast(pl.Int128))
+    with pytest.raises(TypeError, match=r"X has dtype Int128 in column 'b', which NumPy lacks. Cast it to Int64"):
+        LinearRegression().fit(wide, [1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"sample_weight has dtype Int128, which NumPy lacks. Cast it"):
+        LinearRegression().fit(wide[["a"]], [1.0, 2.0, 3.0], wide["b"])
+
+
+def test_functions_call_columns_by_their_names(frame, y):
+    frame.loc[7, "size"] = np.nan
+    weights = np.ones(4)
+    for call in (
+        lambda: forward(frame, weights),
+        lambda: cost(frame, y, weights),
+        lambda: gradient(frame, y, weights),
+    ):
+        with pytest.raises(ValueError, match=r"X contains NaN at row 7, column 'size'; .*Fill in what is missing"):
+            call()
+
+
+def test_names_that_are_not_all_strings_are_not_used(frame, y):
+    """Columns are then called by their positions, whatever is wrong with them."""
+    labels = [[10, 20, 30], ["a", 20, 30], pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "x")])]
+    for columns in labels:
+        faulty = pd.DataFrame(np.ones((20, 3)), columns=columns)
+        gap = faulty.copy()
+        gap.iloc[4, 2] = np.nan
+        text = faulty.astype(object)
+        text.iloc[4, 2] = "many"
+        date = faulty.astype(object)
+        date[date.columns[2]] = pd.Timestamp("2020-01-01")
+        for data, error, match in [
+            (gap, ValueError, "X contains NaN at row 4, column 2;"),
+            (text, ValueError, "holds 'many' at row 4, column 2,"),
+            (date, TypeError, "X has dates or times in column 2,"),
+        ]:
+            with pytest.raises(error, match=match):
+                forward(data, np.ones(3))
+
+
+def test_a_nameless_x_val_has_positions(frame, y):
+    gaps = frame.to_numpy(dtype=float)
+    gaps[7, 0] = np.nan
+    with (
+        pytest.raises(ValueError, match="X_val contains NaN at row 7, column 0;"),
+        pytest.warns(UserWarning, match="X_val does not have valid feature names"),
+    ):
+        LinearRegression().fit(frame, y, X_val=gaps, y_val=y)
+
+
+def test_columns_of_another_number_are_no_names(frame, y):
+    class Loaded:
+        columns = ("id", "size", "rooms", "new", "small")
+
+        def __array__(self, dtype=None, copy=None):
+            return frame.to_numpy(dtype=float)
+
+    model = LinearRegression().fit(Loaded(), y)
+    assert not hasattr(model, "feature_names_in_")
+    frame.loc[3, "size"] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN at row 3, column 0;"):
+        model.predict(Loaded())
+
+
+def test_a_column_may_be_called_column_names(frame, y):
+    named = frame.rename(columns={"small": "column_names"})
+    assert list(LinearRegression().fit(named, y).feature_names_in_) == list(named.columns)
+
+
+@pytest.mark.parametrize("convert", [lambda column: column.to_frame(), lambda column: pl.DataFrame({"day": column})])
+def test_dates_may_be_the_labels_of_two_classes(frame, y, convert):
+    days = pd.Series(np.where(y > 2, np.datetime64("2020-01-02"), np.datetime64("2020-01-01")), name="day")
+    with pytest.warns(match="column-vector y"):
+        model = LogisticRegression().fit(frame, convert(days))
+    assert (model.coef_ == LogisticRegression().fit(frame, days).coef_).all()

@@ -13,7 +13,7 @@ from steepest._history import History
 from steepest._hold_out import check_fraction, check_seed, hold_out
 from steepest._names import Activation, Loss, Solver
 from steepest._parametrised import Parametrised
-from steepest._report import Asked, explained, quoted, warn_of_fit
+from steepest._report import Asked, explaining, quoted, warn_of_fit
 from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
@@ -151,8 +151,8 @@ class Estimator(Parametrised):
         """
         options = self._options()
         X_array = as_matrix(X)
-        names = feature_names(X)
         n_samples, n_features = X_array.shape
+        names = feature_names(X, n_features)
         labels = ravel_column(y, "y")
         classes, targets = self._find_classes(labels, n_samples)
         weights = as_optional_vector(sample_weight, "sample_weight", n_samples, "X")
@@ -167,7 +167,7 @@ class Estimator(Parametrised):
             training, validation = self._split(fraction, training, classes)
 
         start_weights, start_bias = self._start(n_features, names, classes, coef_init, intercept_init)
-        try:
+        with explaining(n_features, X=X, X_val=X_val):
             result = _core.fit(
                 *training,
                 *(validation or _NO_SAMPLES),
@@ -178,8 +178,6 @@ class Estimator(Parametrised):
                 class_weight=class_weight,
                 **options,
             )
-        except ValueError as error:
-            raise explained(error, names) from None
         asked = Asked(
             type(self).__name__,
             l2=options["l2"],
@@ -242,7 +240,7 @@ class Estimator(Parametrised):
             )
         if X is not None and y is not None:
             array = as_matrix(X, "X_val")
-            check_feature_names(X, names, type(self).__name__, "X_val")
+            check_feature_names(X, array.shape[1], names, type(self).__name__, "X_val")
             self._check_width(array, n_features, "X_val")
             targets = self._encode(y, "y_val", len(array), "X_val", classes)
             weights, offsets = (as_optional_vector(value, name, len(array), "X_val") for name, value in others.items())
@@ -382,17 +380,15 @@ class Estimator(Parametrised):
         """Return `X` and `offset` as arrays that this fitted estimator can predict for."""
         self._check_fitted()
         array = as_matrix(X)
-        check_feature_names(X, getattr(self, "feature_names_in_", None), type(self).__name__)
+        check_feature_names(X, array.shape[1], getattr(self, "feature_names_in_", None), type(self).__name__)
         self._check_width(array, self.n_features_in_)
         return array, as_optional_vector(offset, "offset", len(array), "X")
 
     def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
         fitted = self._snapshot()
-        checked = fitted._checked(X, offset)
-        try:
-            return _core.forward(*checked, *fitted._parameters(), activation, check_threads(self.n_threads))
-        except ValueError as error:
-            raise explained(error, feature_names(X)) from None
+        array, offsets = fitted._checked(X, offset)
+        with explaining(array.shape[1], X=X):
+            return _core.forward(array, offsets, *fitted._parameters(), activation, check_threads(self.n_threads))
 
     # scikit-learn's metadata routing.
 

@@ -1,35 +1,47 @@
-"""Data frames: the names of their columns, and their values as one array. Neither pandas nor polars is imported."""
+"""Data frames: the names of their columns, and their values as one array. None of their libraries is imported."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from steepest._exceptions import stacklevel
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def frame_to_array(data: Any, name: str) -> Array | None:
-    """Return the values of a pandas or polars frame as an array, None if `data` is none; no copy if it holds one array.
+def frame_to_array(data: Any, name: str, *, numeric: bool) -> Array | None:
+    """Return the values of a data frame as an array, None if `data` is none; no copy if it holds one array.
 
     Columns of different numeric dtypes become the least that holds them all; what is missing becomes NaN.
 
     Raises
     ------
     TypeError
-        If a column holds dates or times; if the frame is lazy.
+        If a column holds dates or times where numbers are needed; if NumPy lacks its dtype; if the frame is lazy.
     """
     if _is_a(data, "pandas", "DataFrame"):
-        return _pandas_to_array(data, name)
+        if numeric:
+            _refuse_times(data, name, data.dtypes, lambda dtype: dtype.kind in "mM")
+        return _pandas_to_array(data)
     if _is_a(data, "polars", "LazyFrame"):
         raise TypeError(f"{name} is a polars LazyFrame; collect it first: {name}.collect().")
     if _is_a(data, "polars", "DataFrame"):
-        _refuse_times(name, {column: dtype for column, dtype in data.schema.items() if dtype.is_temporal()})
+        if numeric:
+            _refuse_times(data, name, data.dtypes, lambda dtype: dtype.is_temporal())
+        return _polars_to_array(data, name, data.dtypes)
+    if _is_a(data, "polars", "Series"):
+        return _polars_to_array(data, name, [data.dtype])
+    if numeric and _is_arrow(data):
+        _refuse_times(data, name, data.schema.types, sys.modules["pyarrow"].types.is_temporal)
     return None
 
 
@@ -38,11 +50,12 @@ def _is_a(data: Any, module: str, name: str) -> bool:
     return cls is not None and isinstance(data, cls)
 
 
-def _pandas_to_array(frame: Any, name: str) -> Array:
-    dtypes = list(frame.dtypes)
-    columns = zip(frame.columns, dtypes, strict=True)
-    _refuse_times(name, {column: dtype for column, dtype in columns if dtype.kind in "mM"})
-    distinct = set(dtypes)
+def _is_arrow(data: Any) -> bool:
+    return _is_a(data, "pyarrow", "Table") or _is_a(data, "pyarrow", "RecordBatch")
+
+
+def _pandas_to_array(frame: Any) -> Array:
+    distinct = set(frame.dtypes)
     plain = all(isinstance(dtype, np.dtype) for dtype in distinct)
     if not all(dtype.kind in "fiub" for dtype in distinct) or (plain and len(distinct) <= 1):
         return np.asarray(frame)
@@ -56,21 +69,46 @@ def _pandas_to_array(frame: Any, name: str) -> Array:
     return np.asarray(frame.to_numpy(dtype=common, na_value=np.nan if common.kind == "f" else 0))
 
 
-def _refuse_times(name: str, columns: dict[Any, Any]) -> None:
-    for column, dtype in columns.items():
-        raise TypeError(
-            f"{name} has dates or times in column {column!r}, of dtype {dtype}. Turn them into numbers first, such as "
-            "days since the first of them, or leave the column out."
-        )
+def _polars_to_array(data: Any, name: str, dtypes: list[Any]) -> Array:
+    try:
+        return np.asarray(data)
+    except sys.modules["polars"].exceptions.InvalidOperationError as error:
+        for column, dtype in enumerate(dtypes):
+            if str(dtype) in ("Int128", "UInt128"):
+                where = "" if len(data.shape) == 1 else f" in column {column_label(data, column, len(dtypes))}"
+                raise TypeError(
+                    f"{name} has dtype {dtype}{where}, which NumPy lacks. Cast it to Int64 or Float64."
+                ) from None
+        raise TypeError(f"{name} cannot be made an array: {error}") from None
 
 
-def column_label(data: Any, column: int) -> str:
-    """Return how to call a column of `data`: by its name, if it has any."""
-    columns = getattr(data, "columns", None)
-    return str(column) if columns is None or isinstance(data, np.ndarray) else repr(list(columns)[column])
+def _refuse_times(data: Any, name: str, dtypes: Iterable[Any], is_time: Callable[[Any], bool]) -> None:
+    dtypes = list(dtypes)
+    for column, dtype in enumerate(dtypes):
+        if is_time(dtype):
+            raise TypeError(
+                f"{name} has dates or times in column {column_label(data, column, len(dtypes))}, of dtype {dtype}. "
+                "Turn them into numbers first, such as days since the first of them, or leave the column out."
+            )
 
 
-def feature_names(X: Any) -> Array | None:
+def _labels(data: Any, n_columns: int) -> list[Any] | None:
+    """Return what the columns of a frame are called, None if `data` is no frame of so many."""
+    if isinstance(data, np.ndarray):
+        return None
+    # pyarrow's `columns` are their values.
+    found = data.column_names if _is_arrow(data) else getattr(data, "columns", None)
+    labels = list(found) if isinstance(found, Iterable) else []
+    return labels if len(labels) == n_columns else None
+
+
+def column_label(data: Any, column: int, n_columns: int) -> str:
+    """Return how to call a column of `data`: by its name if the names of all are strings, else by its position."""
+    labels = _labels(data, n_columns)
+    return repr(labels[column]) if labels is not None and _kinds(labels) == ["str"] else str(column)
+
+
+def feature_names(X: Any, n_columns: int) -> Array | None:
     """Return the column names of a data frame if all are strings, None if there are none.
 
     Raises
@@ -78,24 +116,24 @@ def feature_names(X: Any) -> Array | None:
     TypeError
         If some names are strings and some are not.
     """
-    columns = getattr(X, "columns", None)
-    if columns is None or isinstance(X, np.ndarray):
-        return None
-    names = np.asarray(columns, dtype=object)
-    kinds = sorted({type(name).__name__ for name in names})
-    if "str" not in kinds:
+    labels = _labels(X, n_columns)
+    if labels is None or "str" not in (kinds := _kinds(labels)):
         return None
     if len(kinds) > 1:
         raise TypeError(
             "Feature names are only supported if all input features have string names, but your input has "
             f"{kinds} as feature name / column name types. Convert them all with X.columns = X.columns.astype(str)."
         )
-    return names
+    return np.array(labels, dtype=object)
 
 
-def check_feature_names(X: Any, fitted: Array | None, estimator: str, name: str = "X") -> None:
+def _kinds(labels: list[Any]) -> list[str]:
+    return sorted({type(label).__name__ for label in labels})
+
+
+def check_feature_names(X: Any, n_columns: int, fitted: Array | None, estimator: str, name: str = "X") -> None:
     """Compare the column names of `X` with those seen at fit, or of `X_val` with those of `X`."""
-    names = feature_names(X)
+    names = feature_names(X, n_columns)
     if names is None and fitted is None:
         return
     if fitted is None:

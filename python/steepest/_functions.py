@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from steepest import _core
 from steepest._names import Activation, Loss
+from steepest._report import explaining
 from steepest._validation import (
     Array,
     FloatArray,
@@ -56,14 +57,11 @@ def forward(
     """
     check_choice(activation, "activation", get_args(Activation))
     array = as_matrix(X)
-    return _core.forward(
-        array,
-        as_optional_vector(offset, "offset", len(array), "X"),
-        as_weights(weights, array.shape[1]),
-        as_scalar(bias, "bias"),
-        activation,
-        check_threads(n_threads),
-    )
+    n_samples, n_features = array.shape
+    offsets = as_optional_vector(offset, "offset", n_samples, "X")
+    parameters = as_weights(weights, n_features), as_scalar(bias, "bias")
+    with explaining(n_features, X=X):
+        return _core.forward(array, offsets, *parameters, activation, check_threads(n_threads))
 
 
 def cost(
@@ -110,7 +108,8 @@ def cost(
     """
     _check_model(activation, loss)
     checked = _checked(X, y, sample_weight, offset, weights, bias)
-    return _core.cost(*checked, activation, loss, check_threads(n_threads))
+    with explaining(checked[0].shape[1], X=X):
+        return _core.cost(*checked, activation, loss, check_threads(n_threads))
 
 
 def gradient(
@@ -147,7 +146,8 @@ def gradient(
     """
     _check_model(activation, loss)
     checked = _checked(X, y, sample_weight, offset, weights, bias)
-    return _core.gradient(*checked, activation, loss, check_threads(n_threads))
+    with explaining(checked[0].shape[1], X=X):
+        return _core.gradient(*checked, activation, loss, check_threads(n_threads))
 
 
 def _check_model(activation: Any, loss: Any) -> None:

@@ -10,9 +10,8 @@ import numpy as np
 
 from steepest import _core
 from steepest._estimator import Estimator
-from steepest._frames import feature_names
 from steepest._names import Loss, Solver
-from steepest._report import explained
+from steepest._report import explaining
 from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
@@ -190,11 +189,9 @@ class LogisticRegression(Estimator):
             Columns in the order of `classes_`; both are right to the last digits also near 0.
         """
         fitted = self._snapshot()
-        checked = fitted._checked(X, offset)
-        try:
-            return _core.class_probabilities(*checked, *fitted._parameters(), check_threads(self.n_threads))
-        except ValueError as error:
-            raise explained(error, feature_names(X)) from None
+        array, offsets = fitted._checked(X, offset)
+        with explaining(array.shape[1], X=X):
+            return _core.class_probabilities(array, offsets, *fitted._parameters(), check_threads(self.n_threads))
 
     def predict_log_proba(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the logarithm of the probability of each class for each row of `X`.

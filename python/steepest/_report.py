@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steepest._exceptions import ConvergenceWarning, RankWarning, SeparationWarning, kin, stacklevel
+from steepest._frames import column_label
 from steepest._validation import FILL_IN, Array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from steepest import _core
 
@@ -117,15 +119,22 @@ def _shortfall_of_descent(asked: Asked, result: _core.FitResult) -> str | None:
     )
 
 
-def explained(error: ValueError, names: Array | None) -> ValueError:
-    """Return the core's error with the column of `X` by its name, and with what to do."""
-    column = getattr(error, "column", None)
-    if column is None:
-        return error
-    message = str(error)
-    if names is not None:
-        message = message.replace(f"column {column};", f"column {names[column]!r};")
-    return ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message)
+@contextmanager
+def explaining(n_features: int, **data: Any) -> Iterator[None]:
+    """Let the core's errors call the columns of `data` as these do, and say what to do.
+
+    `data` are matrices by the names of their arguments.
+    """
+    try:
+        yield
+    except ValueError as error:
+        column = getattr(error, "column", None)
+        if column is None:
+            raise
+        message = str(error)
+        label = column_label(data.get(message.partition(" ")[0]), column, n_features)
+        message = message.replace(f"column {column};", f"column {label};")
+        raise ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message) from None
 
 
 def quoted(names: Array) -> str:

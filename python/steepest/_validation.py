@@ -96,7 +96,7 @@ def ravel_column(y: Any, name: str) -> Array:
     """Return `y` as an array, a single column as a one-dimensional view of it."""
     if y is None:
         raise ValueError(f"{name} is None; this estimator requires y to be passed, but the target y is None.")
-    array = as_array(y, name)
+    array = as_array(y, name, numeric=False)
     if array.ndim == 2 and array.shape[1] == 1:
         warnings.warn(
             f"A column-vector {name} was passed when a 1d array was expected: its shape is {array.shape}; "
@@ -182,11 +182,11 @@ def check_threads(n_threads: Any) -> int | None:
     return None if n_threads is None else check_integer(n_threads, "n_threads", "None or a positive integer", low=1)
 
 
-def as_array(data: Any, name: str) -> Array:
-    """Return `data` as an array of whatever dtype; no copy if it is one."""
+def as_array(data: Any, name: str, *, numeric: bool) -> Array:
+    """Return `data` as an array, of whatever dtype unless it has to be `numeric`; no copy if it is one."""
     if type(data) is np.ndarray:
         return data
-    if (array := frame_to_array(data, name)) is not None:
+    if (array := frame_to_array(data, name, numeric=numeric)) is not None:
         return array
     if hasattr(data, "tocsr") or hasattr(data, "todense"):
         kind = type(data).__name__
@@ -203,7 +203,7 @@ def as_array(data: Any, name: str) -> Array:
 
 
 def _as_numeric(data: Any, name: str) -> Array:
-    array = as_array(data, name)
+    array = as_array(data, name, numeric=True)
     kind = array.dtype.kind
     if kind == "O":
         return _object_to_float(array, name, data)
@@ -228,7 +228,7 @@ def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
             except (TypeError, ValueError, OverflowError) as error:
                 place = f"index {', '.join(map(str, index))}"
                 if len(index) == 2:
-                    place = f"row {index[0]}, column {column_label(data, index[1])}"
+                    place = f"row {index[0]}, column {column_label(data, index[1], array.shape[1])}"
                 if is_missing(entry):
                     raise ValueError(f"{name} has a missing value, {entry!r}, at {place}.{FILL_IN}") from None
                 kind = TypeError if isinstance(error, TypeError) else ValueError

@@ -120,6 +120,13 @@ def test_dtypes_that_are_not_numbers_are_refused(cls):
     refuses(cls, TypeError, "X has masked values", np.ma.masked_less(X, 0), Y)
 
 
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="needs NumPy 2")
+def test_strings_of_any_length_come_with_the_remedy_for_text():
+    strings = np.full((40, 3), "abc", dtype=np.dtypes.StringDType())
+    refuses(LinearRegression, TypeError, "X has dtype StringDType.*Turn text into numbers first", strings, Y)
+    refuses(LinearRegression, TypeError, "y has dtype StringDType.*Text is for LogisticRegression", X, strings[:, 0])
+
+
 def test_targets_outside_zero_and_one_are_refused_by_the_sigmoid():
     refuses(SigmoidRegression, ValueError, r"y contains 1\.5 at index 3", X, np.where(np.arange(40) == 3, 1.5, Y))
     refuses(SigmoidRegression, ValueError, "y contains -1 at index 0", X, np.where(np.arange(40) == 0, -1, Y))
@@ -180,13 +187,54 @@ def test_sample_weights_are_checked(cls):
         ({"fit_intercept": None}, TypeError),
         ({"max_iter": 10**30}, ValueError),
         ({"n_threads": 2**63}, ValueError),
-        ({"learning_rate": 10**400}, ValueError),
         ({"learning_rate": (0.1, 0.2)}, TypeError),
     ],
 )
 def test_parameters_are_named_with_their_value(cls, params, error):
     ((name, value),) = params.items()
     refuses(cls, error, re.escape(f"{name} is {value!r}, expected"), X, Y, params=params)
+
+
+@every_estimator
+def test_messages_are_short_whatever_the_value(cls):
+    text = "x" * 10**6
+    for params, error, match in [
+        ({"l2": 10**5000}, ValueError, "l2 is <integer of 16610 bits>, expected a number"),
+        ({"learning_rate": 10**400}, ValueError, r"learning_rate is 10+\.\.\.0+, expected 'auto' or a positive number"),
+        ({"max_iter": -(10**5000)}, ValueError, "max_iter is <integer of 16610 bits>, expected"),
+        ({"solver": text}, ValueError, r"solver is 'x+\.\.\.x+', expected 'auto'"),
+        ({"tol": [1] * 10**6}, TypeError, r"tol is \[1, 1, 1, 1, 1, 1, \.\.\.\], expected a number"),
+    ]:
+        refuses(cls, error, rf"^(?=.{{0,200}}$){match}", X, Y, params=params)
+        assert len(repr(cls(**params))) < 200
+    with pytest.raises(ValueError, match=r"^(?=.{0,1000}$)Invalid parameter 'x+\.\.\.x+' for"):
+        cls().set_params(**{text: 1})
+    refuses(cls, ValueError, "^intercept_init is 10+.*0, expected a finite number", X, Y, intercept_init=10**400)
+    refuses(cls, ValueError, "^intercept_init is <integer of 16610 bits>", X, Y, intercept_init=10**5000)
+    objects = X.astype(object)
+    objects[4, 1] = text
+    refuses(cls, ValueError, r"^(?=.{0,600}$)X has dtype object and holds 'x+\.\.\.x+' at row 4, column 1", objects, Y)
+
+
+def test_messages_about_labels_and_columns_are_short():
+    long = ["x" * 10**6, "y" * 10**6]
+    labels = np.array(long, dtype=object)[np.arange(40) % 2]
+    short = r"^(?=[\s\S]{0,1500}$)"
+    refuses(LogisticRegression, ValueError, short + "class_weight is", X, Y, params={"class_weight": {1: 1e-300}})
+    refuses(
+        LogisticRegression, TypeError, short + r"class_weight is \[1, 1", X, Y, params={"class_weight": [1] * 10**6}
+    )
+    refuses(LogisticRegression, ValueError, short + "y_val contains 'y+", X, labels, X_val=X, y_val=labels[::-1] + "y")
+    refuses(LogisticRegression, ValueError, short + "y contains one class only, 'x+", X, labels[[0] * 40])
+    with pytest.raises(ValueError, match=short + "y contains 5 at index 0, and none of the classes"):
+        LogisticRegression().fit(X, labels).score(X, np.full(40, 5))
+    frame = pd.DataFrame(X[:, :2], columns=long)
+    with pytest.raises(ValueError, match=short + "The feature names should match"):
+        LinearRegression().fit(frame, Y).predict(pd.DataFrame(X[:, :2], columns=["a", "b"]))
+    with pytest.warns(steepest.RankWarning, match=short):
+        LinearRegression().fit(0 * frame, Y)
+    with pytest.raises(ValueError, match=short + "X contains NaN at row 0, column 'x+"):
+        steepest.forward(frame * np.nan, np.ones(2))
 
 
 @every_estimator

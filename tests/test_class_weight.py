@@ -99,6 +99,25 @@ def test_faults_are_named(rare, class_weight, error, match):
     assert (model.coef_ == before).all()
 
 
+@pytest.mark.parametrize("class_weight", [{"yes": 1e16}, {"yes": 1e308}, {"yes": 1e300, "no": 1e-300}])
+def test_weights_that_leave_nothing_of_a_class_are_refused(rare, class_weight):
+    X, y = rare
+    for weights in (None, np.full(400, 1e308), np.full(400, 5e-324), np.ones(400, dtype=np.float16)):
+        with pytest.raises(ValueError, match=r"class_weight is \{.*leaves nothing of class 'no'; .* needs two classes"):
+            LogisticRegression(class_weight=class_weight).fit(X, y, weights)
+    with pytest.raises(ValueError, match="leaves nothing of class 'yes'"):
+        LogisticRegression(class_weight={"yes": 1e-16}).fit(X, y)
+
+
+def test_weights_of_classes_may_undo_those_of_samples(rare):
+    X, y = rare
+    expected = LogisticRegression().fit(X, y)
+    model = LogisticRegression(class_weight={"yes": 2.0**70}).fit(X, y, np.where(y == "yes", 2.0**-70, 1.0))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
+    with pytest.raises(ValueError, match="sample_weight contains -1 at index 3"):
+        model.fit(X, y, np.where(np.arange(400) == 3, -1.0, 1.0))
+
+
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"yes": 2}])
 def test_sample_weights_that_leave_one_class_are_refused(rare, class_weight):
     X, y = rare

@@ -14,6 +14,7 @@ from steepest._hold_out import check_fraction, check_seed, hold_out
 from steepest._names import Activation, Loss, Solver
 from steepest._parametrised import Parametrised
 from steepest._report import Asked, explaining, quoted, warn_of_fit
+from steepest._shown import shown
 from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
@@ -199,7 +200,7 @@ class Estimator(Parametrised):
             rate = check_real(self.learning_rate, "learning_rate", expected, low=0.0, inclusive=False)
             if self.solver not in ("auto", "gd"):
                 raise ValueError(
-                    f"learning_rate is {self.learning_rate!r}, expected 'auto' with solver {self.solver!r}: only "
+                    f"learning_rate is {shown(self.learning_rate)}, expected 'auto' with solver {self.solver!r}: only "
                     "gradient descent takes one, solver='gd'."
                 )
         early_stopping = check_bool(self.early_stopping, "early_stopping")
@@ -211,10 +212,10 @@ class Estimator(Parametrised):
         if l1 > 0 and (rate is not None or self.solver != "auto"):
             chosen = f"solver {self.solver!r}"
             if rate is not None and self.solver == "auto":
-                chosen = f"solver 'gd', which learning_rate={self.learning_rate!r} chooses"
+                chosen = f"solver 'gd', which learning_rate={shown(self.learning_rate)} chooses"
             raise ValueError(
-                f"l1 is {self.l1!r}, expected 0 with {chosen}: l1 Σ|wⱼ| has no gradient where a weight is 0. Leave "
-                "solver and learning_rate at 'auto'."
+                f"l1 is {shown(self.l1)}, expected 0 with {chosen}: l1 Σ|wⱼ| has no gradient where a weight is 0. "
+                "Leave solver and learning_rate at 'auto'."
             )
         return {
             "l1": l1,
@@ -235,8 +236,8 @@ class Estimator(Parametrised):
         given = [name for name, value in {"X_val": X, "y_val": y, **others}.items() if value is not None]
         if given and self.validation_fraction is not None:
             raise ValueError(
-                f"{given[0]} is given and validation_fraction is {self.validation_fraction!r}; validation data are "
-                "either given or held out."
+                f"{given[0]} is given and validation_fraction is {shown(self.validation_fraction)}; validation data "
+                "are either given or held out."
             )
         if X is not None and y is not None:
             array = as_matrix(X, "X_val")
@@ -288,8 +289,8 @@ class Estimator(Parametrised):
             fitted = getattr(last, "classes_", None)
             if fitted is not None and classes is not None and not np.array_equal(fitted, classes):
                 raise ValueError(
-                    f"warm_start=True starts from the last fit, whose classes were {fitted.tolist()}; y has "
-                    f"{classes.tolist()}."
+                    f"warm_start=True starts from the last fit, whose classes were {shown(fitted.tolist())}; y has "
+                    f"{shown(classes.tolist())}."
                 )
             known = getattr(last, "feature_names_in_", None)
             if known is not None and names is not None and list(known) != list(names):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steepest._exceptions import stacklevel
+from steepest._shown import cut, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def _polars_to_array(data: Any, name: str, dtypes: list[Any]) -> Array:
                 raise TypeError(
                     f"{name} has dtype {dtype}{where}, which NumPy lacks. Cast it to Int64 or Float64."
                 ) from None
-        raise TypeError(f"{name} cannot be made an array: {error}") from None
+        raise TypeError(f"{name} cannot be made an array: {cut(error)}") from None
 
 
 def _refuse_times(data: Any, name: str, dtypes: Iterable[Any], is_time: Callable[[Any], bool]) -> None:
@@ -105,7 +106,7 @@ def _labels(data: Any, n_columns: int) -> list[Any] | None:
 def column_label(data: Any, column: int, n_columns: int) -> str:
     """Return how to call a column of `data`: by its name if the names of all are strings, else by its position."""
     labels = _labels(data, n_columns)
-    return repr(labels[column]) if labels is not None and _kinds(labels) == ["str"] else str(column)
+    return shown(labels[column]) if labels is not None and _kinds(labels) == ["str"] else str(column)
 
 
 def feature_names(X: Any, n_columns: int) -> Array | None:
@@ -160,7 +161,7 @@ def _names_differ(names: list[str], fitted: list[str], name: str) -> str:
     def listed(title: str, items: list[str], limit: int = 5) -> str:
         if not items:
             return ""
-        shown = "".join(f"- {item}\n" for item in items[:limit])
+        shown = "".join(f"- {cut(item)}\n" for item in items[:limit])
         return f"{title}\n{shown}" + ("- ...\n" if len(items) > limit else "")
 
     message += listed(f"Feature names unseen at {seen}:", unexpected)

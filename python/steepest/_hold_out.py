@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest._shown import shown
 from steepest._validation import check_integer, check_real
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_fraction(value: Any) -> float | None:
     expected = "None or a number above 0 and below 1"
     fraction = check_real(value, "validation_fraction", expected, low=0.0, inclusive=False)
     if fraction >= 1.0:
-        raise ValueError(f"validation_fraction is {value!r}, expected {expected}.")
+        raise ValueError(f"validation_fraction is {shown(value)}, expected {expected}.")
     return fraction
 
 

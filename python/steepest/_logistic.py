@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from steepest import _core
 from steepest._estimator import Estimator
 from steepest._names import Loss, Solver
 from steepest._report import explaining
+from steepest._shown import cut, shown
 from steepest._sklearn import request_setter
 from steepest._validation import (
     Array,
@@ -242,7 +242,9 @@ class LogisticRegression(Estimator):
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
         if not any(np.any(labels == label) for label in fitted.classes_):
             first, classes = labels[:1].tolist()[0], fitted.classes_.tolist()
-            raise ValueError(f"y contains {first!r} at index 0, and none of the classes {classes} anywhere.")
+            raise ValueError(
+                f"y contains {shown(first)} at index 0, and none of the classes {shown(classes)} anywhere."
+            )
         weights = average_weights(sample_weight, len(predicted))
         return float(np.average(predicted == labels, weights=weights))
 
@@ -267,16 +269,16 @@ class LogisticRegression(Estimator):
         if len(labels) == 0:
             raise ValueError("y has 0 samples, expected labels of two classes.")
         if kind in "OmM" and (index := _first_missing(labels)) is not None:
-            raise ValueError(f"y contains a missing value, {labels[index]!r}, at index {index}.")
+            raise ValueError(f"y contains a missing value, {shown(labels[index])}, at index {index}.")
         try:
             classes = _distinct(labels)
         except TypeError as error:
-            raise TypeError(f"y holds labels that cannot be sorted: {error}.") from None
+            raise TypeError(f"y holds labels that cannot be sorted: {cut(error)}.") from None
         if kind == "f" and not np.isfinite(classes).all():
             check_finite(labels, "y")
         if len(classes) == 1:
             raise ValueError(
-                f"y contains one class only, {classes.tolist()[0]!r}; LogisticRegression needs two classes."
+                f"y contains one class only, {shown(classes.tolist()[0])}; LogisticRegression needs two classes."
             )
         if len(classes) > 2:
             if labels.dtype.kind == "f" and (classes != np.floor(classes)).any():
@@ -285,7 +287,7 @@ class LogisticRegression(Estimator):
                     "LogisticRegression takes two labels. For rates between 0 and 1 use SigmoidRegression, else "
                     "LinearRegression."
                 )
-            listed = ", ".join(map(reprlib.repr, classes[:5].tolist())) + (", …" if len(classes) > 5 else "")
+            listed = ", ".join(map(shown, classes[:5].tolist())) + (", …" if len(classes) > 5 else "")
             remedy = " Fit one against the others for each: scikit-learn's OneVsRestClassifier does."
             if kind in "iuf" and len(classes) > 20:
                 remedy = " For numbers to predict use LinearRegression."
@@ -302,8 +304,10 @@ class LogisticRegression(Estimator):
         known = positive | np.asarray(labels == classes[0], dtype=np.bool_)
         if not known.all():
             index = int(np.argmin(known))
-            found, expected = labels[index : index + 1].tolist()[0], classes.tolist()
-            raise ValueError(f"{name} contains {found!r} at index {index}, expected one of the classes {expected}.")
+            found, expected = labels[index : index + 1].tolist()[0], shown(classes.tolist())
+            raise ValueError(
+                f"{name} contains {shown(found)} at index {index}, expected one of the classes {expected}."
+            )
         return positive
 
     def _class_weight(
@@ -316,10 +320,33 @@ class LogisticRegression(Estimator):
                 # The core names weights that are negative or NaN.
                 if not np.any(weights, where=rows) and weights.min() >= 0:
                     raise ValueError(
-                        f"sample_weight is zero for every sample of class {label!r}; LogisticRegression needs two "
+                        f"sample_weight is zero for every sample of class {shown(label)}; LogisticRegression needs two "
                         "classes."
                     )
+        self._check_shares(of_class, classes, targets, weights)
         return of_class
+
+    def _check_shares(
+        self, of_class: tuple[float, float] | Literal["balanced"], classes: Array, targets: Array, weights: Array | None
+    ) -> None:
+        """Refuse class weights beside which rounding leaves nothing of one class."""
+        if of_class == "balanced" or max(of_class) / min(of_class) <= _LARGEST_RATIO:
+            return
+        if weights is None:
+            totals = [np.count_nonzero(~targets), np.count_nonzero(targets)]
+        elif np.isfinite(weights).all() and weights.min() >= 0 < weights.max():
+            parts = weights.astype(np.float64) / weights.max()
+            totals = [parts[~targets].sum(), parts[targets].sum()]
+        else:
+            return
+        with np.errstate(divide="ignore"):
+            logs = np.log10(totals) + np.log10(of_class)
+        if abs(logs[0] - logs[1]) > np.log10(_LARGEST_RATIO):
+            label = shown(classes.tolist()[int(np.argmin(logs))])
+            raise ValueError(
+                f"class_weight is {shown(self.class_weight)}, beside which rounding leaves nothing of class {label}; "
+                f"LogisticRegression needs two classes. Expected sums of weights of ratio {_LARGEST_RATIO:g} at most."
+            )
 
     def _weights_by_class(self, labels: list[Any]) -> tuple[float, float] | Literal["balanced"]:
         given = self.class_weight
@@ -329,17 +356,18 @@ class LogisticRegression(Estimator):
             return "balanced"
         if not isinstance(given, Mapping):
             raise (ValueError if isinstance(given, str) else TypeError)(
-                f"class_weight is {given!r}, expected None, 'balanced' or a dict {{label: weight}}."
+                f"class_weight is {shown(given)}, expected None, 'balanced' or a dict {{label: weight}}."
             )
         weights = [1.0, 1.0]
         for label, weight in given.items():
             if label not in labels:
-                raise ValueError(f"class_weight has a weight for {label!r}, expected one of the classes {labels}.")
-            number = check_real(weight, f"class_weight[{label!r}]", "a number, 0 or larger", low=0.0, inclusive=True)
-            if number == 0.0:
                 raise ValueError(
-                    f"class_weight[{label!r}] is {weight!r}, which leaves one class; LogisticRegression needs two."
+                    f"class_weight has a weight for {shown(label)}, expected one of the classes {shown(labels)}."
                 )
+            name = f"class_weight[{shown(label)}]"
+            number = check_real(weight, name, "a number, 0 or larger", low=0.0, inclusive=True)
+            if number == 0.0:
+                raise ValueError(f"{name} is {shown(weight)}, which leaves one class; LogisticRegression needs two.")
             weights[labels.index(label)] = number
         return weights[0], weights[1]
 
@@ -350,6 +378,10 @@ class LogisticRegression(Estimator):
         from steepest._sklearn import binary_classifier_tags
 
         return binary_classifier_tags()
+
+
+_LARGEST_RATIO = 1e15
+"""Of the weights of two classes: at 1e16 the sum of both is that of one."""
 
 
 def _distinct(labels: Array) -> Array:

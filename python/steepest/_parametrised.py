@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from steepest._shown import shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,7 +60,7 @@ class Parametrised:
         for name in params:
             if name not in self._defaults:
                 raise ValueError(
-                    f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {sorted(self._defaults)}."
+                    f"Invalid parameter {shown(name)} for {self!r}. Valid parameters are: {sorted(self._defaults)}."
                 )
         for name, value in params.items():
             setattr(self, name, value)
@@ -66,5 +68,5 @@ class Parametrised:
 
     def __repr__(self) -> str:
         values = ((name, getattr(self, name), default) for name, default in self._defaults.items())
-        shown = (f"{name}={value!r}" for name, value, default in values if repr(value) != repr(default))
-        return f"{type(self).__name__}({', '.join(shown)})"
+        differing = (f"{name}={shown(value)}" for name, value, default in values if shown(value) != shown(default))
+        return f"{type(self).__name__}({', '.join(differing)})"

@@ -11,6 +11,7 @@ import numpy as np
 
 from steepest._exceptions import ConvergenceWarning, RankWarning, SeparationWarning, kin, stacklevel
 from steepest._frames import column_label
+from steepest._shown import shown
 from steepest._validation import FILL_IN, Array
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def explaining(n_features: int, **data: Any) -> Iterator[None]:
 
 def quoted(names: Array) -> str:
     """Return the first of the names of columns."""
-    return _first([repr(name) for name in names])
+    return _first([shown(name) for name in names])
 
 
 def _agree(singular: str, plural: str, columns: Sequence[int]) -> str:
@@ -148,7 +149,7 @@ def _agree(singular: str, plural: str, columns: Sequence[int]) -> str:
 
 def _listed(columns: Sequence[int], names: Array | None) -> str:
     return f"column{'s' if len(columns) > 1 else ''} " + _first(
-        [str(column) if names is None else repr(names[column]) for column in columns]
+        [str(column) if names is None else shown(names[column]) for column in columns]
     )
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from steepest._exceptions import DataConversionWarning, kin, stacklevel
 from steepest._frames import column_label, frame_to_array
+from steepest._shown import cut, shown
 
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -132,6 +133,11 @@ def as_weights(weights: Any, n_features: int, name: str = "weights") -> FloatArr
 
 def as_scalar(value: Any, name: str) -> float:
     """Return a single finite number as a float."""
+    if isinstance(value, int):
+        try:
+            value = float(value)
+        except OverflowError:
+            raise ValueError(f"{name} is {shown(value)}, expected a finite number.") from None
     array = _as_numeric(value, name)
     if array.size != 1:
         raise ValueError(f"{name} has shape {array.shape}, expected a single number.")
@@ -144,36 +150,36 @@ def as_scalar(value: Any, name: str) -> float:
 def check_real(value: Any, name: str, expected: str, *, low: float, inclusive: bool) -> float:
     """Return a finite real option above `low`, or at it if `inclusive`."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {value!r}, expected {expected}.")
+        raise TypeError(f"{name} is {shown(value)}, expected {expected}.")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or number < low or (number == low and not inclusive):
-        raise ValueError(f"{name} is {value!r}, expected {expected}.")
+        raise ValueError(f"{name} is {shown(value)}, expected {expected}.")
     return number
 
 
 def check_integer(value: Any, name: str, expected: str, *, low: int) -> int:
     """Return an integer option from `low` to 2⁶³ − 1."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {value!r}, expected {expected}.")
+        raise TypeError(f"{name} is {shown(value)}, expected {expected}.")
     number = int(value)
     if not low <= number < 2**63:
-        raise ValueError(f"{name} is {value!r}, expected {expected}{' below 2**63' if number > low else ''}.")
+        raise ValueError(f"{name} is {shown(value)}, expected {expected}{' below 2**63' if number > low else ''}.")
     return number
 
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
     """Accept an option that is one of some strings."""
     if not (isinstance(value, str) and value in choices):
-        raise ValueError(f"{name} is {value!r}, expected {' or '.join(map(repr, choices))}.")
+        raise ValueError(f"{name} is {shown(value)}, expected {' or '.join(map(repr, choices))}.")
 
 
 def check_bool(value: Any, name: str, expected: str = "True or False") -> bool:
     """Return an option that is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {value!r}, expected {expected}.")
+        raise TypeError(f"{name} is {shown(value)}, expected {expected}.")
     return bool(value)
 
 
@@ -199,7 +205,7 @@ def as_array(data: Any, name: str, *, numeric: bool) -> Array:
     try:
         return np.asarray(data)
     except ValueError as error:
-        raise ValueError(f"{name} cannot be made an array: {error}") from None
+        raise ValueError(f"{name} cannot be made an array: {cut(error)}") from None
 
 
 def _as_numeric(data: Any, name: str) -> Array:
@@ -216,8 +222,8 @@ def _as_numeric(data: Any, name: str) -> Array:
 
 def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
     if array.ndim == 0:
-        value = repr(array[()])
-        found = value if len(value) <= 40 else f"of type {type(array[()]).__name__}"
+        value = shown(array[()])
+        found = value if len(value) <= 40 and "..." not in value else f"of type {type(array[()]).__name__}"
         raise TypeError(f"{name} is {found}, expected an array of numbers.")
     try:
         return array.astype(np.float64)
@@ -230,11 +236,11 @@ def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
                 if len(index) == 2:
                     place = f"row {index[0]}, column {column_label(data, index[1], array.shape[1])}"
                 if is_missing(entry):
-                    raise ValueError(f"{name} has a missing value, {entry!r}, at {place}.{FILL_IN}") from None
+                    raise ValueError(f"{name} has a missing value, {shown(entry)}, at {place}.{FILL_IN}") from None
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(
-                    f"{name} has dtype object and holds {entry!r} at {place}, which is not a finite number: {error}."
-                    f"{_remedy(_kind(entry), name)}"
+                    f"{name} has dtype object and holds {shown(entry)} at {place}, which is not a finite number: "
+                    f"{cut(error)}.{_remedy(_kind(entry), name)}"
                 ) from None
         raise
 
@@ -255,9 +261,9 @@ def _kind(entry: Any) -> str:
 
 def _remedy(kind: str, name: str) -> str:
     """Return what to do about data of a dtype's kind."""
-    if kind in "US" and name.startswith("y"):
+    if kind in "UST" and name.startswith("y"):
         return " Text is for LogisticRegression, which takes two labels of any kind."
-    if kind in "US":
+    if kind in "UST":
         return " Turn text into numbers first, for instance by pandas.get_dummies or scikit-learn's OneHotEncoder."
     if kind in "mM":
         return " Turn dates and times into numbers first, such as days since the first of them."

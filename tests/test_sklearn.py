@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import copy
 import pickle
+import subprocess
+import sys
 import warnings
 from typing import ClassVar
 
@@ -17,7 +20,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 from sklearn.utils.metadata_routing import UNUSED
 
-from steepest import LinearRegression, LogisticRegression, NotFittedError, SigmoidRegression
+from steepest import (
+    ConvergenceWarning,
+    DataConversionWarning,
+    LinearRegression,
+    LogisticRegression,
+    NotFittedError,
+    SeparationWarning,
+    SigmoidRegression,
+)
 
 # The checks fit few rows, which separate, and columns that depend on each other, with at most 5 iterations; and they
 # feed data frames without names.
@@ -108,6 +119,29 @@ def test_our_exceptions_are_caught_as_scikit_learns(data):
     assert isinstance(caught.value, NotFittedError)
     with pytest.warns(exceptions.ConvergenceWarning):
         LinearRegression(solver="gd", max_iter=1).fit(data[0], data[1])
+
+
+@pytest.mark.parametrize("ours", [NotFittedError, ConvergenceWarning, DataConversionWarning])
+def test_our_exceptions_are_scikit_learns_too_where_they_are_unpickled(ours):
+    theirs = getattr(exceptions, ours.__name__)
+    with_theirs = pickle.loads(pickle.dumps(ours("said")))  # as from a worker that has not loaded scikit-learn
+    for error in (with_theirs, pickle.loads(pickle.dumps(with_theirs)), copy.copy(with_theirs)):
+        assert isinstance(error, ours)
+        assert isinstance(error, theirs)
+        assert error.args == ("said",)
+    code = f"""import pickle, sys, steepest
+error = pickle.loads({pickle.dumps(with_theirs)!r})
+assert "sklearn" not in sys.modules and type(error) is steepest.{ours.__name__} and error.args == ("said",)"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class OwnError(NotFittedError):
+    pass
+
+
+def test_a_subclass_of_our_exceptions_is_unpickled_as_itself():
+    assert type(pickle.loads(pickle.dumps(OwnError("said")))) is OwnError
+    assert type(pickle.loads(pickle.dumps(SeparationWarning("said")))) is SeparationWarning
 
 
 @pytest.fixture

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 
-class NotFittedError(ValueError, AttributeError):
+class _Kindred:
+    """Base of what scikit-learn has a class of the same name for: `kin` of it is made anew where a pickle is read."""
+
+    args: tuple[Any, ...]
+    _own: ClassVar[type[Exception] | None] = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (self._own or type(self), self.args)
+
+
+class NotFittedError(_Kindred, ValueError, AttributeError):
     """A method that needs a fitted estimator was called before ``fit``."""
 
 
@@ -40,7 +50,7 @@ class DivergenceError(ArithmeticError):
         return type(self), (self.args[0], self.iteration, self.learning_rate, self.largest_stable_rate)
 
 
-class ConvergenceWarning(UserWarning):
+class ConvergenceWarning(_Kindred, UserWarning):
     """A fit ended before the gradient was as small as ``tol`` asks."""
 
 
@@ -52,7 +62,7 @@ class RankWarning(UserWarning):
     """Columns of `X` are linear combinations of others, so the weights are not unique."""
 
 
-class DataConversionWarning(UserWarning):
+class DataConversionWarning(_Kindred, UserWarning):
     """Data came in a shape that had to be converted."""
 
 
@@ -64,11 +74,14 @@ def kin(cls: type[Exception]) -> Any:
     theirs = getattr(sys.modules.get("sklearn.exceptions"), cls.__name__, None)
     if theirs is None:
         return cls
-    if cls.__name__ not in _KIN:
-        # Pickled as ours: the reader may not have scikit-learn.
-        members = {"__module__": cls.__module__, "__doc__": cls.__doc__, "__reduce__": lambda self: (cls, self.args)}
-        _KIN[cls.__name__] = type(cls.__name__, (cls, theirs), members)
-    return _KIN[cls.__name__]
+    if cls not in _KIN:
+        members = {"__module__": cls.__module__, "__doc__": cls.__doc__, "_own": cls}
+        _KIN[cls] = type(cls.__name__, (cls, theirs), members)
+    return _KIN[cls]
+
+
+def _revived(cls: type[Exception], args: tuple[Any, ...]) -> Any:
+    return kin(cls)(*args)
 
 
 def stacklevel() -> int:
@@ -79,4 +92,4 @@ def stacklevel() -> int:
     return level
 
 
-_KIN: dict[str, type[Exception]] = {}
+_KIN: dict[type[Exception], type[Exception]] = {}

@@ -351,7 +351,6 @@ def test_where_the_sigmoid_is_flat_in_every_row_no_weights_are_blamed():
         LogisticRegression(fit_intercept=False).fit(X, [0, 1, 0, 0, 1, 1, 1], offset=offset)
 
 
-@pytest.mark.parametrize("max_iter", [14, 16])
 @pytest.mark.parametrize("part", [1e-6, 3e-6, 1e-5])
 def test_columns_dependent_but_for_rounding_cost_no_more_than_without_one(part):
     rng = np.random.default_rng(0)
@@ -380,6 +379,7 @@ def test_dependent_columns_of_all_scales_cost_no_more_than_independent_ones(seed
     assert model.history_.cost[-1] <= independent.history_.cost[-1] * (1 + 1e-8)
 
 
+@pytest.mark.parametrize("max_iter", [14, 16])
 def test_what_arrived_before_the_last_steps_is_not_said_to_need_more(max_iter):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(int(rng.integers(50, 400)), 3))

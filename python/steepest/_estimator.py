@@ -13,7 +13,7 @@ from steepest._history import History
 from steepest._hold_out import check_fraction, check_seed, hold_out
 from steepest._names import Activation, Loss, Solver
 from steepest._parametrised import Parametrised
-from steepest._report import Asked, explaining, quoted, warn_of_fit
+from steepest._report import Asked, explained, quoted, warn_of_fit
 from steepest._shown import shown
 from steepest._sklearn import request_setter
 from steepest._validation import (
@@ -168,7 +168,7 @@ class Estimator(Parametrised):
             training, validation = self._split(fraction, training, classes)
 
         start_weights, start_bias = self._start(n_features, names, classes, coef_init, intercept_init)
-        with explaining(n_features, X=X, X_val=X_val):
+        try:
             result = _core.fit(
                 *training,
                 *(validation or _NO_SAMPLES),
@@ -179,6 +179,8 @@ class Estimator(Parametrised):
                 class_weight=class_weight,
                 **options,
             )
+        except ValueError as error:
+            raise explained(error, n_features, X=X, X_val=X_val) from None
         asked = Asked(
             type(self).__name__,
             l2=options["l2"],
@@ -278,8 +280,7 @@ class Estimator(Parametrised):
         self, n_features: int, names: Array | None, classes: Array | None, coef_init: Any, intercept_init: Any
     ) -> tuple[FloatArray | None, float]:
         if coef_init is None and intercept_init is None:
-            last = self._snapshot()
-            if not (self.warm_start and hasattr(last, "coef_")):
+            if not (self.warm_start and hasattr(last := self._snapshot(), "coef_")):
                 return None, 0.0
             if last.n_features_in_ != n_features:
                 raise ValueError(
@@ -388,8 +389,10 @@ class Estimator(Parametrised):
     def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
         fitted = self._snapshot()
         array, offsets = fitted._checked(X, offset)
-        with explaining(array.shape[1], X=X):
+        try:
             return _core.forward(array, offsets, *fitted._parameters(), activation, check_threads(self.n_threads))
+        except ValueError as error:
+            raise explained(error, array.shape[1], X=X) from None
 
     # scikit-learn's metadata routing.
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from steepest import _core
 from steepest._names import Activation, Loss
-from steepest._report import explaining
+from steepest._report import explained
 from steepest._validation import (
     Array,
     FloatArray,
@@ -60,8 +60,10 @@ def forward(
     n_samples, n_features = array.shape
     offsets = as_optional_vector(offset, "offset", n_samples, "X")
     parameters = as_weights(weights, n_features), as_scalar(bias, "bias")
-    with explaining(n_features, X=X):
+    try:
         return _core.forward(array, offsets, *parameters, activation, check_threads(n_threads))
+    except ValueError as error:
+        raise explained(error, n_features, X=X) from None
 
 
 def cost(
@@ -108,8 +110,10 @@ def cost(
     """
     _check_model(activation, loss)
     checked = _checked(X, y, sample_weight, offset, weights, bias)
-    with explaining(checked[0].shape[1], X=X):
+    try:
         return _core.cost(*checked, activation, loss, check_threads(n_threads))
+    except ValueError as error:
+        raise explained(error, checked[0].shape[1], X=X) from None
 
 
 def gradient(
@@ -146,8 +150,10 @@ def gradient(
     """
     _check_model(activation, loss)
     checked = _checked(X, y, sample_weight, offset, weights, bias)
-    with explaining(checked[0].shape[1], X=X):
+    try:
         return _core.gradient(*checked, activation, loss, check_threads(n_threads))
+    except ValueError as error:
+        raise explained(error, checked[0].shape[1], X=X) from None
 
 
 def _check_model(activation: Any, loss: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from steepest import _core
 from steepest._estimator import Estimator
 from steepest._names import Loss, Solver
-from steepest._report import explaining
+from steepest._report import explained
 from steepest._shown import cut, shown
 from steepest._sklearn import request_setter
 from steepest._validation import (
@@ -190,8 +190,10 @@ class LogisticRegression(Estimator):
         """
         fitted = self._snapshot()
         array, offsets = fitted._checked(X, offset)
-        with explaining(array.shape[1], X=X):
+        try:
             return _core.class_probabilities(array, offsets, *fitted._parameters(), check_threads(self.n_threads))
+        except ValueError as error:
+            raise explained(error, array.shape[1], X=X) from None
 
     def predict_log_proba(self, X: Any, *, offset: Any = None) -> FloatArray:
         """Return the logarithm of the probability of each class for each row of `X`.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +13,12 @@ from steepest._shown import shown
 from steepest._validation import FILL_IN, Array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from steepest import _core
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What a fit was asked for, as the core took it: its warnings compare that with what came out."""
 
     estimator: str
@@ -92,6 +89,8 @@ def _shortfall(asked: Asked, result: _core.FitResult) -> str | None:
     if asked.tol == 0:
         return None
     reached = f"optimality_ at {result.optimality:.2g}; tol={asked.tol:g} asks for less."
+    if result.optimality is not None and result.optimality <= asked.tol:
+        reached = f"optimality_ at {result.optimality:.2g}, where steps still lower the cost."
     if reason == "rounding":
         return (
             f"stopped after {result.n_iter} iterations where rounding error hides any further descent, with {reached} "
@@ -120,22 +119,18 @@ def _shortfall_of_descent(asked: Asked, result: _core.FitResult) -> str | None:
     )
 
 
-@contextmanager
-def explaining(n_features: int, **data: Any) -> Iterator[None]:
-    """Let the core's errors call the columns of `data` as these do, and say what to do.
+def explained(error: ValueError, n_features: int, **data: Any) -> ValueError:
+    """Return the core's error with columns called as `data` call them, and with what to do.
 
     `data` are matrices by the names of their arguments.
     """
-    try:
-        yield
-    except ValueError as error:
-        column = getattr(error, "column", None)
-        if column is None:
-            raise
-        message = str(error)
-        label = column_label(data.get(message.partition(" ")[0]), column, n_features)
-        message = message.replace(f"column {column};", f"column {label};")
-        raise ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message) from None
+    column = getattr(error, "column", None)
+    if column is None:
+        return error
+    message = str(error)
+    label = column_label(data.get(message.partition(" ")[0]), column, n_features)
+    message = message.replace(f"column {column};", f"column {label};")
+    return ValueError(f"{message}.{FILL_IN}" if "NaN" in message else message)
 
 
 def quoted(names: Array) -> str:

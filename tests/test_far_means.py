@@ -109,3 +109,50 @@ def test_far_means_cost_no_digits_where_features_outnumber_samples(rng, means, n
     model = LinearRegression(l2=1e-3).fit(X, y)
     # About a digit for each of the means, of what a prediction adds up.
     alike(LinearRegression(l2=1e-3).fit(X + np.round(means), y), model, 1e-15 * means)
+
+
+@pytest.mark.parametrize("n", [60, 1100])
+@pytest.mark.parametrize("l2", [0.0, 1e-4])
+@pytest.mark.parametrize("factors", [[1e4], [1e8], [1e12], [1e15], [1e5, 1e9, 1e12]])
+def test_large_columns_hide_no_other_where_features_outnumber_samples(rng, n, l2, factors):
+    X = rng.normal(size=(30, n))
+    y = X[:, 0] + 0.1 * rng.normal(size=30)
+    X[:, -len(factors) :] *= factors
+    model = LinearRegression(l2=l2).fit(X, y)
+    assert model.optimality_ < 1e-12
+    assert model.rank_ == 29
+    # At the minimum weights are combinations of the rows: those of large columns too.
+    centred = X - X.mean(axis=0)
+    alone = LinearRegression(l2=l2).fit(X[:, : -len(factors)], y)
+    rest = centred[:, : -len(factors)]
+    combination = np.linalg.lstsq(rest.T, model.coef_[: -len(factors)], rcond=None)[0]
+    np.testing.assert_allclose(rest.T @ combination, model.coef_[: -len(factors)], atol=1e-12)
+    expected = centred[:, -len(factors) :].T @ combination
+    # What rows have in them is all but taken out of the combination.
+    np.testing.assert_allclose(model.coef_[-len(factors) :], expected, atol=1e-13 * max(factors))
+    if l2 == 0:
+        np.testing.assert_allclose(model.predict(X), y, atol=1e-9)
+        assert np.linalg.norm(model.coef_) <= np.linalg.norm(alone.coef_) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("n", [400, 1100])
+@pytest.mark.parametrize("l2", [0.0, 1e-12])
+def test_rows_that_depend_on_each_other_leave_the_weights_of_least_norm(rng, n, l2):
+    X, y = rng.normal(size=(60, n)), rng.normal(size=60)
+    rows = rng.integers(0, 60, size=60)
+    model = LinearRegression(l2=l2).fit(X[rows], y)
+    centred = X[rows] - X[rows].mean(axis=0)
+    np.testing.assert_allclose(model.coef_, np.linalg.pinv(centred, rcond=1e-10) @ (y - y.mean()), atol=1e-10)
+    assert model.rank_ == len(set(rows)) - 1
+    assert model.converged_
+
+
+@pytest.mark.parametrize("value", [0.0, 1e9])
+@pytest.mark.parametrize("n", [9, 2000])
+def test_of_constants_alone_no_weight_is_left(value, n):
+    for l2 in (0.0, 1.0):
+        model = LinearRegression(l2=l2).fit(np.full((4, n), value), [0, 1, 2, 3])
+        assert (model.coef_ == 0).all()
+        assert model.intercept_ == 1.5
+        assert model.converged_
+        assert l2 > 0 or model.rank_ == 0

@@ -260,7 +260,7 @@ impl<'r> Standardised<'r> {
 
     /// Columns that do not differ from row to row. What rounding leaves of them moves nothing, and would have a weight where
     /// a penalty is smaller.
-    fn constants(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn constants(&self) -> impl Iterator<Item = usize> {
         self.varies.iter().enumerate().filter(|(_, varies)| !**varies).map(|(j, _)| j)
     }
 

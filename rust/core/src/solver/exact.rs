@@ -2,7 +2,7 @@
 
 use super::least_squares::least_squares;
 use super::normal_equations::normal_equations;
-use super::wide::wide;
+use super::wide::{Wide, wide};
 use super::{Exact, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
@@ -10,6 +10,8 @@ use crate::objective::{Objective, RowObjective, Standardised};
 
 /// Up to so many numbers, every digit is worth its time.
 const FEW: usize = 4096;
+/// A gradient that leaves nothing to be had.
+const SMALL: f64 = 1e-9;
 /// Where columns differ too much in size for the products of rows, QR of all columns does, if they are no more than this.
 const MANY: usize = 1024;
 
@@ -37,16 +39,24 @@ pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact,
     let dependent = if is_wide { Vec::new() } else { found.dependent };
     // The Hessian's is that of the columns squared.
     let condition = if dependent.is_empty() { found.condition.powi(2) } else { f64::INFINITY };
-    certify(&Standardised::new(rows, l2)?, found.parameters, (found.rank, condition, dependent))
+    // The rows of a penalty count there, but tell nothing of the data.
+    let rank = if is_wide { found.rank.min(m - usize::from(rows.intercept())) } else { found.rank };
+    certify(&Standardised::new(rows, l2)?, found.parameters, (rank, condition, dependent))
 }
 
 /// By the products of rows; none if they do not do, and QR may.
 fn by_rows(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
     let standardised = Standardised::new(rows, l2)?;
+    let may_be_wrong = rows.n_features() > MANY;
     let found = wide(&standardised, l2);
-    let found =
-        if rows.n_features() > MANY { Some(found?) } else { unless_overflow(found)?.filter(|found| found.is_right) };
-    found.map(|found| certify(&standardised, found.parameters, (found.rank, found.condition, Vec::new()))).transpose()
+    let Some(Wide { parameters, rank, condition, is_right }) =
+        (if may_be_wrong { Some(found?) } else { unless_overflow(found)? })
+    else {
+        return Ok(None);
+    };
+    let found = certify(&standardised, parameters, (rank, condition, Vec::new()))?;
+    // Where rows depend on each other it is not known what the products left out, but seen.
+    Ok((may_be_wrong || is_right || found.optimality <= SMALL).then_some(found))
 }
 
 /// The gradient at the answer, by a pass of its own.

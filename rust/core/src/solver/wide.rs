@@ -7,6 +7,7 @@ use faer::Mat;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use super::factor::Inverse;
+use super::large_columns::{Bordered, LargeColumns};
 use crate::context::Context;
 use crate::error::Error;
 use crate::evaluate::forward;
@@ -20,7 +21,7 @@ pub(crate) struct Wide {
     pub(crate) rank: usize,
     /// Of the matrix of products, its rows scaled alike; infinite if rows are dependent.
     pub(crate) condition: f64,
-    /// Whether no row depends on others, and corrections brought back what the products lost.
+    /// Whether no row depends on others, and corrections brought back what the products lost. If not it may be right yet.
     pub(crate) is_right: bool,
 }
 
@@ -58,7 +59,8 @@ pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Err
     let mean = |values: &Array1<f64>| if rows.intercept() { share.dot(values) } else { 0.0 };
     let target = &root * &(&y - mean(&y));
 
-    let features = Features::new(standardised);
+    let large = LargeColumns::new(standardised, &x, &share, rows.intercept());
+    let features = Features::new(standardised).without(large.indices());
     let mut products = features.products_of_rows(context)?;
     if !products.iter().all(|product| product.is_finite()) {
         return Err(Error::Overflow);
@@ -67,14 +69,23 @@ pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Err
         centre(&mut products, &share);
     }
     let inverse = RowInverse::new(&products, &root, l2, rows.intercept()).ok_or(Error::Overflow)?;
+    let bordered = if large.indices().is_empty() {
+        None
+    } else {
+        Some(Bordered::new(&large, |vector| inverse.apply(vector)).ok_or(Error::Overflow)?)
+    };
 
     let mut alpha = Array1::zeros(m);
     let mut residual = target.clone();
+    let mut of_large = Array1::zeros(large.indices().len());
     let mut weights = Array1::zeros(x.n_cols());
     let mut z_mean = 0.0;
     let mut last_size = f64::INFINITY;
     for _ in 0..MAX_CORRECTIONS {
         let mut step = inverse.apply(&residual);
+        if let Some(bordered) = &bordered {
+            of_large += &bordered.apply(&mut step);
+        }
         if rows.intercept() {
             let along = root.dot(&step);
             step.scaled_add(-along, &root);
@@ -88,22 +99,26 @@ pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Err
         weights = features.combination(&root * &alpha, context)?;
         let z = features.predictor(&weights, context)?;
         z_mean = mean(&z);
-        residual = &target - &(&root * &(z - z_mean)) - 0.5 * l2 * &alpha;
+        residual = &target - &(&root * &(z - z_mean + large.predictor(&of_large))) - 0.5 * l2 * &alpha;
         if size <= NEGLIGIBLE * alpha.dot(&alpha).sqrt() {
             break;
         }
     }
-    let bias = if rows.intercept() { mean(&y) - z_mean - features.along_centre(&weights) } else { 0.0 };
+    let taken_out = z_mean + features.along_centre(&weights) + large.leave(&of_large, &mut weights);
+    let bias = if rows.intercept() { mean(&y) - taken_out } else { 0.0 };
     // Of a pseudo-inverse it is not known what it left out.
     let condition = inverse.condition();
     let is_right = condition.is_finite() && residual.dot(&residual).sqrt() <= SMALL * target.dot(&target).sqrt();
-    Ok(Wide { parameters: Parameters { weights, bias }, rank: inverse.rank(), condition, is_right })
+    let rank = (inverse.rank() + large.indices().len()).min(m - usize::from(rows.intercept()));
+    Ok(Wide { parameters: Parameters { weights, bias }, rank, condition, is_right })
 }
 
-/// The columns as they are; or where that is much, less their means, some columns at a time.
+/// The columns as they are; or where that is much, or some are left out, less their means, some columns at a time.
 pub(super) struct Features<'a> {
     x: Matrix<'a>,
     centre: Option<&'a [f64]>,
+    /// In order: constants, which have no weight, and what else is to have none.
+    left_out: Vec<usize>,
 }
 
 impl<'a> Features<'a> {
@@ -115,7 +130,17 @@ impl<'a> Features<'a> {
         let of_deviations: f64 = deviations.map(|(scale, &varies)| if varies { scale * scale } else { 0.0 }).sum();
         let of_means: f64 = frame.centre().iter().map(|centre| centre * centre).sum();
         let is_much = of_means > MUCH * of_deviations;
-        Self { x: standardised.rows().samples().features(), centre: is_much.then_some(frame.centre()) }
+        let left_out: Vec<usize> = standardised.constants().collect();
+        let is_centred = is_much || !left_out.is_empty();
+        let x = standardised.rows().samples().features();
+        Self { x, centre: is_centred.then_some(frame.centre()), left_out }
+    }
+
+    /// Leaves out further columns.
+    fn without(mut self, columns: &[usize]) -> Self {
+        self.left_out.extend(columns);
+        self.left_out.sort_unstable();
+        self
     }
 
     fn for_each_block(
@@ -124,13 +149,20 @@ impl<'a> Features<'a> {
     ) -> Result<(), Error> {
         const BYTES: usize = 4 << 20;
         let (m, n) = self.x.shape();
-        let Some(centre) = self.centre else { return visit(0..n, self.x) };
+        if self.centre.is_none() && self.left_out.is_empty() {
+            return visit(0..n, self.x);
+        }
         let width = (BYTES / size_of::<f64>() / m).max(1);
         for start in (0..n).step_by(width) {
             let columns = start..n.min(start + width);
             let mut values = self.x.columns(columns.clone()).to_vec();
+            let within = |bound: usize| self.left_out.partition_point(|&column| column < bound);
+            let left_out = &self.left_out[within(columns.start)..within(columns.end)];
             for row in values.chunks_exact_mut(columns.len()) {
-                row.iter_mut().zip(&centre[columns.clone()]).for_each(|(value, centre)| *value -= centre);
+                if let Some(centre) = self.centre {
+                    row.iter_mut().zip(&centre[columns.clone()]).for_each(|(value, centre)| *value -= centre);
+                }
+                left_out.iter().for_each(|column| row[column - columns.start] = 0.0);
             }
             let block = ArrayView2::from_shape((m, columns.len()), &values).expect("a value a column in each row");
             visit(columns, block.into())?;
@@ -213,7 +245,7 @@ impl RowInverse {
         let m = root.len();
         let weighted = |i: usize, j: usize| root[i] * products[[i, j]] * root[j];
         let trace: f64 = (0..m).map(|i| weighted(i, i)).sum();
-        let mean = (trace / m as f64).max(f64::MIN_POSITIVE);
+        let mean = if trace > 0.0 { (trace / m as f64).max(f64::MIN_POSITIVE) } else { 1.0 };
         // Centred rows add up to nothing, so M has the null vector r, of length 1; it is moved away from 0.
         let along_root = if intercept { mean + 0.5 * l2 } else { 0.0 };
         let matrix = Mat::from_fn(m, m, |i, j| {

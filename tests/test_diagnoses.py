@@ -351,6 +351,24 @@ def test_where_the_sigmoid_is_flat_in_every_row_no_weights_are_blamed():
         LogisticRegression(fit_intercept=False).fit(X, [0, 1, 0, 0, 1, 1, 1], offset=offset)
 
 
+@pytest.mark.parametrize("seed", [27, 45, 126, 130, 179, 214])
+def test_separation_is_noticed_whatever_the_order_of_rows(seed):
+    # Places and their powers, nearly dependent, and categories of which some are rare.
+    rng = np.random.default_rng(seed)
+    m = int(rng.integers(25, 70))
+    latitude, longitude = 34 + 0.1 * rng.normal(size=m), -118.3 + 0.1 * rng.normal(size=m)
+    age = rng.integers(15, 70, m).astype(float)
+    sizes = rng.integers(2, 7, size=2)
+    categories = [np.eye(k)[rng.choice(k, m, p=rng.dirichlet(np.full(k, 0.7)))] for k in sizes]
+    columns = [latitude, longitude, age, latitude * longitude, latitude**2, *[each[:, 1:] for each in categories]]
+    X, y, weights = np.column_stack(columns), rng.random(m) < 0.5, rng.integers(1, 4, m)
+    order = rng.permutation(m)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for rows in (slice(None), order):
+            assert LogisticRegression().fit(X[rows], y[rows], weights[rows]).stop_reason_ == "separation"
+
+
 @pytest.mark.parametrize("part", [1e-6, 3e-6, 1e-5])
 def test_columns_dependent_but_for_rounding_cost_no_more_than_without_one(part):
     rng = np.random.default_rng(0)

@@ -63,11 +63,21 @@ pub(super) fn separation(
     }
     let step = newton.as_ref().or(outcome.last_step.as_ref());
     let is_last = newton.is_none() && !each_is_right;
-    if let Some(step) = step
-        && let Some(columns) = separated_along(objective, step, &place, cancelling)?
-        && (!is_last || is_followed_by_a_long_step(objective, &outcome.place.at, along(step)?.most)?)
-    {
-        return Ok(Some(columns));
+    if let Some(step) = step {
+        let mut found = separated_along(objective, step, &place, cancelling)?;
+        let last = if is_last { along(step)?.most } else { 0.0 };
+        if last >= LONG_STEP && rows.n_features() <= MAX_COLUMNS {
+            // The last step to a minimum may look like one to infinity, but the next then is short; and one to infinity may
+            // have other parts yet, but the next then has not.
+            match long_step(objective, &outcome.place.at, last)? {
+                Some(next) if found.is_none() => found = separated_along(objective, &next, &place, cancelling)?,
+                Some(_) => {}
+                None => found = None,
+            }
+        }
+        if found.is_some() {
+            return Ok(found);
+        }
     }
     let each_is_right = each_is_right || step.is_some() && margins_there.most > 0.0 && margins_there.least_share >= 0.0;
     Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
@@ -136,13 +146,13 @@ pub(super) fn separated_along(
     Ok((!columns.is_empty()).then_some(columns))
 }
 
-/// The columns that separate the classes each by itself, where some predictor is so large that one may: near the end steps are
-/// short, and lead along whatever is known least.
+/// The columns that separate the classes, each by itself or along Newton's next step, where some predictor is so large that
+/// they may: near the end the steps that were taken are short, and lead along whatever is known least.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(super) fn separated_by_columns(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
+pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
     const LARGE: f64 = 12.0;
     if !is_unpenalised(objective) {
         return Ok(None);
@@ -154,7 +164,13 @@ pub(super) fn separated_by_columns(objective: &Standardised<'_>, at: &Parameters
         return Ok(None);
     }
     let columns = separating_columns(rows)?;
-    Ok((!columns.is_empty()).then_some(columns))
+    if !columns.is_empty() || rows.n_features() > MAX_COLUMNS {
+        return Ok((!columns.is_empty()).then_some(columns));
+    }
+    match long_step(objective, &objective.frame().enter(at), f64::INFINITY)? {
+        Some(step) => separated_along(objective, &step, at, Cancelling::Likely),
+        None => Ok(None),
+    }
 }
 
 fn columns_of(direction: &Parameters) -> Vec<usize> {
@@ -168,16 +184,13 @@ const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
 
-/// The last step to a minimum may look like one to infinity, but the next then is short: where a value is far from all others
-/// of its column, beside the last. To infinity Newton's steps move predictors by 1 each.
-fn is_followed_by_a_long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<bool, Error> {
+/// Newton's step, if it is long: where a value is far from all others of its column, beside the last. To infinity steps move
+/// predictors by 1 each.
+fn long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<Option<Parameters>, Error> {
     let (rows, frame) = (objective.rows(), objective.frame());
-    if rows.n_features() > MAX_COLUMNS {
-        return Ok(true);
-    }
-    let Some(next) = newton_step(objective, at)? else { return Ok(true) };
-    let next = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?.most;
-    Ok(next >= LONG_STEP.max(0.5 * last.min(1.0)))
+    let Some(next) = newton_step(objective, at)? else { return Ok(None) };
+    let most = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?.most;
+    Ok((most >= LONG_STEP.max(0.5 * last.min(1.0))).then_some(next))
 }
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {

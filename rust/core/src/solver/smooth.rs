@@ -9,7 +9,7 @@ use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{Reached, go_on, left_something_out};
 use super::row_space::{InRowSpace, in_row_space};
-use super::separation::{Cancelling, separated_by_columns, separation};
+use super::separation::{Cancelling, separated_at_the_end, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
@@ -92,7 +92,7 @@ fn at_the_minimum(
         reached
     };
     if may_go_on && reached.separating.is_none() && reached.has_arrived() {
-        reached.separating = separated_by_columns(objective, &reached.parameters)?;
+        reached.separating = separated_at_the_end(objective, &reached.parameters)?;
     }
     let is_separated = reached.separating.is_some();
     Ok(Smooth {

@@ -89,3 +89,17 @@ def test_l1_takes_few_steps_where_rates_are_few(seed):
     model = SigmoidRegression(l1=1e-3, tol=1e-8).fit(X, y)
     assert model.converged_
     assert model.n_iter_ <= 40
+
+
+@pytest.mark.parametrize("seed", [11, 675, 1610, 2060, 2428, 2570, *range(20)])
+@pytest.mark.filterwarnings("ignore::steepest.SeparationWarning", "ignore::steepest.RankWarning")
+def test_offsets_that_make_every_sigmoid_flat_lead_nowhere_else(seed):
+    rng = np.random.default_rng(seed)
+    m, n = int(rng.integers(5, 12)), int(rng.integers(1, 12))
+    X = rng.normal(size=(m, n))
+    y = X[:, 0] + rng.logistic(size=m) > 0
+    offset = 10 ** rng.uniform(1.5, 2.7) * rng.normal(size=m)
+    if y.all() or not y.any():
+        y[0] = not y[0]
+    model = LogisticRegression().fit(X, y, offset=offset)
+    assert model.stop_reason_ in ("tolerance", "separation")

@@ -27,6 +27,8 @@ const DECREASE: f64 = 1e-4;
 /// Where the slope of a way is still this share of that at its beginning, it leads farther.
 const STEEP: f64 = 0.9;
 const MAX_TRIALS: usize = 40;
+/// A whole step promises no more than twice the cost where it is right.
+const MOST: f64 = 10.0;
 
 pub(super) fn evaluate(
     objective: &Standardised<'_>,
@@ -61,14 +63,16 @@ pub(super) fn line_search(
     if !(slope < 0.0 && slope.is_finite()) {
         return Ok(None);
     }
-    let mut length = 1.0;
+    // No cost is below 0: a slope that leads there sooner is that of rows whose sigmoid is flat, on a way without an end.
+    let first = (MOST * from.cost / -slope).min(1.0);
+    let mut length = first;
     for trial in 0..MAX_TRIALS {
         let mut at = from.at.clone();
         at.add_scaled(length, direction);
         if at == from.at {
             return Ok(None);
         }
-        let is_whole = trial == 0;
+        let is_whole = trial == 0 && first == 1.0;
         let Some((mut place, mut formed)) =
             unless_overflow(evaluate(objective, at, hessian.filter(|_| is_whole && whole)))?
         else {

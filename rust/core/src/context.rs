@@ -3,6 +3,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -52,6 +56,47 @@ impl<'a> Context<'a> {
         if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
+    /// Work of one piece, on a thread of its own while the caller is asked whether to stop: an interrupt ends the wait, and
+    /// nothing is made of what comes out later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    ///
+    /// # Panics
+    ///
+    /// If `work` does.
+    pub(crate) fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        if self.interrupt.is_none() {
+            return Ok(work());
+        }
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("steepest-apart".into());
+        let work = Arc::new(Mutex::new(Some(work)));
+        let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let of_thread = Arc::clone(&work);
+        let spawned = thread.spawn(move || {
+            if let Some(work) = take(&of_thread) {
+                // Nobody may be waiting any more.
+                let _ = sender.send(work());
+            }
+        });
+        let Ok(handle) = spawned else {
+            // The system starts no more threads.
+            return Ok(take(&work).expect("no thread took it")());
+        };
+        loop {
+            match receiver.recv_timeout(INTERVAL) {
+                Ok(found) => return Ok(found),
+                Err(RecvTimeoutError::Timeout) => self.check_interrupt()?,
+                Err(RecvTimeoutError::Disconnected) => match handle.join() {
+                    Err(panic) => resume_unwind(panic),
+                    Ok(()) => unreachable!("what was sent is received"),
+                },
+            }
+        }
+    }
+
     pub(crate) fn interrupted(&self) -> bool {
         let Some(interrupt) = &self.interrupt else { return false };
         let now = Instant::now();
@@ -72,5 +117,32 @@ impl Default for Context<'_> {
 impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("n_threads", &self.n_threads).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn an_interrupt_ends_the_wait_for_work_apart() {
+        let wanted = || true;
+        let context = Context::default().with_interrupt(&wanted);
+        let began = Instant::now();
+        let found = context.apart(|| thread::sleep(Duration::from_secs(20)));
+        assert!(matches!(found, Err(Error::Interrupted)));
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_comes_of_work_apart_is_returned_or_resumed() {
+        let never = || false;
+        for context in [Context::default(), Context::default().with_interrupt(&never)] {
+            assert_eq!(context.apart(|| 7).unwrap(), 7);
+            let panic = catch_unwind(AssertUnwindSafe(|| context.apart(|| assert!(0.1 > 0.2, "of the work"))));
+            assert!(panic.is_err_and(|panic| panic.downcast_ref::<&str>() == Some(&"of the work")));
+        }
     }
 }

@@ -145,7 +145,7 @@ pub enum Error {
     #[error(
         "gradient descent diverged at iteration {iteration}: the cost rose from {} to {} with learning_rate={}; the largest \
          stable rate for this data is {}. Lower learning_rate, or scale the columns of X",
-        rounded(*reference_cost), rounded(*cost), short(*learning_rate), rounded(*largest_stable_rate)
+        rounded(*reference_cost), rounded(*cost), short(*learning_rate), rounded(below(*largest_stable_rate))
     )]
     Diverged {
         /// The iteration at which it was noticed.
@@ -174,6 +174,11 @@ fn short(value: f64) -> String {
 fn rounded(value: f64) -> String {
     let rounded = format!("{value:.4e}").parse().unwrap_or(value);
     if (1e-4..1e6).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
+}
+
+/// A number that is not larger once it is [`rounded`].
+fn below(value: f64) -> f64 {
+    value * (1.0 - 1e-4)
 }
 
 fn spell(value: f64) -> &'static str {

@@ -78,6 +78,9 @@ struct Pool {
     helpers: Arc<Helpers>,
 }
 
+/// Pools of different sizes that are kept for the next call.
+const MAX_POOLS: usize = 8;
+
 type Pools = Mutex<HashMap<usize, Arc<Pool>>>;
 
 /// A pool's threads do not survive `fork`, and a lock may be held by one of them at that moment. So a child never
@@ -94,6 +97,10 @@ fn pool(n_threads: usize) -> Option<Arc<Pool>> {
     let mut pools = registry().pools.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(pool) = pools.get(&n_threads) {
         return Some(Arc::clone(pool));
+    }
+    // Threads that nobody uses any more, of so many sizes, are let go.
+    if pools.len() >= MAX_POOLS {
+        pools.clear();
     }
     let helpers = Arc::new(Helpers::default());
     let begun = Arc::clone(&helpers);

@@ -131,7 +131,10 @@ impl Descent<'_> {
             let n = active.len();
             let products = Mat::from_fn(n, n, |i, j| self.matrix[[active[i], active[j]]]);
             let right = Mat::from_fn(n, 1, |i, _| self.down(active[i]));
-            let Some(inverse) = (n > 0).then(|| Inverse::new(&products, SINGULAR)).flatten() else { break };
+            if n == 0 {
+                break;
+            }
+            let Some(inverse) = Inverse::of(products, SINGULAR, context)? else { break };
             n_sweeps += if inverse.rank < n { EIGEN } else { FACTOR } * n as f64;
             let mut at_rest = self.move_along(inverse.null_space(), &active);
             if !at_rest.contains(&true) {

@@ -7,6 +7,8 @@ use faer::traits::RealField;
 use faer::{Mat, Side};
 use ndarray::{Array1, ArrayView1, ArrayViewMut1, LinalgScalar, s};
 
+use crate::context::Context;
+use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::Hessian;
@@ -30,7 +32,12 @@ const CONSTANT: f64 = 1e-14;
 const SINGULAR: f64 = 1e-13;
 
 impl Factor {
-    pub(crate) fn new(hessian: &Hessian, intercept: bool) -> Option<Self> {
+    /// None of what is not finite, or of what is too nearly singular for its precision.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(crate) fn new(hessian: &Hessian, intercept: bool, context: &Context<'_>) -> Result<Option<Self>, Error> {
         let bias = (intercept && hessian.bias > 0.0).then_some(hessian.bias);
         let n = hessian.cross.len();
         let (weights, cross) = (&hessian.weights, &hessian.cross);
@@ -43,18 +50,21 @@ impl Factor {
         let inverse_root: Array1<f64> =
             (0..n).map(|j| if is_constant(j) { 0.0 } else { left[j].sqrt().recip() }).collect();
         if !inverse_root.iter().all(|root| root.is_finite()) {
-            return None;
+            return Ok(None);
         }
         let in_double = || scaled(hessian, &means, &inverse_root, |entry| entry);
         let inverse = match hessian.precision {
-            Precision::Double => Inverse::new(&in_double(), SINGULAR),
+            Precision::Double => Inverse::of(in_double(), SINGULAR, context)?,
             // Eigenvalues that are rounding errors tell nothing of it.
             Precision::Single | Precision::Pieces => {
-                Inverse::in_single(&scaled(hessian, &means, &inverse_root, |entry| entry as f32))
-                    .or_else(|| Inverse::regular(&in_double(), SINGULAR))
+                let rounded = scaled(hessian, &means, &inverse_root, |entry| entry as f32);
+                match apart(context, n, move || Inverse::in_single(&rounded))? {
+                    Some(inverse) => Some(inverse),
+                    None => Inverse::of_regular(in_double(), SINGULAR, context)?,
+                }
             }
-        }?;
-        Some(Self { inverse, inverse_root, cancelled, cross: cross.clone(), bias })
+        };
+        Ok(inverse.map(|inverse| Self { inverse, inverse_root, cancelled, cross: cross.clone(), bias }))
     }
 
     /// Whether column `j` has no part of its own beside the bias.
@@ -151,7 +161,39 @@ enum Way {
     Eigen(Mat<f64>, Vec<f64>),
 }
 
+/// Work on a matrix of this size, apart from the caller's thread where it takes long.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`].
+pub(super) fn apart<T: Send + 'static>(
+    context: &Context<'_>,
+    n: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    const LARGE: usize = 1000;
+    if n < LARGE { Ok(work()) } else { context.apart(work) }
+}
+
 impl Inverse {
+    /// As [`Inverse::new`], where that may take long.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(crate) fn of(matrix: Mat<f64>, singular: f64, context: &Context<'_>) -> Result<Option<Self>, Error> {
+        apart(context, matrix.nrows(), move || Self::new(&matrix, singular))
+    }
+
+    /// As [`Inverse::regular`], where that may take long.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub(super) fn of_regular(matrix: Mat<f64>, singular: f64, context: &Context<'_>) -> Result<Option<Self>, Error> {
+        apart(context, matrix.nrows(), move || Self::regular(&matrix, singular))
+    }
+
     /// Eigenvalues up to `singular` times the trace, or the largest, are rounding error.
     pub(crate) fn new(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
         if let Some(inverse) = Self::regular(matrix, singular) {
@@ -168,7 +210,7 @@ impl Inverse {
     }
 
     /// Of a matrix all of whose eigenvalues are more than rounding error; none of another.
-    pub(super) fn regular(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
+    fn regular(matrix: &Mat<f64>, singular: f64) -> Option<Self> {
         let n = matrix.nrows();
         let largest = (0..n).map(|i| matrix[(i, i)]).fold(0.0, f64::max);
         let cholesky = matrix.llt(Side::Lower).ok()?;
@@ -330,6 +372,10 @@ mod tests {
 
     use super::*;
 
+    fn factor(hessian: &Hessian) -> Factor {
+        Factor::new(hessian, true, &Context::default()).unwrap().unwrap()
+    }
+
     #[test]
     fn the_largest_eigenvalue_is_found_from_below() {
         for n in [1, 2, 5, 40] {
@@ -393,14 +439,14 @@ mod tests {
             let gradient = Parameters { weights, bias: 0.4 * size };
             for (of_single, mut of_double) in [(&single, double.clone()), (&nearly_singular, nearly_singular.clone())] {
                 of_double.precision = Precision::Double;
-                let step = Factor::new(of_single, true).unwrap().step(&gradient);
-                let mut difference = Factor::new(&of_double, true).unwrap().step(&gradient);
+                let step = factor(of_single).step(&gradient);
+                let mut difference = factor(&of_double).step(&gradient);
                 let norm = difference.norm();
                 difference.add_scaled(-1.0, &step);
                 assert!(difference.norm() < 1e-6 * norm, "{size:e}: {:e} of {norm:e}", difference.norm());
             }
         }
-        let ways = [&single, &nearly_singular].map(|hessian| Factor::new(hessian, true).unwrap().inverse.way);
+        let ways = [&single, &nearly_singular].map(|hessian| factor(hessian).inverse.way);
         assert!(matches!(ways, [Way::CholeskyInSingle(_), Way::Cholesky(_)]));
     }
 
@@ -416,7 +462,7 @@ mod tests {
         let x: Array2<f64> = Array2::from_shape_fn((90, 9), |(i, j)| row(i)[j]);
         let cross = x.sum_axis(ndarray::Axis(0));
         let hessian = Hessian { weights: x.t().dot(&x), cross, bias: 90.0, precision: Precision::Double };
-        let factor = Factor::new(&hessian, true).unwrap();
+        let factor = factor(&hessian);
         let mut found = factor.dependent();
         found.sort_unstable();
         assert_eq!(found, [2, 6, 8]);
@@ -432,7 +478,7 @@ mod tests {
                 bias: 1.0,
                 precision: Precision::Double,
             };
-            let loss = Factor::new(&hessian, true).unwrap().loss();
+            let loss = factor(&hessian).loss();
             let expected = (4.0 + left) / left;
             assert!(loss == expected || (loss / expected - 1.0).abs() < 1e-9, "{loss:e} with {left:e} left");
         }

@@ -130,7 +130,7 @@ impl Equations {
         }
         let penalty: Vec<f64> = variables.scale().iter().map(|scale| frame::penalty(l2, *scale)).collect();
         hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
-        let Some(factor) = Factor::new(&hessian, rows.intercept()) else { return Ok(None) };
+        let Some(factor) = Factor::new(&hessian, rows.intercept(), rows.context())? else { return Ok(None) };
         let condition = factor.condition();
         Ok((!condition.is_nan()).then_some(Self {
             precision,

@@ -16,7 +16,7 @@ use super::{Observer, Patience, Progress, ROUNDING, Settings, Step, StopReason, 
 use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
-use crate::objective::{Objective, RowObjective, Standardised};
+use crate::objective::{Hessian, Objective, RowObjective, Standardised};
 
 /// What is known of the curvature.
 pub(crate) enum Curvature {
@@ -145,7 +145,7 @@ pub(crate) fn first_place(
     let rows = objective.rows();
     let form = |precision| -> Result<(Place, Curvature), Error> {
         let (place, hessian) = evaluate(objective, at.clone(), precision)?;
-        let factor = hessian.and_then(|hessian| Factor::new(&hessian, rows.intercept()));
+        let factor = factored(objective, hessian)?;
         let curvature = factor.map_or_else(|| Curvature::Diagonal(objective.diagonal()), Curvature::Factored);
         Ok((place, curvature))
     };
@@ -285,7 +285,7 @@ pub(crate) fn quasi_newton(
         step.add_scaled(-1.0, &place.at);
         let rate = next_size / size;
         rates.add(rate);
-        match hessian.and_then(|hessian| Factor::new(&hessian, objective.rows().intercept())) {
+        match factored(objective, hessian)? {
             Some(factor) => {
                 // Near a minimum that is well determined, steps with the Hessian of each place shrink the gradient by the square
                 // of what the step before did.
@@ -312,6 +312,11 @@ pub(crate) fn quasi_newton(
     Ok(Outcome { place, curvature, n_iter: iteration, stop_reason, last_step, left_out, asked_to_stop })
 }
 
+fn factored(objective: &Standardised<'_>, hessian: Option<Hessian>) -> Result<Option<Factor>, Error> {
+    let rows = objective.rows();
+    hessian.map_or(Ok(None), |hessian| Factor::new(&hessian, rows.intercept(), rows.context()))
+}
+
 /// Whether the gradient leads along what the Hessian leaves out.
 fn leads_out(curvature: &Curvature, gradient: &Parameters) -> bool {
     let left_out = curvature.left_out();
@@ -326,8 +331,8 @@ fn renew(
     settings: Settings,
 ) -> Result<(), Error> {
     if settings.hessians
-        && let Some(hessian) = evaluate(objective, place.at.clone(), Some(Precision::Double))?.1
-        && let Some(factor) = Factor::new(&hessian, objective.rows().intercept())
+        && let (_, hessian) = evaluate(objective, place.at.clone(), Some(Precision::Double))?
+        && let Some(factor) = factored(objective, hessian)?
     {
         *curvature = Curvature::Factored(factor);
     }
@@ -436,7 +441,7 @@ pub(crate) fn of_some_rows(
         let hessian = objective.hessian_of_some(&place.at, precision, step)?;
         let Some(share) = objective.share_of_curvature(&hessian) else { return Ok(None) };
         let rate = rate / (share * rows.n_effective() / rows.samples().n_samples() as f64).sqrt();
-        let factor = Factor::new(&hessian, rows.intercept()).filter(|factor| factor.condition().is_finite());
+        let factor = factored(objective, Some(hessian))?.filter(|factor| factor.condition().is_finite());
         Ok(factor.filter(|_| rate < 0.5).map(|factor| Curvature::OfSome { factor, rate }))
     };
     let first = first_precision(rows, Some(of_part))?;

@@ -7,6 +7,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use ndarray::{Array1, Array2};
 
+use super::factor::apart;
 use super::plan::Plan;
 use super::wide::Features;
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_overflow};
@@ -67,7 +68,7 @@ pub(super) fn in_row_space(
         if wish.is_break() || n_iter >= settings.max_iter.min(MAX_STEPS) {
             break wish;
         }
-        let Some((step, promised)) = space.step(&place) else { break wish };
+        let Some((step, promised)) = space.step(&place)? else { break wish };
         if promised <= settings.promise(place.cost, rows) {
             break wish;
         }
@@ -126,11 +127,17 @@ impl RowSpace<'_> {
     /// With `v` the gradient by rows, `r` the roots of the curvatures and `B = l2 + diag(r) K diag(r)`, whose condition no small
     /// curvature spoils: `δa = r β − v/l2` with `B β = r (K v/l2 − δb)`, as in classification by Gaussian processes
     /// (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 3.4).
-    fn step(&self, place: &Place) -> Option<(Parameters, f64)> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    fn step(&self, place: &Place) -> Result<Option<(Parameters, f64)>, Error> {
         let (k, l2, r) = (self.products, self.l2, &place.roots);
         let m = r.len();
         let matrix = Mat::from_fn(m, m, |i, j| r[i] * k[[i, j]] * r[j] + if i == j { l2 } else { 0.0 });
-        let factor = matrix.llt(Side::Lower).ok()?;
+        let Some(factor) = apart(self.rows.context(), m, move || matrix.llt(Side::Lower).ok())? else {
+            return Ok(None);
+        };
         let along_rows = symmetric_product(k, &place.by_rows);
         let mut right = Mat::from_fn(m, 2, |i, j| if j == 0 { r[i] * along_rows[i] / l2 } else { r[i] });
         factor.solve_in_place(&mut right);
@@ -143,7 +150,7 @@ impl RowSpace<'_> {
         }
         let weights = r * &beta - &place.by_rows / l2;
         let promised = -(along_rows.dot(&weights) + place.by_bias * bias);
-        (promised.is_finite() && promised >= 0.0).then_some((Parameters { weights, bias }, promised))
+        Ok((promised.is_finite() && promised >= 0.0).then_some((Parameters { weights, bias }, promised)))
     }
 
     /// A place on the way that costs less, whole step first.

@@ -196,7 +196,8 @@ fn long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
     let mut gradient = Parameters::zeros(at.n_features());
     let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient, Precision::Double)?;
-    Ok(Factor::new(&hessian, objective.rows().intercept()).map(|factor| factor.step(&gradient)))
+    let rows = objective.rows();
+    Ok(Factor::new(&hessian, rows.intercept(), rows.context())?.map(|factor| factor.step(&gradient)))
 }
 
 /// How a direction moves the predictors of rows: with their classes where a margin is positive.

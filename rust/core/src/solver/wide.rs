@@ -68,7 +68,7 @@ pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Err
     if rows.intercept() {
         centre(&mut products, &share);
     }
-    let inverse = RowInverse::new(&products, &root, l2, rows.intercept()).ok_or(Error::Overflow)?;
+    let inverse = RowInverse::new(&products, &root, (l2, rows.intercept()), context)?.ok_or(Error::Overflow)?;
     let bordered = if large.indices().is_empty() {
         None
     } else {
@@ -241,7 +241,12 @@ struct RowInverse {
 }
 
 impl RowInverse {
-    fn new(products: &Array2<f64>, root: &Array1<f64>, l2: f64, intercept: bool) -> Option<Self> {
+    fn new(
+        products: &Array2<f64>,
+        root: &Array1<f64>,
+        (l2, intercept): (f64, bool),
+        context: &Context<'_>,
+    ) -> Result<Option<Self>, Error> {
         let m = root.len();
         let weighted = |i: usize, j: usize| root[i] * products[[i, j]] * root[j];
         let trace: f64 = (0..m).map(|i| weighted(i, i)).sum();
@@ -259,13 +264,13 @@ impl RowInverse {
         let inverse_root: Array1<f64> = (0..m).map(|i| matrix[(i, i)].sqrt().recip()).collect();
         if inverse_root.iter().all(|root| root.is_finite()) {
             let scaled = Mat::from_fn(m, m, |i, j| inverse_root[i] * matrix[(i, j)] * inverse_root[j]);
-            if let Some(inverse) = Inverse::regular(&scaled, singular) {
-                return Some(Self { inverse, inverse_root, not_their_own });
+            if let Some(inverse) = Inverse::of_regular(scaled, singular, context)? {
+                return Ok(Some(Self { inverse, inverse_root, not_their_own }));
             }
         }
         // Where rows depend on each other, it is the residuals with their weights that are least.
-        let inverse = Inverse::new(&matrix, singular)?;
-        Some(Self { inverse, inverse_root: Array1::ones(m), not_their_own })
+        let inverse = Inverse::of(matrix, singular, context)?;
+        Ok(inverse.map(|inverse| Self { inverse, inverse_root: Array1::ones(m), not_their_own }))
     }
 
     fn apply(&self, vector: &Array1<f64>) -> Array1<f64> {

@@ -147,6 +147,37 @@ def test_rows_that_depend_on_each_other_leave_the_weights_of_least_norm(rng, n, 
     assert model.converged_
 
 
+@pytest.mark.parametrize("n", [400, 1100])
+@pytest.mark.parametrize("rest", ["repeated rows", "low rank", "weights of 0"])
+def test_large_columns_beside_rows_that_depend_on_each_other(rng, n, rest):
+    m, weights = 50, np.ones(50)
+    X = rng.normal(size=(m, n))
+    if rest == "repeated rows":
+        X[30:] = X[:20]
+    elif rest == "low rank":
+        X = rng.normal(size=(m, 5)) @ rng.normal(size=(5, n))
+    else:
+        weights[:20] = 0
+    X[:, :3] = 1e5 * rng.normal(size=(m, 3))
+    y = X[:, :3] @ [1e-5, 2e-5, -1e-5] + X[:, 10]
+    model = LinearRegression().fit(X, y, weights)
+    assert model.score(X, y, weights) > 1 - 1e-10
+    assert model.converged_
+    assert model.rank_ == {"repeated rows": 32, "low rank": 8, "weights of 0": 29}[rest]
+
+
+@pytest.mark.parametrize("noise", [1e-9, 1e-10, 1e-11])
+def test_rows_that_nearly_depend_on_each_other_are_not_taken_for_dependent(rng, noise):
+    X = rng.normal(size=(25, 100))
+    X = np.vstack([X, X + noise * rng.normal(size=X.shape)])
+    y = rng.normal(size=50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LinearRegression().fit(X, y)
+    assert model.score(X, y) > 1 - 1e-6
+    assert model.rank_ == 49
+
+
 @pytest.mark.parametrize("value", [0.0, 1e9])
 @pytest.mark.parametrize("n", [9, 2000])
 def test_of_constants_alone_no_weight_is_left(value, n):

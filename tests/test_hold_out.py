@@ -82,6 +82,11 @@ def test_samples_of_weight_0_might_as_well_not_be_there(cls, few):
     np.testing.assert_allclose(model.history_.validation_cost, without.history_.validation_cost, rtol=1e-10)
 
 
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression])
+def test_as_few_samples_as_are_left_are_not_blamed_on_the_columns(cls, rng):
+    cls(validation_fraction=0.1).fit(rng.normal(size=(100, 95)), rng.uniform(0.2, 0.8, size=100))
+
+
 def test_both_classes_give_the_same_share(rng):
     X = rng.normal(size=(100, 2))
     y = np.where(np.arange(100) % 10 == 0, "rare", "usual")

@@ -468,6 +468,16 @@ def test_a_long_tail_hides_no_minimum(n_features, l2, size):
         np.testing.assert_allclose(model.coef_, without.coef_, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("mean", "deviation"), [(1e6, 1e-9), (1e12, 1e-3), (1e15, 1.0)])
+def test_a_column_that_differs_in_its_last_digits_is_no_constant(mean, deviation):
+    rng = np.random.default_rng(0)
+    x = mean + deviation * rng.normal(size=500)
+    y = rng.random(500) < 1 / (1 + np.exp(-3 * (x - x.mean()) / x.std()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert LogisticRegression().fit(x[:, None], y).score(x[:, None], y) > 0.8
+
+
 def test_columns_over_many_decades_have_one_minimum_whatever_the_order_of_rows():
     rng = np.random.default_rng(34)
     m = int(rng.integers(40, 400))

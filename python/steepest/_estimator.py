@@ -148,7 +148,7 @@ class Estimator(Parametrised):
         RankWarning
             If columns are constant or combinations of others, so that the weights are not unique; it names them. With
             more features than samples they never are without a penalty: `rank_` of `LinearRegression` says so, and
-            nothing is raised. Gradient descent and L-BFGS see no more than constants.
+            nothing is raised. L-BFGS sees no more than constants; gradient descent, and what has a penalty, none.
         """
         options = self._options()
         X_array = as_matrix(X)
@@ -280,26 +280,26 @@ class Estimator(Parametrised):
         self, n_features: int, names: Array | None, classes: Array | None, coef_init: Any, intercept_init: Any
     ) -> tuple[FloatArray | None, float]:
         if coef_init is None and intercept_init is None:
-            if not (self.warm_start and hasattr(last := self._snapshot(), "coef_")):
+            if not (self.warm_start and "coef_" in (last := vars(self))):
                 return None, 0.0
-            if last.n_features_in_ != n_features:
+            if last["n_features_in_"] != n_features:
                 raise ValueError(
-                    f"warm_start=True starts from the last fit, which had {last.n_features_in_} features; X has "
+                    f"warm_start=True starts from the last fit, which had {last['n_features_in_']} features; X has "
                     f"{n_features}."
                 )
-            fitted = getattr(last, "classes_", None)
+            fitted = last.get("classes_")
             if fitted is not None and classes is not None and not np.array_equal(fitted, classes):
                 raise ValueError(
                     f"warm_start=True starts from the last fit, whose classes were {shown(fitted.tolist())}; y has "
                     f"{shown(classes.tolist())}."
                 )
-            known = getattr(last, "feature_names_in_", None)
+            known = last.get("feature_names_in_")
             if known is not None and names is not None and list(known) != list(names):
                 raise ValueError(
                     f"warm_start=True starts from the last fit, whose columns were {quoted(known)}; those of X are "
                     f"{quoted(names)}."
                 )
-            weights, bias = last._parameters()
+            weights, bias = parameters(last)
             return weights, bias if self.fit_intercept else 0.0
         weights = np.zeros(n_features) if coef_init is None else as_weights(coef_init, n_features, "coef_init")
         bias = 0.0 if intercept_init is None else as_scalar(intercept_init, "intercept_init")
@@ -357,19 +357,13 @@ class Estimator(Parametrised):
 
     # Prediction.
 
-    def _snapshot(self) -> Self:
-        """Return a twin in the state of this moment: a fit in another thread gives a new one to `self` alone."""
-        twin = object.__new__(type(self))
-        twin.__dict__ = vars(self)
-        return twin
-
-    def _parameters(self) -> tuple[FloatArray, float]:
-        return np.asarray(self.coef_, dtype=np.float64).reshape(-1), float(np.reshape(self.intercept_, -1)[0])
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "coef_"):
+    def _fitted(self) -> Mapping[str, Any]:
+        """Return the attributes of this moment, all of one fit: the next makes new ones."""
+        state = vars(self)
+        if "coef_" not in state:
             name = type(self).__name__
             raise kin(NotFittedError)(f"This {name} instance is not fitted yet. Call fit with training data first.")
+        return state
 
     def _check_width(self, X: Array, n_features: int, name: str = "X") -> None:
         if X.shape[1] != n_features:
@@ -378,19 +372,18 @@ class Estimator(Parametrised):
                 "as input."
             )
 
-    def _checked(self, X: Any, offset: Any) -> tuple[Array, Array | None]:
-        """Return `X` and `offset` as arrays that this fitted estimator can predict for."""
-        self._check_fitted()
+    def _checked(self, fitted: Mapping[str, Any], X: Any, offset: Any) -> tuple[Array, Array | None]:
+        """Return `X` and `offset` as arrays that what was fitted can predict for."""
         array = as_matrix(X)
-        check_feature_names(X, array.shape[1], getattr(self, "feature_names_in_", None), type(self).__name__)
-        self._check_width(array, self.n_features_in_)
+        check_feature_names(X, array.shape[1], fitted.get("feature_names_in_"), type(self).__name__)
+        self._check_width(array, fitted["n_features_in_"])
         return array, as_optional_vector(offset, "offset", len(array), "X")
 
     def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
-        fitted = self._snapshot()
-        array, offsets = fitted._checked(X, offset)
+        fitted = self._fitted()
+        array, offsets = self._checked(fitted, X, offset)
         try:
-            return _core.forward(array, offsets, *fitted._parameters(), activation, check_threads(self.n_threads))
+            return _core.forward(array, offsets, *parameters(fitted), activation, check_threads(self.n_threads))
         except ValueError as error:
             raise explained(error, array.shape[1], X=X) from None
 
@@ -405,6 +398,12 @@ class Estimator(Parametrised):
     set_fit_request = request_setter("fit")
     set_predict_request = request_setter("predict")
     set_score_request = request_setter("score")
+
+
+def parameters(fitted: Mapping[str, Any]) -> tuple[FloatArray, float]:
+    """Return the weights and the bias among fitted attributes as the core takes them."""
+    weights = np.asarray(fitted["coef_"], dtype=np.float64).reshape(-1)
+    return weights, float(np.reshape(fitted["intercept_"], -1)[0])
 
 
 _Samples: TypeAlias = tuple[Array, Array, Array | None, Array | None]

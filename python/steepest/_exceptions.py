@@ -13,7 +13,7 @@ class _Kindred:
     _own: ClassVar[type[Exception] | None] = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revived, (self._own or type(self), self.args)
+        return _revived, (self._own or type(self), self.args), vars(self) or None
 
 
 class NotFittedError(_Kindred, ValueError, AttributeError):
@@ -47,7 +47,8 @@ class DivergenceError(ArithmeticError):
         self.largest_stable_rate = largest_stable_rate
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.iteration, self.learning_rate, self.largest_stable_rate)
+        arguments = self.args[0], self.iteration, self.learning_rate, self.largest_stable_rate
+        return type(self), arguments, vars(self) or None
 
 
 class ConvergenceWarning(_Kindred, UserWarning):

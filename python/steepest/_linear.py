@@ -83,8 +83,8 @@ class LinearRegression(Regressor):
         The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; NaN where no
         Hessian was formed. At 1e6 the weights may have lost 6 of their 16 digits.
     rank_ : int
-        The number of linearly independent columns of `X` beside the constant, where `l2` does not make them independent;
-        at most one less than the samples. There after solver "auto" alone.
+        The number of linearly independent columns of `X` beside the constant, where `l2` does not make them
+        independent. There after solver "auto" alone.
     learning_rate_ : float or None
         The step size used by gradient descent; None after another solver.
     history_ : History

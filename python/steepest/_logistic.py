@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from steepest import _core
-from steepest._estimator import Estimator
+from steepest._estimator import Estimator, parameters
 from steepest._names import Loss, Solver
 from steepest._report import explained
 from steepest._shown import cut, shown
@@ -188,10 +188,10 @@ class LogisticRegression(Estimator):
         ndarray of shape (m, 2)
             Columns in the order of `classes_`; both are right to the last digits also near 0.
         """
-        fitted = self._snapshot()
-        array, offsets = fitted._checked(X, offset)
+        fitted = self._fitted()
+        array, offsets = self._checked(fitted, X, offset)
         try:
-            return _core.class_probabilities(array, offsets, *fitted._parameters(), check_threads(self.n_threads))
+            return _core.class_probabilities(array, offsets, *parameters(fitted), check_threads(self.n_threads))
         except ValueError as error:
             raise explained(error, array.shape[1], X=X) from None
 
@@ -225,9 +225,9 @@ class LogisticRegression(Estimator):
         -------
         ndarray of shape (m,)
         """
-        fitted = self._snapshot()
-        positive = fitted.decision_function(X, offset=offset) > 0
-        return fitted.classes_[positive.view(np.int8)]
+        classes: Array = self._fitted()["classes_"]
+        positive = self.decision_function(X, offset=offset) > 0
+        return classes[positive.view(np.int8)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose class is predicted right.
@@ -239,11 +239,11 @@ class LogisticRegression(Estimator):
         ValueError
             If none of the labels in `y` is one of `classes_`, besides what is wrong with any argument.
         """
-        fitted = self._snapshot()
-        predicted = fitted.predict(X, offset=offset)
+        known: Array = self._fitted()["classes_"]
+        predicted = self.predict(X, offset=offset)
         labels = check_length(ravel_column(y, "y"), "y", len(predicted), "X")
-        if not any(np.any(labels == label) for label in fitted.classes_):
-            first, classes = labels[:1].tolist()[0], fitted.classes_.tolist()
+        if not any(np.any(labels == label) for label in known):
+            first, classes = labels[:1].tolist()[0], known.tolist()
             raise ValueError(
                 f"y contains {shown(first)} at index 0, and none of the classes {shown(classes)} anywhere."
             )

@@ -51,15 +51,21 @@ def _determination(y: FloatArray, predicted: FloatArray, weights: FloatArray | N
     if weights is not None:
         counted = weights > 0
         y, predicted, weights = y[counted], predicted[counted], weights[counted]
+    if (y == y[0]).all():
+        return 0.0 if (predicted != y).any() else 1.0
     own, common = exponent(y), exponent(y, predicted)
-    scaled = np.ldexp(y, -own)
-    # Differences from one of them: those of a constant are exactly 0.
-    deviations = scaled - scaled[0]
-    deviations -= np.average(deviations, weights=weights)
-    residuals = np.ldexp(y, -common) - np.ldexp(predicted, -common)
-    total = np.average(deviations**2, weights=weights)
-    if total == 0.0:
-        return 0.0 if residuals.any() else 1.0
-    ratio = np.average(residuals**2, weights=weights) / total
+    if max(abs(own), abs(common)) < _LARGE:
+        own = common = 0
+        residuals = y - predicted
+    else:
+        residuals = np.ldexp(y, -common) - np.ldexp(predicted, -common)
+        y = np.ldexp(y, -own)
+    deviations = y - np.average(y, weights=weights)
+    ratio = np.average(np.square(residuals, out=residuals), weights=weights)
+    ratio /= np.average(np.square(deviations, out=deviations), weights=weights)
     with np.errstate(over="ignore"):
         return float(1.0 - np.ldexp(ratio, 2 * (common - own)))
+
+
+_LARGE = 400
+"""The squares of numbers with exponents beyond may overflow or vanish."""

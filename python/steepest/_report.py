@@ -47,11 +47,13 @@ def _warn(category: type[Warning], message: str) -> None:
 def _dependence(asked: Asked, result: _core.FitResult, names: Array | None) -> str:
     penalty = "set l2 to a positive number" if asked.l2 == 0 else f"raise l2: {asked.l2:g} is lost in rounding"
     constant, beside = ("constant", " beside the constant") if asked.fit_intercept else ("0", "")
-    rank = len(result.weights) - len(result.dependent)
+    # Without a Hessian no more is known than constants.
+    rank = f": X has rank {len(result.weights) - len(result.dependent)}{beside}"
+    rank = "" if result.condition is None else rank
     taken = "some are taken" if result.rank is None else "those of least norm are taken"
     return (
         f"found that {_listed(result.dependent, names)} {_agree('is', 'are', result.dependent)} {constant} or a "
-        f"combination of other columns: X has rank {rank}{beside}. Of all weights that fit equally well {taken}; "
+        f"combination of other columns{rank}. Of all weights that fit equally well {taken}; "
         f"predictions are not affected. Leave out such columns, or {penalty}."
     )
 

@@ -288,6 +288,7 @@ impl<'a> Samples<'a> {
             }
             let least = weights.map_or(1.0, least_positive);
             sums.least_weight = sums.least_weight.min(least);
+            sums.n_counted += weights.map_or(rows.len(), |weights| weights.iter().filter(|&&s| s > 0.0).count());
             sums.spread.merge(&Spread::of(without_offset(y, offsets, difference), weights));
             sums.target += total(y, weights, |y| y);
             sums.square += total(y, weights, |y| y * y);
@@ -296,10 +297,11 @@ impl<'a> Samples<'a> {
         let none = Sums { least_weight: f64::INFINITY, ..Sums::default() };
         let states = repeat_n(none, partition.n_chunks());
         let sums = run(context, &partition, states, ColumnBuffers::default, visit, Sums::merge)?;
-        let Sums { spread: Spread { weight, squares, .. }, target, square, offset, least_weight } = sums[0];
+        let Sums { spread: Spread { weight, squares, .. }, target, square, offset, least_weight, n_counted } = sums[0];
         Ok(Summary {
             weight_sum: weight,
             least_weight,
+            n_counted,
             weight_units,
             mean_target: target / weight,
             mean_square_target: square / weight,
@@ -416,6 +418,7 @@ struct Sums {
     square: f64,
     offset: f64,
     least_weight: f64,
+    n_counted: usize,
 }
 
 impl Sums {
@@ -425,6 +428,7 @@ impl Sums {
         self.square += other.square;
         self.offset += other.offset;
         self.least_weight = self.least_weight.min(other.least_weight);
+        self.n_counted += other.n_counted;
     }
 }
 
@@ -470,6 +474,8 @@ pub(crate) struct Summary {
     pub(crate) weight_sum: f64,
     /// The least that is not 0, in these units as well.
     pub(crate) least_weight: f64,
+    /// The rows whose weight is not 0.
+    pub(crate) n_counted: usize,
     pub(crate) weight_units: WeightUnits,
     /// `(1/S) Σ s_i y_i`.
     pub(crate) mean_target: f64,

@@ -304,6 +304,11 @@ impl<'a> RowObjective<'a> {
         &self.samples
     }
 
+    /// The number of rows whose weight is not 0.
+    pub(crate) fn n_counted(&self) -> usize {
+        self.summary.n_counted
+    }
+
     /// The number of rows, or fewer where weights are most of all those of a few.
     pub(crate) fn n_effective(&self) -> f64 {
         self.summary.weight_sum.min(self.samples.n_samples() as f64)

@@ -65,9 +65,9 @@ impl<'r> Standardised<'r> {
             let mean = if rows.intercept() { sums.first[j] / total } else { 0.0 };
             let variance = sums.second[j] / total - mean * mean;
             *centre += *scale * mean;
-            // What rounding leaves of a constant column is no deviation.
-            let noise = f64::EPSILON * (centre.abs() / *scale + mean.abs() + 1.0);
-            if variance > (4.0 * noise).powi(2) {
+            // A column that differs by less than its own rounding errors does not differ.
+            let noise = f64::EPSILON * (centre.abs() / *scale + mean.abs());
+            if variance > noise * noise {
                 let deviation = variance.sqrt();
                 *scale *= deviation;
                 varies[j] = true;

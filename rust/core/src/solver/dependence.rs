@@ -3,18 +3,19 @@
 use super::quasi_newton::{Curvature, Outcome};
 use super::reweighted::moves_no_row;
 use crate::error::Error;
-use crate::objective::Standardised;
+use crate::objective::{Objective, Standardised};
 
 /// Columns without which the others are independent of each other and of the constant, as far as the Hessian tells where a
-/// search ended; none where a penalty tells all weights, or where rows are so few that nothing else is to be expected. What the Hessian leaves out may be a value far from all others, or
-/// nearly nothing: whether it is nothing the rows tell.
+/// search ended; none where a penalty tells all weights, or where rows are so few that nothing else is to be expected. What
+/// the Hessian leaves out may be a value far from all others, or nearly nothing: whether it is nothing the rows tell.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
 pub(super) fn dependent_columns(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Vec<usize>, Error> {
-    let (m, n) = objective.rows().samples().features().shape();
-    if n > m || objective.penalty().iter().any(|&penalty| penalty > 0.0) {
+    let rows = objective.rows();
+    let n = rows.n_features();
+    if n > rows.n_counted() || objective.penalty().iter().any(|&penalty| penalty > 0.0) {
         return Ok(Vec::new());
     }
     let mut columns: Vec<usize> = (0..n).filter(|&j| !objective.varies()[j]).collect();

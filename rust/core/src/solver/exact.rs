@@ -24,12 +24,14 @@ const MANY: usize = 1024;
 /// As a pass over the rows.
 pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     let (m, n) = rows.samples().features().shape();
-    let is_wide = n > m;
-    if is_wide && let Some(found) = by_rows(rows, l2)? {
+    let is_wide = n > rows.n_counted();
+    if n > m
+        && let Some(found) = by_rows(rows, l2)?
+    {
         return Ok(found);
     }
     if m * n > FEW
-        && !is_wide
+        && n <= m
         && let Some(found) = normal_equations(rows, l2, tol)?
     {
         return Ok(found);
@@ -40,7 +42,7 @@ pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact,
     // The Hessian's is that of the columns squared.
     let condition = if dependent.is_empty() { found.condition.powi(2) } else { f64::INFINITY };
     // The rows of a penalty count there, but tell nothing of the data.
-    let rank = if is_wide { found.rank.min(m - usize::from(rows.intercept())) } else { found.rank };
+    let rank = if is_wide { found.rank.min(rows.n_counted() - usize::from(rows.intercept())) } else { found.rank };
     certify(&Standardised::new(rows, l2)?, found.parameters, (rank, condition, dependent))
 }
 
@@ -55,8 +57,7 @@ fn by_rows(rows: &RowObjective<'_>, l2: f64) -> Result<Option<Exact>, Error> {
         return Ok(None);
     };
     let found = certify(&standardised, parameters, (rank, condition, Vec::new()))?;
-    // Where rows depend on each other it is not known what the products left out, but seen.
-    Ok((may_be_wrong || is_right || found.optimality <= SMALL).then_some(found))
+    Ok((may_be_wrong || is_right && found.optimality <= SMALL).then_some(found))
 }
 
 /// The gradient at the answer, by a pass of its own.

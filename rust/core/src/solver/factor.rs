@@ -250,14 +250,17 @@ impl Inverse {
         left_out.map(|k| (0..n).map(|i| vectors[(i, k)]).collect()).collect()
     }
 
-    pub(crate) fn apply(&self, column: &mut Mat<f64>) {
+    /// Replaces columns by the inverse times these; in single precision one column alone.
+    pub(crate) fn apply(&self, columns: &mut Mat<f64>) {
         match &self.way {
-            Way::Cholesky(cholesky) => cholesky.solve_in_place(column),
-            Way::CholeskyInSingle(cholesky) => in_single(column, |column| cholesky.solve_in_place(column)),
+            Way::Cholesky(cholesky) => cholesky.solve_in_place(columns),
+            Way::CholeskyInSingle(cholesky) => in_single(columns, |column| cholesky.solve_in_place(column)),
             Way::Eigen(vectors, inverses) => {
-                let mut along = vectors.transpose() * &*column;
-                inverses.iter().enumerate().for_each(|(i, inverse)| along[(i, 0)] *= inverse);
-                *column = vectors * along;
+                let mut along = vectors.transpose() * &*columns;
+                for j in 0..along.ncols() {
+                    inverses.iter().enumerate().for_each(|(i, inverse)| along[(i, j)] *= inverse);
+                }
+                *columns = vectors * along;
             }
         }
     }

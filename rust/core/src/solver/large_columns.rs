@@ -5,48 +5,59 @@ use faer::Mat;
 use ndarray::{Array1, Array2, ArrayView1};
 
 use super::factor::Inverse;
-use crate::matrix::Matrix;
 use crate::objective::Standardised;
 
 /// A column is large that varies so many times as much as most of the `2m` that vary most.
 const MUCH: f64 = 1e3;
 
-/// What the rows have in columns that are large, each in units of its size: `V`, of shape `(m, k)`.
+/// What the rows have in columns that are large: these less their means, each in units of its size, of shape `(m, k)`.
 pub(super) struct LargeColumns {
     columns: Vec<usize>,
     sizes: Vec<f64>,
     means: Vec<f64>,
-    /// `diag(r)` times the columns less their means.
-    weighted: Array2<f64>,
-    /// Before they are multiplied by `r`.
-    plain: Array2<f64>,
+    values: Array2<f64>,
 }
 
 impl LargeColumns {
-    /// Large columns of `m` rows, whose shares of the weight are `share`.
-    pub(super) fn new(standardised: &Standardised<'_>, x: &Matrix<'_>, share: &Array1<f64>, intercept: bool) -> Self {
+    /// Of rows whose shares of the weight are `share`.
+    pub(super) fn new(standardised: &Standardised<'_>, share: &Array1<f64>) -> Self {
+        let rows = standardised.rows();
         let columns = large(standardised, share.len());
         let sizes: Vec<f64> = columns.iter().map(|&j| standardised.frame().scale()[j]).collect();
         let mut means = Vec::with_capacity(columns.len());
-        let mut plain = Array2::zeros((share.len(), columns.len()));
-        for ((&j, size), mut column) in columns.iter().zip(&sizes).zip(plain.columns_mut()) {
-            column.assign(&ArrayView1::from(&x.columns(j..j + 1).to_vec()));
-            let mean = if intercept { share.dot(&column) } else { 0.0 };
+        let mut values = Array2::zeros((share.len(), columns.len()));
+        for ((&j, size), mut column) in columns.iter().zip(&sizes).zip(values.columns_mut()) {
+            column.assign(&ArrayView1::from(&rows.samples().features().columns(j..j + 1).to_vec()));
+            let mean = if rows.intercept() { share.dot(&column) } else { 0.0 };
             column.mapv_inplace(|value| (value - mean) / size);
             means.push(mean);
         }
-        let mut weighted = plain.clone();
-        weighted.rows_mut().into_iter().zip(share).for_each(|(mut row, share)| row *= share.sqrt());
-        Self { columns, sizes, means, weighted, plain }
+        Self { columns, sizes, means, values }
+    }
+
+    /// No columns of `m` rows.
+    pub(super) fn none(m: usize) -> Self {
+        Self { columns: Vec::new(), sizes: Vec::new(), means: Vec::new(), values: Array2::zeros((m, 0)) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// `V`, each row multiplied by a root of its share.
+    pub(super) fn weighted(&self, root: &Array1<f64>) -> Array2<f64> {
+        let mut weighted = self.values.clone();
+        weighted.rows_mut().into_iter().zip(root).for_each(|(mut row, root)| row *= *root);
+        weighted
     }
 
     pub(super) fn indices(&self) -> &[usize] {
         &self.columns
     }
 
-    /// `V u`, not multiplied by `r`.
-    pub(super) fn predictor(&self, weights: &Array1<f64>) -> Array1<f64> {
-        self.plain.dot(weights)
+    /// The columns times their weights.
+    pub(super) fn predictor(&self, own: &Array1<f64>) -> Array1<f64> {
+        self.values.dot(own)
     }
 
     /// Fills in the weights in the data's own units, and returns what they have of the mean of the predictors.
@@ -77,31 +88,28 @@ fn large(standardised: &Standardised<'_>, m: usize) -> Vec<usize> {
 }
 
 /// `[N V; Vᵀ −D]⁻¹` for the products `N` of the rows in the other columns: `(D + Vᵀ N⁻¹ V) u = Vᵀ N⁻¹ t` and
-/// `a = N⁻¹ (t − V u)`, with `D` the inverse squares of the sizes. No number is a small difference of large ones.
-pub(super) struct Bordered<'a> {
-    large: &'a LargeColumns,
-    /// `N⁻¹ V`.
+/// `a = N⁻¹ (t − V u)`, with `D` the inverse squares of the sizes. No number is a small difference of large ones. `N` has to
+/// be regular.
+pub(super) struct Bordered {
+    /// `V` and `N⁻¹ V`.
+    weighted: Array2<f64>,
     solved: Array2<f64>,
     inverse: Inverse,
 }
 
-impl<'a> Bordered<'a> {
-    pub(super) fn new(large: &'a LargeColumns, divide: impl Fn(&Array1<f64>) -> Array1<f64>) -> Option<Self> {
-        let mut solved = Array2::zeros(large.weighted.raw_dim());
-        for (mut solved, column) in solved.columns_mut().into_iter().zip(large.weighted.columns()) {
-            solved.assign(&divide(&column.to_owned()));
-        }
-        let products = large.weighted.t().dot(&solved);
+impl Bordered {
+    pub(super) fn new(large: &LargeColumns, weighted: Array2<f64>, solved: Array2<f64>) -> Option<Self> {
+        let products = weighted.t().dot(&solved);
         let k = large.columns.len();
         let inverse_square = |j: usize| (1.0 / large.sizes[j]) / large.sizes[j];
         let matrix = Mat::from_fn(k, k, |i, j| products[[i, j]] + if i == j { inverse_square(i) } else { 0.0 });
         let inverse = Inverse::new(&matrix, 10.0 * k as f64 * f64::EPSILON)?;
-        Some(Self { large, solved, inverse })
+        Some(Self { weighted, solved, inverse })
     }
 
-    /// From `N⁻¹ t`: the rows' `a`, and `u`.
+    /// Makes `a` of `N⁻¹ t`, and returns `u`.
     pub(super) fn apply(&self, divided: &mut Array1<f64>) -> Array1<f64> {
-        let right = self.large.weighted.t().dot(divided);
+        let right = self.weighted.t().dot(divided);
         let mut own = Mat::from_fn(right.len(), 1, |i, _| right[i]);
         self.inverse.apply(&mut own);
         let own: Array1<f64> = (0..right.len()).map(|i| own[(i, 0)]).collect();

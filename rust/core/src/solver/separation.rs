@@ -80,7 +80,7 @@ pub(super) fn separation(
         }
     }
     let each_is_right = each_is_right || step.is_some() && margins_there.most > 0.0 && margins_there.least_share >= 0.0;
-    Ok(each_is_right.then(|| columns_of(&outcome.place.at)))
+    each_is_right.then(|| columns_of(objective, &outcome.place.at)).transpose()
 }
 
 /// Whether a step's margins are small beside what they are the sum of.
@@ -139,7 +139,7 @@ pub(super) fn separated_along(
         Cancelling::ButInFarRows => margins.least_share >= -1e-13,
     };
     if no_row_moves_back {
-        return Ok(Some(columns_of(step)));
+        return columns_of(objective, step).map(Some);
     }
     // Rows that are told apart by now may move back.
     let columns = separating_columns(objective.rows())?;
@@ -168,15 +168,51 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
         return Ok((!columns.is_empty()).then_some(columns));
     }
     match long_step(objective, &objective.frame().enter(at), f64::INFINITY)? {
+        // A value far from all others moves its row so far that the ways of the others are nothing beside it.
+        Some(step) if Margins::along(rows, &objective.frame().leave(&step), at)?.least_share < -1e-6 => Ok(None),
         Some(step) => separated_along(objective, &step, at, Cancelling::Likely),
         None => Ok(None),
     }
 }
 
-fn columns_of(direction: &Parameters) -> Vec<usize> {
-    let largest = direction.largest_entry();
-    let columns = direction.weights.iter().enumerate().filter(|(_, w)| w.abs() >= 0.1 * largest);
-    columns.map(|(column, _)| column).collect()
+/// The columns that a direction which separates is made of: those with the largest parts that do it without the others.
+fn columns_of(objective: &Standardised<'_>, direction: &Parameters) -> Result<Vec<usize>, Error> {
+    const SHARES: [f64; 3] = [0.1, 1e-2, 1e-3];
+    let largest = direction.weights.iter().fold(0.0_f64, |largest, part| largest.max(part.abs()));
+    let mut columns = Vec::new();
+    for share in SHARES {
+        let mut alone = direction.clone();
+        alone.weights.iter_mut().filter(|part| part.abs() < share * largest).for_each(|part| *part = 0.0);
+        columns = (0..alone.weights.len()).filter(|&j| alone.weights[j] != 0.0).collect();
+        if tells_apart(objective.rows(), &objective.frame().leave(&alone))? {
+            break;
+        }
+    }
+    Ok(columns)
+}
+
+/// Whether no row of class 0 is above any of class 1, by predictors without their offsets; with a fixed bias none is on the
+/// wrong side of 0.
+fn tells_apart(rows: &RowObjective<'_>, along: &Parameters) -> Result<bool, Error> {
+    const ROUNDING: f64 = 1e-9;
+    let partition = rows.samples().partition();
+    let states = repeat_n(Extents::NONE, partition.n_chunks());
+    let extents = rows.pass(&partition, along, states, Extents::merge, |x, targets, at, scratch, extents| {
+        let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+        let counted = |&i: &usize| targets.sample_weight.is_none_or(|weights| weights[i] > 0.0);
+        for i in (0..targets.y.len()).filter(counted) {
+            let terms = panel.row(i).iter().zip(at.weights).map(|(x, w)| x * w);
+            extents.take_target(targets.y[i], at.bias + terms.sum::<f64>());
+        }
+        true
+    })?;
+    let [[lowest_of_0, highest_of_0], [lowest_of_1, highest_of_1]] = extents.0;
+    let slack = ROUNDING * (highest_of_1 - lowest_of_0).abs().max((highest_of_0 - lowest_of_1).abs());
+    Ok(if rows.intercept() {
+        highest_of_0 <= lowest_of_1 + slack
+    } else {
+        highest_of_0 <= slack && lowest_of_1 >= -slack
+    })
 }
 
 /// A probability so near to 0 or 1 that few data sets give reason for it.
@@ -268,6 +304,20 @@ impl Extents {
         (*least, *most) = (least.min(low), most.max(high));
     }
 
+    /// A target between the classes belongs to both.
+    fn take_target(&mut self, y: f64, value: f64) {
+        if y < 1.0 {
+            self.take(0, [value; 2]);
+        }
+        if y > 0.0 {
+            self.take(1, [value; 2]);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        (0..2).for_each(|class| self.take(class, other.0[class]));
+    }
+
     /// Whether values of the classes meet at one place at most; without an intercept at 0.
     fn are_apart(&self, intercept: bool) -> bool {
         let [[low_0, high_0], [low_1, high_1]] = self.0;
@@ -286,9 +336,7 @@ fn separating_columns(rows: &RowObjective<'_>) -> Result<Vec<usize>, Error> {
     let partition = rows.samples().partition();
     let states = repeat_n(vec![Extents::NONE; n], partition.n_chunks());
     let merge = |a: &mut Vec<Extents>, b: &Vec<Extents>| {
-        for (a, b) in a.iter_mut().zip(b) {
-            (0..2).for_each(|class| a.take(class, b.0[class]));
-        }
+        a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
     };
     let extents = rows.pass(&partition, &rows.null_model(), states, merge, |x, targets, _, scratch, extents| {
         let panel = x.panel(0..x.n_rows(), &mut scratch.x);
@@ -296,15 +344,7 @@ fn separating_columns(rows: &RowObjective<'_>) -> Result<Vec<usize>, Error> {
             if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
                 continue;
             }
-            for (extents, &value) in extents.iter_mut().zip(panel.row(i)) {
-                // A target between the classes belongs to both.
-                if y < 1.0 {
-                    extents.take(0, [value; 2]);
-                }
-                if y > 0.0 {
-                    extents.take(1, [value; 2]);
-                }
-            }
+            extents.iter_mut().zip(panel.row(i)).for_each(|(extents, &value)| extents.take_target(y, value));
         }
         true
     })?;

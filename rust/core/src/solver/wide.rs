@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::evaluate::forward;
 use crate::matrix::Matrix;
 use crate::model::{Activation, Parameters};
-use crate::objective::{Standardised, products_of_rows};
+use crate::objective::{Objective, Standardised, products_of_rows};
+use crate::samples::without_offset;
 
 /// What [`wide`] finds.
 pub(crate) struct Wide {
@@ -21,11 +22,14 @@ pub(crate) struct Wide {
     pub(crate) rank: usize,
     /// Of the matrix of products, its rows scaled alike; infinite if rows are dependent.
     pub(crate) condition: f64,
-    /// Whether no row depends on others, and corrections brought back what the products lost. If not it may be right yet.
+    /// Whether corrections brought back what the products lost, or the rows that depend on others do so but for rounding. If not
+    /// it may be right yet.
     pub(crate) is_right: bool,
 }
 
 const MAX_CORRECTIONS: usize = 4;
+/// Beyond, large columns are not told from the others by what these leave of the rows.
+const WELL_CONDITIONED: f64 = 1e7;
 /// A correction smaller than this, beside the solution, changes nothing.
 const NEGLIGIBLE: f64 = 1e-15;
 /// What may be left of the right side: no entry of the gradient, in standardised units, is larger.
@@ -40,84 +44,140 @@ const SMALL: f64 = 1e-9;
 ///
 /// As a pass; [`Error::Overflow`] also if a product of two rows does.
 pub(crate) fn wide(standardised: &Standardised<'_>, l2: f64) -> Result<Wide, Error> {
-    let rows = standardised.rows();
-    let (samples, summary, context) = (rows.samples(), rows.summary(), rows.context());
-    let x = samples.features();
-    let m = x.n_rows();
-    let all = 0..m;
-    let mut y = Array1::from(samples.y(all.clone(), &mut Vec::new()).to_vec());
-    let targets = y.as_slice().expect("contiguous");
-    let share = match samples.sample_weight(all.clone(), targets, &mut Default::default(), &summary.weight_units) {
-        Some(weights) => ArrayView1::from(weights).to_owned() / summary.weight_sum,
-        None => Array1::from_elem(m, 1.0 / summary.weight_sum),
-    };
-    if let Some(offset) = samples.offset(all, &mut Vec::new()) {
-        y -= &ArrayView1::from(offset);
+    let problem = Problem::new(standardised);
+    let large = LargeColumns::new(standardised, &problem.share);
+    let with_large = if large.is_empty() { None } else { Some(problem.solve(l2, &large)?) };
+    // Without large columns rows may depend on each other that do not with them.
+    let with_large = with_large.filter(|found| found.is_right && found.condition.is_finite());
+    match with_large {
+        Some(found) if found.condition < WELL_CONDITIONED => Ok(found),
+        with_large => {
+            let found = problem.solve(l2, &LargeColumns::none(problem.share.len()))?;
+            Ok(if found.is_right { found } else { with_large.unwrap_or(found) })
+        }
     }
-    let root = share.mapv(f64::sqrt);
-    // Of a fixed bias nothing is taken out.
-    let mean = |values: &Array1<f64>| if rows.intercept() { share.dot(values) } else { 0.0 };
-    let target = &root * &(&y - mean(&y));
+}
 
-    let large = LargeColumns::new(standardised, &x, &share, rows.intercept());
-    let features = Features::new(standardised).without(large.indices());
-    let mut products = features.products_of_rows(context)?;
-    if !products.iter().all(|product| product.is_finite()) {
-        return Err(Error::Overflow);
-    }
-    if rows.intercept() {
-        centre(&mut products, &share);
-    }
-    let inverse = RowInverse::new(&products, &root, (l2, rows.intercept()), context)?.ok_or(Error::Overflow)?;
-    let bordered = if large.indices().is_empty() {
-        None
-    } else {
-        Some(Bordered::new(&large, |vector| inverse.apply(vector)).ok_or(Error::Overflow)?)
-    };
+/// What is to be met, a number a row.
+struct Problem<'a> {
+    standardised: &'a Standardised<'a>,
+    /// `p`.
+    share: Array1<f64>,
+    /// `r`.
+    root: Array1<f64>,
+    y: Array1<f64>,
+}
 
-    let mut alpha = Array1::zeros(m);
-    let mut residual = target.clone();
-    let mut of_large = Array1::zeros(large.indices().len());
-    let mut weights = Array1::zeros(x.n_cols());
-    let mut z_mean = 0.0;
-    let mut last_size = f64::INFINITY;
-    for _ in 0..MAX_CORRECTIONS {
-        let mut step = inverse.apply(&residual);
-        if let Some(bordered) = &bordered {
-            of_large += &bordered.apply(&mut step);
-        }
-        if rows.intercept() {
-            let along = root.dot(&step);
-            step.scaled_add(-along, &root);
-        }
-        let size = step.dot(&step).sqrt();
-        if size.is_nan() || size > 0.5 * last_size {
-            break;
-        }
-        last_size = size;
-        alpha += &step;
-        weights = features.combination(&root * &alpha, context)?;
-        let z = features.predictor(&weights, context)?;
-        z_mean = mean(&z);
-        residual = &target - &(&root * &(z - z_mean + large.predictor(&of_large))) - 0.5 * l2 * &alpha;
-        if size <= NEGLIGIBLE * alpha.dot(&alpha).sqrt() {
-            break;
-        }
+impl<'a> Problem<'a> {
+    fn new(standardised: &'a Standardised<'_>) -> Self {
+        let rows = standardised.rows();
+        let (samples, summary) = (rows.samples(), rows.summary());
+        let all = 0..samples.n_samples();
+        let (mut buffer, mut difference, mut weight_buffers) = (Vec::new(), Vec::new(), Default::default());
+        let targets = samples.y(all.clone(), &mut buffer);
+        let weights = samples.sample_weight(all.clone(), targets, &mut weight_buffers, &summary.weight_units);
+        let share = match weights {
+            Some(weights) => ArrayView1::from(weights).to_owned() / summary.weight_sum,
+            None => Array1::from_elem(all.len(), 1.0 / summary.weight_sum),
+        };
+        let mut offset = Vec::new();
+        let y = without_offset(targets, samples.offset(all, &mut offset), &mut difference);
+        Self { standardised, root: share.mapv(f64::sqrt), share, y: Array1::from(y.to_vec()) }
     }
-    let taken_out = z_mean + features.along_centre(&weights) + large.leave(&of_large, &mut weights);
-    let bias = if rows.intercept() { mean(&y) - taken_out } else { 0.0 };
-    // Of a pseudo-inverse it is not known what it left out.
-    let condition = inverse.condition();
-    let is_right = condition.is_finite() && residual.dot(&residual).sqrt() <= SMALL * target.dot(&target).sqrt();
-    let rank = (inverse.rank() + large.indices().len()).min(m - usize::from(rows.intercept()));
-    Ok(Wide { parameters: Parameters { weights, bias }, rank, condition, is_right })
+
+    /// Of a fixed bias nothing is taken out.
+    fn mean(&self, values: &Array1<f64>) -> f64 {
+        if self.standardised.rows().intercept() { self.share.dot(values) } else { 0.0 }
+    }
+
+    fn solve(&self, l2: f64, large: &LargeColumns) -> Result<Wide, Error> {
+        let Self { standardised, share, root, y } = self;
+        let rows = standardised.rows();
+        let (intercept, context) = (rows.intercept(), rows.context());
+        let target = root * &(y - self.mean(y));
+        let features = Features::new(standardised).without(large.indices());
+        let mut products = features.products_of_rows(context)?;
+        if !products.iter().all(|product| product.is_finite()) {
+            return Err(Error::Overflow);
+        }
+        if intercept {
+            centre(&mut products, share);
+        }
+        let inverse = RowInverse::new(&products, root, (l2, intercept), context)?.ok_or(Error::Overflow)?;
+        let bordered = if large.is_empty() {
+            None
+        } else {
+            let weighted = large.weighted(root);
+            let solved = inverse.apply_to_each(&weighted);
+            Some(Bordered::new(large, weighted, solved).ok_or(Error::Overflow)?)
+        };
+
+        let mut alpha = Array1::zeros(root.len());
+        let mut residual = target.clone();
+        let mut of_large = Array1::zeros(large.indices().len());
+        let mut weights = Array1::zeros(rows.n_features());
+        let mut z_mean = 0.0;
+        let mut last_size = f64::INFINITY;
+        for _ in 0..MAX_CORRECTIONS {
+            context.check_interrupt()?;
+            let mut step = inverse.apply(&residual);
+            if let Some(bordered) = &bordered {
+                of_large += &bordered.apply(&mut step);
+            }
+            if intercept {
+                let along = root.dot(&step);
+                step.scaled_add(-along, root);
+            }
+            let size = step.dot(&step).sqrt();
+            if size.is_nan() || size > 0.5 * last_size {
+                break;
+            }
+            last_size = size;
+            alpha += &step;
+            weights = features.combination(root * &alpha, context)?;
+            let z = features.predictor(&weights, context)?;
+            z_mean = self.mean(&z);
+            residual = &target - &(root * &(z - z_mean + large.predictor(&of_large))) - 0.5 * l2 * &alpha;
+            if size <= NEGLIGIBLE * alpha.dot(&alpha).sqrt() {
+                break;
+            }
+        }
+        let condition = inverse.condition();
+        let is_right = if condition.is_finite() {
+            residual.dot(&residual).sqrt() <= SMALL * target.dot(&target).sqrt()
+        } else {
+            self.leaves_nothing_out(&inverse, &features, &products)?
+        };
+        standardised.constants().for_each(|j| weights[j] = 0.0);
+        let taken_out = z_mean + features.along_centre(&weights) + large.leave(&of_large, &mut weights);
+        let bias = if intercept { self.mean(y) - taken_out } else { 0.0 };
+        Ok(Wide { parameters: Parameters { weights, bias }, rank: inverse.rank(), condition, is_right })
+    }
+
+    /// Whether the combinations of rows of which a pseudo-inverse has nothing are 0 but for rounding errors: small eigenvalues
+    /// would not tell, they are squares.
+    fn leaves_nothing_out(
+        &self,
+        inverse: &RowInverse,
+        features: &Features<'_>,
+        products: &Array2<f64>,
+    ) -> Result<bool, Error> {
+        const ROUNDING: f64 = 1e-13;
+        let Some(left_out) = inverse.inverse.null_space().into_iter().reduce(|sum, vector| sum + vector) else {
+            return Ok(true);
+        };
+        let length = left_out.dot(&left_out).sqrt();
+        let combined = features.combination(&self.root * &left_out, self.standardised.rows().context())?;
+        let trace = products.diag().dot(&self.share);
+        Ok(combined.dot(&combined).sqrt() <= ROUNDING * length * trace.sqrt())
+    }
 }
 
 /// The columns as they are; or where that is much, or some are left out, less their means, some columns at a time.
 pub(super) struct Features<'a> {
     x: Matrix<'a>,
     centre: Option<&'a [f64]>,
-    /// In order: constants, which have no weight, and what else is to have none.
+    /// In order; these have no weight.
     left_out: Vec<usize>,
 }
 
@@ -130,10 +190,10 @@ impl<'a> Features<'a> {
         let of_deviations: f64 = deviations.map(|(scale, &varies)| if varies { scale * scale } else { 0.0 }).sum();
         let of_means: f64 = frame.centre().iter().map(|centre| centre * centre).sum();
         let is_much = of_means > MUCH * of_deviations;
-        let left_out: Vec<usize> = standardised.constants().collect();
-        let is_centred = is_much || !left_out.is_empty();
+        // What rounding leaves of a constant is no feature; one that is not centred cancels.
+        let left_out = if is_much { standardised.constants().collect() } else { Vec::new() };
         let x = standardised.rows().samples().features();
-        Self { x, centre: is_centred.then_some(frame.centre()), left_out }
+        Self { x, centre: is_much.then_some(frame.centre()), left_out }
     }
 
     /// Leaves out further columns.
@@ -277,6 +337,14 @@ impl RowInverse {
         let mut column = Mat::from_fn(vector.len(), 1, |i, _| self.inverse_root[i] * vector[i]);
         self.inverse.apply(&mut column);
         (0..vector.len()).map(|i| self.inverse_root[i] * column[(i, 0)]).collect()
+    }
+
+    /// As [`RowInverse::apply`], to the columns of a matrix.
+    fn apply_to_each(&self, matrix: &Array2<f64>) -> Array2<f64> {
+        let (m, k) = matrix.dim();
+        let mut columns = Mat::from_fn(m, k, |i, j| self.inverse_root[i] * matrix[[i, j]]);
+        self.inverse.apply(&mut columns);
+        Array2::from_shape_fn((m, k), |(i, j)| self.inverse_root[i] * columns[(i, j)])
     }
 
     fn rank(&self) -> usize {

@@ -172,13 +172,18 @@ fn short(value: f64) -> String {
 
 /// With so many digits as tell something.
 fn rounded(value: f64) -> String {
-    let rounded = format!("{value:.4e}").parse().unwrap_or(value);
+    let rounded = nearest(value);
     if (1e-4..1e6).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
 }
 
-/// A number that is not larger once it is [`rounded`].
+fn nearest(value: f64) -> f64 {
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
+/// The nearest number of so many digits that is not larger, or the one before.
 fn below(value: f64) -> f64 {
-    value * (1.0 - 1e-4)
+    let rounded = nearest(value);
+    if rounded > value { nearest(value * (1.0 - 5e-5)) } else { rounded }
 }
 
 fn spell(value: f64) -> &'static str {

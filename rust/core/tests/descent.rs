@@ -103,6 +103,7 @@ fn divergence_names_the_iteration_and_the_largest_stable_rate() {
                 number.trim_end_matches('.').parse().unwrap()
             };
             assert_relative(said("rate for this data is "), largest_stable_rate, 1e-4, &message);
+            assert!(said("rate for this data is ") <= largest_stable_rate, "{message}");
             assert_eq!(said("learning_rate="), rate, "{message}");
             // One iteration fewer than the one named, and the same fit still ends well.
             assert!(run(Model::Linear, &data, &fixed(rate, iteration - 1)).is_ok());

@@ -226,7 +226,10 @@ def test_a_column_may_be_called_column_names(frame, y):
     assert list(LinearRegression().fit(named, y).feature_names_in_) == list(named.columns)
 
 
-@pytest.mark.parametrize("convert", [lambda column: column.to_frame(), lambda column: pl.DataFrame({"day": column})])
+@pytest.mark.parametrize(
+    "convert",
+    [lambda column: column.to_frame(), lambda column: pl.DataFrame({"day": column.to_numpy("datetime64[us]")})],
+)
 def test_dates_may_be_the_labels_of_two_classes(frame, y, convert):
     days = pd.Series(np.where(y > 2, np.datetime64("2020-01-02"), np.datetime64("2020-01-01")), name="day")
     with pytest.warns(match="column-vector y"):

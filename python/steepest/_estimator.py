@@ -151,6 +151,7 @@ class Estimator(Parametrised):
             nothing is raised. L-BFGS sees no more than constants; gradient descent, and what has a penalty, none.
         """
         options = self._options()
+        fraction, seed = check_fraction(self.validation_fraction), check_seed(self.random_state)
         X_array = as_matrix(X)
         n_samples, n_features = X_array.shape
         names = feature_names(X, n_features)
@@ -164,8 +165,8 @@ class Estimator(Parametrised):
         validation = self._validation(
             n_features, names, classes, X_val, y_val, sample_weight_val=sample_weight_val, offset_val=offset_val
         )
-        if (fraction := check_fraction(self.validation_fraction)) is not None:
-            training, validation = self._split(fraction, training, classes)
+        if fraction is not None:
+            training, validation = _split(fraction, seed, training, classes)
 
         start_weights, start_bias = self._start(n_features, names, classes, coef_init, intercept_init)
         try:
@@ -207,8 +208,6 @@ class Estimator(Parametrised):
                 )
         early_stopping = check_bool(self.early_stopping, "early_stopping")
         check_bool(self.warm_start, "warm_start")
-        check_fraction(self.validation_fraction)
-        check_seed(self.random_state)
         patience = check_integer(self.patience, "patience", "a positive integer", low=1)
         l1 = check_real(self.l1, "l1", "a number, 0 or larger", low=0.0, inclusive=True)
         if l1 > 0 and (rate is not None or self.solver != "auto"):
@@ -257,24 +256,6 @@ class Estimator(Parametrised):
                 "such as 0.1, to hold out some of X and y."
             )
         return None
-
-    def _split(self, fraction: float, training: _Samples, classes: Array | None) -> tuple[_Samples, _Samples]:
-        """Set samples aside for validation: copies of these, and weights of 0 where they were."""
-        X, targets, weights, offsets = training
-        held_out = hold_out(
-            fraction,
-            check_seed(self.random_state),
-            len(X),
-            average_weights(weights, len(X)),
-            None if classes is None else targets,
-        )
-        validation = (
-            X[held_out],
-            targets[held_out],
-            None if weights is None else weights[held_out],
-            None if offsets is None else offsets[held_out],
-        )
-        return (X, targets, ~held_out if weights is None else np.where(held_out, 0, weights), offsets), validation
 
     def _start(
         self, n_features: int, names: Array | None, classes: Array | None, coef_init: Any, intercept_init: Any
@@ -409,6 +390,20 @@ def parameters(fitted: Mapping[str, Any]) -> tuple[FloatArray, float]:
 _Samples: TypeAlias = tuple[Array, Array, Array | None, Array | None]
 """X, y, sample weights and offsets."""
 _NO_SAMPLES = (None, None, None, None)
+
+
+def _split(fraction: float, seed: int | None, training: _Samples, classes: Array | None) -> tuple[_Samples, _Samples]:
+    """Set samples aside for validation: copies of these, and weights of 0 where they were."""
+    X, targets, weights, offsets = training
+    counts = average_weights(weights, len(X))
+    held_out = hold_out(fraction, seed, len(X), counts, None if classes is None else targets)
+    validation = (
+        X[held_out],
+        targets[held_out],
+        None if weights is None else weights[held_out],
+        None if offsets is None else offsets[held_out],
+    )
+    return (X, targets, ~held_out if weights is None else np.where(held_out, 0, weights), offsets), validation
 
 
 def _or_nan(value: float | None) -> float:

@@ -48,8 +48,8 @@ def _dependence(asked: Asked, result: _core.FitResult, names: Array | None) -> s
     penalty = "set l2 to a positive number" if asked.l2 == 0 else f"raise l2: {asked.l2:g} is lost in rounding"
     constant, beside = ("constant", " beside the constant") if asked.fit_intercept else ("0", "")
     # Without a Hessian no more is known than constants.
-    rank = f": X has rank {len(result.weights) - len(result.dependent)}{beside}"
-    rank = "" if result.condition is None else rank
+    n_independent = len(result.weights) - len(result.dependent)
+    rank = "" if result.condition is None else f": X has rank {n_independent}{beside}"
     taken = "some are taken" if result.rank is None else "those of least norm are taken"
     return (
         f"found that {_listed(result.dependent, names)} {_agree('is', 'are', result.dependent)} {constant} or a "

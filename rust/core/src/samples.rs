@@ -196,6 +196,14 @@ impl<'a> Samples<'a> {
         if rows.is_empty() { (0..n).map(first_of).collect() } else { rows }
     }
 
+    /// Visits some rows of the features, one by one.
+    pub(crate) fn for_each_row(&self, rows: impl IntoIterator<Item = usize>, mut visit: impl FnMut(&[f64])) {
+        let mut buffer = Vec::new();
+        for row in rows {
+            visit(self.x(row..row + 1, &mut buffer).row(0));
+        }
+    }
+
     /// The features as they are.
     pub(crate) fn features(&self) -> Matrix<'a> {
         self.x

@@ -213,8 +213,7 @@ impl<'r> Standardised<'r> {
     ) -> Result<(f64, Hessian), Error> {
         let (cost, mut hessian);
         (cost, *gradient, hessian) = self.rows.cost_gradient_hessian(&self.frame.leave(at), &self.frame, precision)?;
-        self.constants().for_each(|j| hessian.forget(j));
-        hessian.add_to_diagonal(self.penalty.iter().copied());
+        self.penalise_hessian(&mut hessian);
         Ok((cost + self.penalise(at, gradient), hessian))
     }
 
@@ -230,8 +229,7 @@ impl<'r> Standardised<'r> {
         every: usize,
     ) -> Result<Hessian, Error> {
         let mut hessian = self.rows.hessian_of_some(&self.frame.leave(at), &self.frame, precision, every)?;
-        self.constants().for_each(|j| hessian.forget(j));
-        hessian.add_to_diagonal(self.penalty.iter().copied());
+        self.penalise_hessian(&mut hessian);
         Ok(hessian)
     }
 
@@ -264,7 +262,13 @@ impl<'r> Standardised<'r> {
         self.varies.iter().enumerate().filter(|(_, varies)| !**varies).map(|(j, _)| j)
     }
 
-    /// Adds the penalty's gradient, and returns the penalty.
+    /// Leaves nothing of constants, and adds the penalty's part.
+    fn penalise_hessian(&self, hessian: &mut Hessian) {
+        self.constants().for_each(|j| hessian.forget(j));
+        hessian.add_to_diagonal(self.penalty.iter().copied());
+    }
+
+    /// Leaves nothing of constants, adds the penalty's gradient, and returns the penalty.
     fn penalise(&self, at: &Parameters, gradient: &mut Parameters) -> f64 {
         self.constants().for_each(|j| gradient.weights[j] = 0.0);
         let mut sum = 0.0;
@@ -357,12 +361,10 @@ fn mean_distances(samples: &Samples<'_>, rough: &Frame) -> Vec<f64> {
     let rows = samples.some_rows();
     let share = 1.0 / rows.len() as f64;
     let mut distances = vec![0.0; samples.n_features()];
-    let mut buffer = Vec::new();
-    for row in rows {
-        let panel = samples.x(row..row + 1, &mut buffer);
-        let columns = distances.iter_mut().zip(panel.row(0)).zip(rough.centre());
+    samples.for_each_row(rows, |row| {
+        let columns = distances.iter_mut().zip(row).zip(rough.centre());
         columns.for_each(|((distance, value), centre)| *distance += (value - centre).abs() * share);
-    }
+    });
     distances
 }
 
@@ -380,11 +382,9 @@ const FAR: f64 = 10.0;
 
 fn middles(samples: &Samples<'_>, columns: &[usize]) -> Vec<Middle> {
     let mut values = vec![Vec::new(); columns.len()];
-    let mut buffer = Vec::new();
-    for row in samples.some_rows() {
-        let panel = samples.x(row..row + 1, &mut buffer);
-        columns.iter().zip(&mut values).for_each(|(&column, values)| values.push(panel.row(0)[column]));
-    }
+    samples.for_each_row(samples.some_rows(), |row| {
+        columns.iter().zip(&mut values).for_each(|(&column, values)| values.push(row[column]));
+    });
     let median = |values: &mut [f64]| *values.select_nth_unstable_by(values.len() / 2, f64::total_cmp).1;
     let of = |mut values: Vec<f64>| {
         let median_value = median(&mut values);

@@ -2,6 +2,7 @@
 
 use super::quasi_newton::{Curvature, Outcome};
 use super::reweighted::moves_no_row;
+use super::separation::is_unpenalised;
 use crate::error::Error;
 use crate::objective::{Objective, Standardised};
 
@@ -15,10 +16,10 @@ use crate::objective::{Objective, Standardised};
 pub(super) fn dependent_columns(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Vec<usize>, Error> {
     let rows = objective.rows();
     let n = rows.n_features();
-    if n > rows.n_counted() || objective.penalty().iter().any(|&penalty| penalty > 0.0) {
+    if n > rows.n_counted() || !is_unpenalised(objective) {
         return Ok(Vec::new());
     }
-    let mut columns: Vec<usize> = (0..n).filter(|&j| !objective.varies()[j]).collect();
+    let mut columns: Vec<usize> = objective.constants().collect();
     if let Curvature::Factored(factor) = &outcome.curvature
         && let Some(left_out) = factor.left_out()
         && moves_no_row(objective, left_out, outcome)?

@@ -2,7 +2,7 @@
 
 use super::least_squares::least_squares;
 use super::normal_equations::normal_equations;
-use super::wide::{Wide, wide};
+use super::wide::{SMALL, Wide, wide};
 use super::{Exact, unless_overflow};
 use crate::error::Error;
 use crate::model::Parameters;
@@ -10,8 +10,6 @@ use crate::objective::{Objective, RowObjective, Standardised};
 
 /// Up to so many numbers, every digit is worth its time.
 const FEW: usize = 4096;
-/// A gradient that leaves nothing to be had.
-const SMALL: f64 = 1e-9;
 /// Where columns differ too much in size for the products of rows, QR of all columns does, if they are no more than this.
 const MANY: usize = 1024;
 

@@ -98,11 +98,10 @@ fn deviations<'r>(samples: &Samples<'_>, rows: impl Iterator<Item = &'r usize> +
     let n = samples.n_features();
     let share = 1.0 / rows.clone().count() as f64;
     let mut columns = vec![(0.0, 0.0); n];
-    let mut buffer = Vec::new();
     let mut for_each = |visit: &dyn Fn(&mut (f64, f64), f64)| {
-        for &row in rows.clone() {
-            columns.iter_mut().zip(samples.x(row..row + 1, &mut buffer).row(0)).for_each(|(c, &value)| visit(c, value));
-        }
+        samples.for_each_row(rows.clone().copied(), |row| {
+            columns.iter_mut().zip(row).for_each(|(column, &value)| visit(column, value));
+        });
     };
     for_each(&|(mean, _), value| *mean += value * share);
     for_each(&|(mean, square), value| *square += (value - *mean) * (value - *mean) * share);

@@ -64,13 +64,15 @@ pub(super) fn separation(
     let step = newton.as_ref().or(outcome.last_step.as_ref());
     let is_last = newton.is_none() && !each_is_right;
     if let Some(step) = step {
-        let mut found = separated_along(objective, step, &place, cancelling)?;
-        let last = if is_last { along(step)?.most } else { 0.0 };
-        if last >= LONG_STEP && rows.n_features() <= MAX_COLUMNS {
+        let margins = along(step)?;
+        let mut found = separated_by(objective, step, margins, cancelling)?;
+        if is_last && margins.most >= LONG_STEP && rows.n_features() <= MAX_COLUMNS {
             // The last step to a minimum may look like one to infinity, but the next then is short; and one to infinity may
             // have other parts yet, but the next then has not.
-            match long_step(objective, &outcome.place.at, last)? {
-                Some(next) if found.is_none() => found = separated_along(objective, &next, &place, cancelling)?,
+            match long_step(objective, &outcome.place.at, margins.most)? {
+                Some((next, margins)) if found.is_none() => {
+                    found = separated_by(objective, &next, margins, cancelling)?;
+                }
                 Some(_) => {}
                 None => found = None,
             }
@@ -109,7 +111,7 @@ pub(super) fn are_all_alike(rows: &RowObjective<'_>) -> bool {
     rows.model() == Model::SigmoidLogLoss && rows.intercept() && (mean == 0.0 || mean == 1.0)
 }
 
-fn is_unpenalised(objective: &Standardised<'_>) -> bool {
+pub(super) fn is_unpenalised(objective: &Standardised<'_>) -> bool {
     objective.penalty().iter().all(|&penalty| penalty == 0.0)
 }
 
@@ -129,6 +131,16 @@ pub(super) fn separated_along(
         return Ok(None);
     }
     let margins = Margins::along(objective.rows(), &objective.frame().leave(step), place)?;
+    separated_by(objective, step, margins, cancelling)
+}
+
+/// As [`separated_along`], of a step whose margins are known and an objective without a penalty.
+fn separated_by(
+    objective: &Standardised<'_>,
+    step: &Parameters,
+    margins: Margins,
+    cancelling: Cancelling,
+) -> Result<Option<Vec<usize>>, Error> {
     if margins.most < LONG_STEP {
         return Ok(None);
     }
@@ -169,8 +181,8 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
     }
     match long_step(objective, &objective.frame().enter(at), f64::INFINITY)? {
         // A value far from all others moves its row so far that the ways of the others are nothing beside it.
-        Some(step) if Margins::along(rows, &objective.frame().leave(&step), at)?.least_share < -1e-6 => Ok(None),
-        Some(step) => separated_along(objective, &step, at, Cancelling::Likely),
+        Some((_, margins)) if margins.least_share < -1e-6 => Ok(None),
+        Some((step, margins)) => separated_by(objective, &step, margins, Cancelling::Likely),
         None => Ok(None),
     }
 }
@@ -197,12 +209,11 @@ fn tells_apart(rows: &RowObjective<'_>, along: &Parameters) -> Result<bool, Erro
     const ROUNDING: f64 = 1e-9;
     let partition = rows.samples().partition();
     let states = repeat_n(Extents::NONE, partition.n_chunks());
-    let extents = rows.pass(&partition, along, states, Extents::merge, |x, targets, at, scratch, extents| {
+    let extents = rows.pass(&partition, along, states, Extents::merge, |x, targets, _, scratch, extents| {
         let panel = x.panel(0..x.n_rows(), &mut scratch.x);
         let counted = |&i: &usize| targets.sample_weight.is_none_or(|weights| weights[i] > 0.0);
         for i in (0..targets.y.len()).filter(counted) {
-            let terms = panel.row(i).iter().zip(at.weights).map(|(x, w)| x * w);
-            extents.take_target(targets.y[i], at.bias + terms.sum::<f64>());
+            extents.take_target(targets.y[i], along.predictor(panel.row(i)));
         }
         true
     })?;
@@ -220,13 +231,13 @@ const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
 
-/// Newton's step, if it is long: where a value is far from all others of its column, beside the last. To infinity steps move
+/// Newton's step and its margins, if it is long: where a value is far from all others of its column, beside the last. To infinity steps move
 /// predictors by 1 each.
-fn long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<Option<Parameters>, Error> {
+fn long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<Option<(Parameters, Margins)>, Error> {
     let (rows, frame) = (objective.rows(), objective.frame());
     let Some(next) = newton_step(objective, at)? else { return Ok(None) };
-    let most = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?.most;
-    Ok((most >= LONG_STEP.max(0.5 * last.min(1.0))).then_some(next))
+    let margins = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?;
+    Ok((margins.most >= LONG_STEP.max(0.5 * last.min(1.0))).then_some((next, margins)))
 }
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {

@@ -33,7 +33,7 @@ const WELL_CONDITIONED: f64 = 1e7;
 /// A correction smaller than this, beside the solution, changes nothing.
 const NEGLIGIBLE: f64 = 1e-15;
 /// What may be left of the right side: no entry of the gradient, in standardised units, is larger.
-const SMALL: f64 = 1e-9;
+pub(super) const SMALL: f64 = 1e-9;
 
 /// Minimises `Σ p_i (y_i − x_i·w − b)² + (l2/2) ‖w‖²`, `p = s/S`, of all minima the one with the smallest `‖w‖`.
 ///

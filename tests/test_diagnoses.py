@@ -178,6 +178,88 @@ def test_indicators_of_all_categories_are_dependent(cls, solver, m):
     )
 
 
+@pytest.mark.parametrize("scales", [[1.0] * 3, [1e-2, 1.0, 1e2]])
+@pytest.mark.parametrize("m", [1000, 60_000])
+@pytest.mark.parametrize("far", [0.0, 1e3])
+@pytest.mark.filterwarnings("ignore::steepest.RankWarning")
+def test_of_dependent_columns_the_weights_are_those_of_least_norm(m, scales, far):
+    rng = np.random.default_rng(m)
+    own = rng.integers(-9, 10, size=(m, 3)) * np.array(scales)
+    X = np.column_stack([np.eye(4)[rng.integers(0, 4, m)], own, own[:, 0] + own[:, 2], own[:, 1]]) + far
+    y = X @ rng.normal(size=9) + rng.normal(size=m)
+    s = rng.integers(0, 3, size=m)
+    model = LinearRegression().fit(X, y, s)
+    assert model.rank_ == 6
+    means = np.average(np.column_stack([X, y]), axis=0, weights=s)
+    centred = (np.column_stack([X, y]) - means) * np.sqrt(s)[:, None]
+    lengths = np.linalg.norm(centred[:, :9], axis=0)
+    left, values, right = np.linalg.svd(centred[:, :9] / lengths, full_matrices=False)
+    basic = right[:6].T @ (left[:, :6].T @ centred[:, 9] / values[:6]) / lengths
+    nowhere = np.linalg.qr(right[6:].T / lengths[:, None])[0]  # moves no row
+    np.testing.assert_allclose(
+        model.coef_, basic - nowhere @ (nowhere.T @ basic), rtol=1e-8, atol=1e-11 * abs(basic).max()
+    )
+    assert abs(nowhere.T @ model.coef_).max() < 1e-11 * abs(basic).max()
+
+
+@pytest.mark.parametrize("m", [400, 20_000])
+def test_columns_that_depend_on_each_other_but_for_much_more_than_rounding_do_not(m):
+    rng = np.random.default_rng(m)
+    X = rng.normal(size=(m, 12))
+    y = X.sum(axis=1) + rng.normal(size=m)
+    X[:, 4] = X[:, 7] - X[:, 2] + 1e-7 * rng.normal(size=m)
+    assert LinearRegression().fit(X, y).rank_ == 12
+    twins = np.column_stack([X, X[:, 4], X[:, 4]])  # whose small parts would cancel
+    with pytest.warns(RankWarning, match="columns 12, 13 .*rank 12 beside"):
+        LinearRegression().fit(twins, y)
+
+
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+def test_copies_of_integer_columns_are_always_noticed(cls):
+    rng = np.random.default_rng(5)
+    for m in [60, 500] * 5 + [20_000]:
+        X = rng.integers(-3, 4, size=(m, 3)).astype(float)
+        y = X[:, 0] - X[:, 1] + rng.logistic(size=m) > 1
+        for of in (X[:, 1], X[:, 0] + X[:, 1]):
+            with pytest.warns(RankWarning, match="column 3 is .*rank 3 beside"):
+                model = cls().fit(np.column_stack([X, of]), y)
+            assert model.condition_ == np.inf
+
+
+def test_classes_that_count_unlike_make_no_column_independent(rng):
+    X = rng.normal(size=(500, 3))
+    y = X[:, 0] + rng.logistic(size=500) > 1
+    with pytest.warns(RankWarning, match="column 3 is"):
+        LogisticRegression(class_weight={False: 1, True: 1000}).fit(np.column_stack([X, X[:, 1]]), y)
+
+
+def test_least_squares_of_low_rank_has_that_rank():
+    for seed in (108, *range(12)):
+        rng = np.random.default_rng(seed)
+        X, y = rng.uniform(size=(120, 60)) @ rng.uniform(size=(60, 80)), rng.normal(size=120)
+        with pytest.warns(RankWarning, match="rank 60 beside"):
+            model = LinearRegression().fit(X, y)
+        centred = X - X.mean(axis=0)
+        np.testing.assert_allclose(model.coef_, np.linalg.pinv(centred, rcond=1e-10) @ y, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("m", [300, 40_000])
+def test_a_whole_part_of_the_rows_may_not_count(m, rng):
+    X, y = rng.normal(size=(m, 3)), rng.normal(size=m)
+    X[:, 2] = X[:, 0] + 1e-8 * X[:, 2]  # by QR
+    counts = np.arange(m) < 200
+    model = LinearRegression().fit(X, y, counts.astype(float))
+    expected = LinearRegression().fit(X[counts], y[counts])
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    assert model.converged_
+
+
+def test_rows_that_do_not_count_have_no_rank(rng):
+    X, y, s = rng.normal(size=(300, 250)), rng.normal(size=300), np.repeat([1.0, 0.0], 150)
+    for l2 in (0.0, 1e-3):
+        assert LinearRegression(l2=l2).fit(X, y, s).rank_ == 149
+
+
 @pytest.mark.parametrize("cls", [SigmoidRegression, LogisticRegression])
 def test_what_a_hessian_cannot_see_is_not_called_dependent(cls, rng):
     X = rng.normal(size=(300, 4))

@@ -139,6 +139,16 @@ impl<'a> Samples<'a> {
         Self { sample_weight: Some(weights), class_weight: None, ..self }
     }
 
+    /// The same data, with one of the features for the target, and without offsets.
+    pub(crate) fn with_target_column(self, column: usize) -> Self {
+        Self { y: self.x.columns(column..column + 1), offset: None, ..self }
+    }
+
+    /// The same data, classes counting as their samples do.
+    pub(crate) fn without_class_weight(self) -> Self {
+        Self { class_weight: None, ..self }
+    }
+
     /// The same data, predictors without their offset.
     pub(crate) fn without_offset(self) -> Self {
         Self { offset: None, ..self }

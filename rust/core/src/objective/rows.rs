@@ -120,6 +120,24 @@ impl<'a> RowObjective<'a> {
         RowObjective::new(self.model, self.samples.with_features(features), self.intercept, self.context)
     }
 
+    /// The linear model of the same features and targets, classes counting as their samples do.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn linear(&self) -> Result<Self, Error> {
+        Self::new(Model::Linear, self.samples.without_class_weight(), self.intercept, self.context)
+    }
+
+    /// The linear model of one of the columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn with_target_column(&self, column: usize) -> Result<Self, Error> {
+        Self::new(Model::Linear, self.samples.with_target_column(column), self.intercept, self.context)
+    }
+
     /// Every `step`th row from the `first` on, alone.
     ///
     /// # Errors

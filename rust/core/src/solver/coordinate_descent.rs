@@ -5,7 +5,7 @@ use faer::Mat;
 use ndarray::{Array1, Array2};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::factor::Inverse;
+use super::inverse::Inverse;
 use crate::context::Context;
 use crate::error::Error;
 

@@ -21,27 +21,40 @@ const MANY: usize = 1024;
 ///
 /// As a pass over the rows.
 pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
+    let mut found = minimum(rows, l2, tol)?;
+    if is_wide(rows) {
+        // Then that some columns depend on others is not to be said; and a penalty tells nothing of the data.
+        found.dependent = Vec::new();
+        found.rank = found.rank.min(rows.n_counted() - usize::from(rows.intercept()));
+    }
+    Ok(found)
+}
+
+/// Whether features outnumber the samples that count.
+fn is_wide(rows: &RowObjective<'_>) -> bool {
+    rows.n_features() > rows.n_counted()
+}
+
+fn minimum(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     let (m, n) = rows.samples().features().shape();
-    let is_wide = n > rows.n_counted();
     if n > m
         && let Some(found) = by_rows(rows, l2)?
     {
         return Ok(found);
     }
+    let may_be_regular = l2 > 0.0 || !is_wide(rows);
     if m * n > FEW
         && n <= m
+        && may_be_regular
         && let Some(found) = normal_equations(rows, l2, tol)?
     {
         return Ok(found);
     }
     let found = least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), l2)?;
-    // Where features outnumber samples, that some depend on others is not to be said.
-    let dependent = if is_wide { Vec::new() } else { found.dependent };
     // The Hessian's is that of the columns squared.
-    let condition = if dependent.is_empty() { found.condition.powi(2) } else { f64::INFINITY };
-    // The rows of a penalty count there, but tell nothing of the data.
-    let rank = if is_wide { found.rank.min(rows.n_counted() - usize::from(rows.intercept())) } else { found.rank };
-    certify(&Standardised::new(rows, l2)?, found.parameters, (rank, condition, dependent))
+    let is_regular = found.dependent.is_empty() || is_wide(rows);
+    let condition = if is_regular { found.condition.powi(2) } else { f64::INFINITY };
+    certify(&Standardised::new(rows, l2)?, found.parameters, (found.rank, condition, found.dependent))
 }
 
 /// By the products of rows; none if they do not do, and QR may.

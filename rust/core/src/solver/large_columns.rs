@@ -4,7 +4,7 @@
 use faer::Mat;
 use ndarray::{Array1, Array2, ArrayView1};
 
-use super::factor::Inverse;
+use super::inverse::Inverse;
 use crate::objective::Standardised;
 
 /// A column is large that varies so many times as much as most of the `2m` that vary most.

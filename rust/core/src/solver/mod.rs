@@ -6,6 +6,7 @@ mod exact;
 mod factor;
 mod far_values;
 mod gradient_descent;
+mod inverse;
 mod large_columns;
 mod least_squares;
 mod line_search;

@@ -61,29 +61,8 @@ impl Reached {
 /// As a pass over the rows.
 pub(super) fn left_something_out(objective: &Standardised<'_>, outcome: &Outcome) -> Result<bool, Error> {
     let Some(left_out) = &outcome.left_out else { return Ok(false) };
-    moves_some_row_back(objective, left_out, outcome)
-}
-
-/// Whether a direction changes no prediction beyond rounding error.
-///
-/// # Errors
-///
-/// As a pass over the rows.
-pub(super) fn moves_no_row(
-    objective: &Standardised<'_>,
-    mut direction: Parameters,
-    outcome: &Outcome,
-) -> Result<bool, Error> {
-    if moves_some_row_back(objective, &direction, outcome)? {
-        return Ok(false);
-    }
-    direction.scale(-1.0);
-    Ok(!moves_some_row_back(objective, &direction, outcome)?)
-}
-
-fn moves_some_row_back(objective: &Standardised<'_>, direction: &Parameters, outcome: &Outcome) -> Result<bool, Error> {
     let frame = objective.frame();
-    let margins = Margins::along(objective.rows(), &frame.leave(direction), &frame.leave(&outcome.place.at))?;
+    let margins = Margins::along(objective.rows(), &frame.leave(left_out), &frame.leave(&outcome.place.at))?;
     Ok(margins.least_share <= -DEPENDENT)
 }
 

@@ -7,7 +7,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use ndarray::{Array1, Array2};
 
-use super::factor::apart;
+use super::inverse::apart;
 use super::plan::Plan;
 use super::wide::Features;
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_overflow};

@@ -95,8 +95,12 @@ fn at_the_minimum(
         reached.separating = separated_at_the_end(objective, &reached.parameters)?;
     }
     let is_separated = reached.separating.is_some();
+    let dependent = if is_separated { Vec::new() } else { dependent_columns(objective, &outcome)? };
+    if dependent.len() > objective.constants().count() {
+        reached.condition = Some(f64::INFINITY);
+    }
     Ok(Smooth {
-        dependent: if is_separated { Vec::new() } else { dependent_columns(objective, &outcome)? },
+        dependent,
         optimality: objective.optimality(&reached.gradient),
         parameters: reached.parameters,
         n_iter: reached.n_iter,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use faer::Mat;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
-use super::factor::Inverse;
+use super::inverse::Inverse;
 use super::large_columns::{Bordered, LargeColumns};
 use crate::context::Context;
 use crate::error::Error;

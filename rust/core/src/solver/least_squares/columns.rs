@@ -64,8 +64,7 @@ impl Extent {
     }
 
     fn merge(&mut self, other: &Self) {
-        self.take(other.low);
-        self.take(other.high);
+        *self = Self { low: self.low.min(other.low), high: self.high.max(other.high) };
     }
 }
 

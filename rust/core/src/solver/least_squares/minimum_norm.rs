@@ -1,31 +1,43 @@
 //! The way back to the caller's variables, and of all solutions there the one with the smallest weights.
 
+use ndarray::Array1;
+
 use super::columns::Problem;
 use super::double_double::DoubleDouble;
-use super::pivoted::{Dropped, Pivoted, dot, norm};
+use super::pivoted::{Dropped, Pivoted};
 use crate::context::Context;
 use crate::error::Error;
 use crate::model::Parameters;
 
-/// A change of the parameters that changes no prediction: the weights in the caller's variables and in units of the
-/// target's scale; the bias in the problem's variables.
-struct Direction {
-    weights: Vec<f64>,
-    bias: f64,
+/// Changes of the parameters that change no prediction: their weights orthonormal, in units of which the caller decides; the
+/// bias goes with them.
+#[derive(Default)]
+pub(crate) struct NullSpace {
+    basis: Vec<Parameters>,
 }
 
-impl Direction {
-    fn subtract(&mut self, factor: f64, other: &Self) {
-        self.weights.iter_mut().zip(&other.weights).for_each(|(ours, theirs)| *ours -= factor * theirs);
-        self.bias -= factor * other.bias;
+impl NullSpace {
+    /// Adds a direction that is not a combination of those before.
+    pub(crate) fn push(&mut self, mut direction: Parameters) {
+        normalise(&mut direction);
+        // Twice is enough (Giraud, Langou and Rozložník 2005).
+        for other in self.basis.iter().chain(&self.basis) {
+            let along = direction.weights.dot(&other.weights);
+            direction.add_scaled(-along, other);
+        }
+        normalise(&mut direction);
+        self.basis.push(direction);
     }
 
-    /// Twice is enough (Giraud, Langou and Rozložník 2005).
-    fn make_orthogonal_to(&mut self, basis: &[Self]) {
-        for direction in basis.iter().chain(basis) {
-            let along = dot(&self.weights, &direction.weights);
-            self.subtract(along, direction);
+    /// What leads from weights to those of least norm.
+    pub(crate) fn to_least_norm(&self, weights: &Array1<f64>) -> Parameters {
+        let mut change = Parameters::zeros(weights.len());
+        // Twice is enough, as in an orthogonalisation.
+        for direction in self.basis.iter().chain(&self.basis) {
+            let along = weights.dot(&direction.weights) + change.weights.dot(&direction.weights);
+            change.add_scaled(-along, direction);
         }
+        change
     }
 }
 
@@ -41,17 +53,12 @@ pub(super) fn to_minimum_norm(
     solution: &mut [DoubleDouble],
     context: &Context<'_>,
 ) -> Result<(), Error> {
-    let basis = null_space(problem, pivoted, lengths, context)?;
+    let null_space = null_space(problem, pivoted, lengths, context)?;
     let (bias, weights) = solution.split_at_mut(usize::from(problem.intercept));
     let columns = || problem.features.iter();
-    let before: Vec<f64> =
+    let before: Array1<f64> =
         weights.iter().zip(columns()).map(|(weight, column)| weight.rounded() * column.inverse_scale).collect();
-    let mut change = Direction { weights: vec![0.0; before.len()], bias: 0.0 };
-    // Twice is enough, as in an orthogonalisation.
-    for direction in basis.iter().chain(&basis) {
-        let along = dot(&before, &direction.weights) + dot(&change.weights, &direction.weights);
-        change.subtract(along, direction);
-    }
+    let change = null_space.to_least_norm(&before);
     for ((weight, change), column) in weights.iter_mut().zip(&change.weights).zip(columns()) {
         *weight += (change * column.scale).into();
     }
@@ -60,17 +67,18 @@ pub(super) fn to_minimum_norm(
 }
 
 /// Rounding errors of several columns come together in a combination.
-const LEEWAY: f64 = 8.0;
+pub(crate) const LEEWAY: f64 = 8.0;
 
-/// An orthonormal basis, by the weights, of what changes no prediction.
+/// What changes no prediction: the weights in the caller's variables and in units of the target's scale; the bias in the
+/// problem's variables.
 fn null_space(
     problem: &Problem<'_>,
     pivoted: &Pivoted,
     lengths: &[f64],
     context: &Context<'_>,
-) -> Result<Vec<Direction>, Error> {
+) -> Result<NullSpace, Error> {
     let n_fixed = usize::from(problem.intercept);
-    let mut basis: Vec<Direction> = Vec::new();
+    let mut null_space = NullSpace::default();
     for Dropped { index: dropped, along, floor } in &pivoted.dropped {
         context.check_interrupt()?;
         // The dropped column is T times this combination of the columns kept.
@@ -78,7 +86,7 @@ fn null_space(
         pivoted.solve(&mut combination);
         // Parts that are rounding errors would move weights far where a column is small.
         combination.iter_mut().filter(|part| part.abs() <= LEEWAY * floor).for_each(|part| *part = 0.0);
-        let mut direction = Direction { weights: vec![0.0; problem.features.len()], bias: 0.0 };
+        let mut direction = Parameters::zeros(problem.features.len());
         let parts = pivoted.kept.iter().zip(combination.iter().map(|part| -part)).chain([(dropped, 1.0)]);
         for (&j, part) in parts {
             match j.checked_sub(n_fixed) {
@@ -88,20 +96,18 @@ fn null_space(
                 None => direction.bias = part / lengths[j],
             }
         }
-        normalise(&mut direction);
-        direction.make_orthogonal_to(&basis);
-        normalise(&mut direction);
-        basis.push(direction);
+        null_space.push(direction);
     }
-    Ok(basis)
+    Ok(null_space)
 }
 
-fn normalise(direction: &mut Direction) {
+/// By the weights.
+fn normalise(direction: &mut Parameters) {
     let largest = direction.weights.iter().fold(0.0_f64, |acc, weight| acc.max(weight.abs()));
     for factor in [largest, 0.0] {
         // First by the largest entry, so that no square overflows.
-        let length = if factor > 0.0 { factor } else { norm(&direction.weights) };
-        direction.weights.iter_mut().for_each(|weight| *weight /= length);
+        let length = if factor > 0.0 { factor } else { direction.weights.dot(&direction.weights).sqrt() };
+        direction.weights /= length;
         direction.bias /= length;
     }
 }

@@ -23,6 +23,7 @@ mod triangle;
 
 use columns::Problem;
 use double_double::DoubleDouble;
+pub(crate) use minimum_norm::{LEEWAY, NullSpace};
 use minimum_norm::{enter, leave, to_minimum_norm};
 use pivoted::{Pivoted, norm};
 pub(crate) use refinement::Refinement;
@@ -53,8 +54,8 @@ const MAX_CORRECTIONS: usize = 10;
 /// Corrections this small beside the solution change none of its bits, not even of much smaller entries.
 const NEGLIGIBLE: f64 = 1e-26;
 /// By no larger share weights of less norm may cost more; nor by residuals beyond this share of the targets.
-const HARMLESS: f64 = 1e-9;
-const UNSEEN: f64 = 1e-14;
+pub(crate) const HARMLESS: f64 = 1e-9;
+pub(crate) const UNSEEN: f64 = 1e-14;
 
 /// The minimum of the linear model's squared error, to the last bits where the data allow.
 ///
@@ -151,7 +152,7 @@ impl Factored<'_> {
 }
 
 /// What rounding errors leave of a column that is a combination of others, beside its length.
-fn rounding(n_rows: usize, n_cols: usize) -> f64 {
+pub(crate) fn rounding(n_rows: usize, n_cols: usize) -> f64 {
     8.0 * f64::EPSILON * (n_cols as f64).max((n_rows as f64).sqrt())
 }
 

@@ -37,7 +37,8 @@ pub(super) fn triangle(problem: &Problem<'_>, context: &Context<'_>) -> Result<T
         workspace.reduce_block(problem.intercept, n, triangle);
         Ok(())
     };
-    let merge = |a: &mut Triangle, b: &Triangle| *a = reduce(n, &[a, b]);
+    let n_fixed = usize::from(problem.intercept);
+    let merge = |a: &mut Triangle, b: &Triangle| *a = reduce(n, n_fixed, &[a, b]);
     let mut triangles = run(context, &partition, states, Workspace::default, visit, merge)?;
     let whole = triangles.swap_remove(0);
     if problem.penalty == 0.0 {
@@ -46,10 +47,10 @@ pub(super) fn triangle(problem: &Problem<'_>, context: &Context<'_>) -> Result<T
     let mut rows = vec![0.0; n * n];
     let root = problem.penalty.sqrt();
     for (j, column) in problem.features.iter().enumerate() {
-        let j = j + usize::from(problem.intercept);
+        let j = j + n_fixed;
         rows[j * n + j] = root * column.inverse_scale;
     }
-    Ok(reduce(n, &[&whole, &rows]))
+    Ok(reduce(n, n_fixed, &[&whole, &rows]))
 }
 
 fn partition(mut partition: Partition, n: usize, m: usize) -> Partition {
@@ -90,25 +91,25 @@ impl Workspace {
         for (j, column) in stack.chunks_exact_mut(above + m).enumerate() {
             column[..above].copy_from_slice(&triangle[j * above..][..above]);
         }
-        *triangle = triangularise(stack, above + m, n);
+        *triangle = triangularise(stack, above + m, n, usize::from(intercept));
     }
 }
 
 /// The triangle of triangles, one below the other.
-fn reduce(n: usize, parts: &[&Triangle]) -> Triangle {
+fn reduce(n: usize, n_fixed: usize, parts: &[&Triangle]) -> Triangle {
     let n_rows = n * parts.len();
     let mut stack = Vec::with_capacity(n_rows * n);
     for j in 0..n {
         parts.iter().for_each(|part| stack.extend_from_slice(&part[j * n..][..n]));
     }
-    triangularise(&mut stack, n_rows, n)
+    triangularise(&mut stack, n_rows, n, n_fixed)
 }
 
-/// `R` of a matrix given by its columns, which are overwritten.
-fn triangularise(columns: &mut [f64], n_rows: usize, n: usize) -> Triangle {
+/// `R` of a matrix given by its columns, which are overwritten; the first `n_fixed` belong to no feature.
+fn triangularise(columns: &mut [f64], n_rows: usize, n: usize, n_fixed: usize) -> Triangle {
     let given = columns.to_vec();
     let rank = reflect_by_blocks(columns, n_rows, n);
-    if rank < n.min(n_rows) && leaves_out_too_much(columns, n_rows, n) {
+    if rank < n.min(n_rows) && leaves_out_too_much(columns, n_rows, n, n_fixed) {
         columns.copy_from_slice(&given);
         reflect(columns, n_rows, n);
     }
@@ -132,10 +133,12 @@ fn reflect_by_blocks(columns: &mut [f64], n_rows: usize, n: usize) -> usize {
     qr_in_place(matrix, coefficients.as_mut(), parallel, MemStack::new(&mut memory), Spec::default()).rank
 }
 
-/// Whether a column that was not reflected is more than a combination of those before and rounding errors.
-fn leaves_out_too_much(columns: &[f64], n_rows: usize, n: usize) -> bool {
+/// Whether a column that was not reflected is more than a combination of those before and rounding errors. Its rest lies along
+/// the next column, whatever its direction was: so it has to be far less than what counts beside the centred column.
+fn leaves_out_too_much(columns: &[f64], n_rows: usize, n: usize, n_fixed: usize) -> bool {
     /// As faer's.
     const LEEWAY: f64 = 16.0;
+    const FAR_LESS: f64 = 1.0 / 16.0;
     let mut row = 0;
     for column in columns.chunks_exact(n_rows) {
         if row == n_rows {
@@ -144,7 +147,7 @@ fn leaves_out_too_much(columns: &[f64], n_rows: usize, n: usize) -> bool {
         let (rest, length) = (column[row].abs(), norm(&column[..=row]));
         if rest > LEEWAY * (n_rows - row) as f64 * f64::EPSILON * length {
             row += 1;
-        } else if rest > rounding(n_rows, n) * length {
+        } else if rest > FAR_LESS * rounding(n_rows, n) * norm(&column[n_fixed.min(row)..=row]) {
             return true;
         }
     }
@@ -180,7 +183,7 @@ mod tests {
             let expected = dot(&own, &third) / dot(&own, &own);
             for nearness in [1e-3, 1e-11, 2e-12, 1e-12] {
                 let nearly: Vec<_> = a.iter().zip(&rest).map(|(a, rest)| a + nearness * rest).collect();
-                let r = triangularise(&mut [a.clone(), nearly, third.clone()].concat(), m, n);
+                let r = triangularise(&mut [a.clone(), nearly, third.clone()].concat(), m, n, 0);
                 let share = r[7] / r[4] * nearness;
                 // Rounding errors of the second column blur it.
                 assert!((share - expected).abs() < 1e-13 / nearness, "{seed}, {nearness}: {share} for {expected}");

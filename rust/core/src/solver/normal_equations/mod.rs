@@ -1,5 +1,10 @@
 //! Least squares by one pass: the Hessian is the same everywhere, so one step from anywhere arrives.
 
+mod dependent;
+
+pub(super) use dependent::dependent_columns;
+use dependent::{Dependent, without_dependent};
+
 use super::factor::Factor;
 use super::least_squares::Refinement;
 use super::{Exact, unless_interrupted, unless_overflow};
@@ -42,6 +47,9 @@ const SMALL_LOSS: f64 = 1e3;
 /// come back too where the products were formed in single precision, in half of the time. Where a mean is far from 0, such
 /// a gradient has lost digits of its own, and corrections are by residuals in twice the precision.
 ///
+/// Columns that are combinations of others, such as one indicator of each category too many, are left out, once the rows
+/// have shown that they are; of all minima the one with the least weights follows from that without them.
+///
 /// # Errors
 ///
 /// As a pass over the rows.
@@ -71,7 +79,8 @@ pub(super) fn looks_easy(rows: &RowObjective<'_>, l2: f64) -> Result<bool, Error
     let first = n.saturating_sub(COLUMNS) / 2;
     let some = rows.every(m.div_ceil(ROWS), 0).and_then(|some| some.of_columns(first..n.min(first + COLUMNS)));
     let equations = some.and_then(|some| Equations::form(&some, l2, Precision::Double));
-    Ok(unless_interrupted(equations)?.is_some_and(|found| found.condition < FAR_FROM_DEPENDENT))
+    Ok(unless_interrupted(equations)?
+        .is_some_and(|found| found.dependent.is_empty() && found.condition < FAR_FROM_DEPENDENT))
 }
 
 /// The normal equations, factored.
@@ -85,8 +94,11 @@ struct Equations {
     /// With the penalty.
     hessian: Hessian,
     penalty: Vec<f64>,
+    /// Of the columns that no others determine.
     factor: Factor,
     condition: f64,
+    /// The other columns.
+    dependent: Vec<Dependent>,
     /// Of the columns in these variables; 0 of one that is constant, of which nothing else is left.
     deviations: Vec<f64>,
     /// Whether no mean is far from 0 in these variables; and whether none is in the data's own either.
@@ -130,7 +142,12 @@ impl Equations {
         }
         let penalty: Vec<f64> = variables.scale().iter().map(|scale| frame::penalty(l2, *scale)).collect();
         hessian.weights.diag_mut().iter_mut().zip(&penalty).for_each(|(h, penalty)| *h += penalty);
-        let Some(factor) = Factor::new(&hessian, rows.intercept(), rows.context())? else { return Ok(None) };
+        let mut factor = Factor::regular(&hessian, rows.intercept(), rows.context())?;
+        let mut dependent = Vec::new();
+        if factor.is_none() && l2 == 0.0 && precision == Precision::Double {
+            (factor, dependent) = without_dependent(&mut hessian, rows)?;
+        }
+        let Some(factor) = factor else { return Ok(None) };
         let condition = factor.condition();
         Ok((!condition.is_nan()).then_some(Self {
             precision,
@@ -142,6 +159,7 @@ impl Equations {
             penalty,
             factor,
             condition,
+            dependent,
             deviations,
             centred,
             near,
@@ -164,23 +182,36 @@ impl Equations {
         let mut inner = self.variables.enter(&self.null);
         let step = self.step(&self.gradient);
         inner.add_scaled(1.0, &step);
-        let found = if let Some(place) = self.without_a_look(rows, &inner, &step, tol) {
+        let mut found = if let Some(place) = self.without_a_look(rows, &inner, &step, tol) {
             Some(place)
-        } else if self.near {
-            self.corrected(rows, l2, inner, tol)?
         } else {
-            self.refined(rows, l2, &inner)?
+            self.arrived(rows, l2, inner, tol)?
         };
-        let dependent: Vec<usize> = (0..rows.n_features()).filter(|&j| self.factor.is_constant(j)).collect();
+        if !self.dependent.is_empty()
+            && let Some(place) = found
+        {
+            found = unless_overflow(self.of_least_norm(rows, place, tol))?.flatten();
+        }
+        let dependent: Vec<usize> = self.left_out().collect();
         Ok(found.map(|Place { parameters, cost, norm, size }| Exact {
             parameters,
             costs: [self.null_cost, cost],
             gradient_norms: [self.variables.leave_gradient(&self.gradient).norm(), norm],
             optimality: size,
-            condition: self.condition,
+            condition: if self.dependent.is_empty() { self.condition } else { f64::INFINITY },
             rank: rows.n_features() - dependent.len(),
             dependent,
         }))
+    }
+
+    /// Columns that are constant or dependent.
+    fn left_out(&self) -> impl Iterator<Item = usize> {
+        (0..self.deviations.len()).filter(|&j| self.factor.is_constant(j))
+    }
+
+    /// From near the minimum to it.
+    fn arrived(&self, rows: &RowObjective<'_>, l2: f64, inner: Parameters, tol: f64) -> Result<Option<Place>, Error> {
+        if self.near { self.corrected(rows, l2, inner, tol) } else { self.refined(rows, l2, &inner) }
     }
 
     /// Where the first step leads, if nothing was lost that a correction would bring back. The objective is quadratic: what it

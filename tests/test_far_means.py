@@ -1,4 +1,4 @@
-"""Least squares where means, scales or weights are far from those of the other columns and rows."""
+"""Fits where means, scales or weights are far from those of the other columns and rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from steepest import LinearRegression
+from steepest import ConvergenceWarning, LinearRegression, SigmoidRegression
 
 
 def stored(values, digits=20):
@@ -187,3 +187,21 @@ def test_of_constants_alone_no_weight_is_left(value, n):
         assert model.intercept_ == 1.5
         assert model.converged_
         assert l2 > 0 or model.rank_ == 0
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+@pytest.mark.parametrize("degree", [4, 5])
+@pytest.mark.parametrize(("low", "high"), [(1960, 2023), (980, 1040)])
+def test_powers_of_a_column_far_from_0_reach_the_minimum_of_those_near(low, high, degree, loss):
+    for seed, m in enumerate([60, 300, 2000]):
+        rng = np.random.default_rng(seed)
+        x = rng.integers(low, high + 1, size=m).astype(float)
+        t = (x - x.mean()) / x.std()
+        y = 1 / (1 + np.exp(-np.sin(1.7 * t) - 0.5 * t))
+        y = rng.binomial(1, y) if loss == "log_loss" else np.clip(y + 0.1 * rng.normal(size=m), 0, 1)
+        powers = np.arange(1, degree + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # here a predictor has eight digits
+            far = SigmoidRegression(loss=loss).fit(x[:, None] ** powers, y)
+        near = SigmoidRegression(loss=loss).fit(t[:, None] ** powers, y)
+        assert far.history_.cost[-1] < near.history_.cost[-1] * (1 + 1e-6)

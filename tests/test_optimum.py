@@ -505,3 +505,19 @@ def test_a_constant_column_gets_no_weight_under_a_penalty(constant, l2, n_featur
         model = cls(l2=l2, tol=1e-8).fit(np.column_stack([X, np.full(200, constant)]), y)
         assert np.ravel(model.coef_)[-1] == 0.0
         assert model.history_.cost[-1] == pytest.approx(without.history_.cost[-1], rel=1e-9)
+
+
+@pytest.mark.parametrize("tiny", [1e-155, 1e-200, 1e-310])
+@pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l1": 1e-3}])
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+def test_values_may_be_next_to_nothing_where_the_scales_are_looked_for(cls, options, tiny):
+    # As of a narrow kernel. A few rows in a thousand are looked at first.
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.zeros(1000), rng.normal(size=1000)])
+    X[rng.random(1000) < 0.1, 0] = tiny
+    X[[501, 777, 902], 0] = 1.0, 0.9, 0.7
+    y = X[:, 1] + rng.logistic(size=1000) > 0
+    y[[501, 777, 902]] = True, False, True
+    rounded = np.where(abs(X) < 1e-100, 0.0, X)
+    model, expected = cls(tol=1e-10, **options).fit(X, y), cls(tol=1e-10, **options).fit(rounded, y)
+    np.testing.assert_allclose(np.ravel(model.coef_), np.ravel(expected.coef_), rtol=1e-6, atol=1e-9)

@@ -40,6 +40,11 @@ impl Frame {
             let distances = row.iter().zip(&centre).map(|(value, centre)| (value - centre).abs());
             scale.iter_mut().zip(distances).for_each(|(scale, distance)| *scale = scale.max(distance));
         });
+        Self::around(centre, scale)
+    }
+
+    /// With these centres, and the largest distance of any value from them.
+    pub(crate) fn around(mut centre: Vec<f64>, mut scale: Vec<f64>) -> Self {
         // A column that is constant in the sample, or not finite there, is left as it is.
         let usable = |scale: f64| scale > f64::MIN_POSITIVE && scale < f64::MAX / 4.0;
         for (centre, scale) in centre.iter_mut().zip(&mut scale) {

@@ -246,7 +246,7 @@ impl<'a> RowObjective<'a> {
         Ok(cost)
     }
 
-    /// Newton's step from `at` for the log loss, as least squares of the linear predictors without their offset.
+    /// Newton's step from `at`, or that of Gauss and Newton, as least squares of the linear predictors without their offset.
     ///
     /// A row whose sigmoid is flat at `at`, and that its class suits, has next to no weight, and would cost much where a
     /// step leads that does not know it. Such rows at any of the places `ahead` are kept where the sigmoid begins to be flat.
@@ -255,6 +255,19 @@ impl<'a> RowObjective<'a> {
     ///
     /// As [`Objective::cost`].
     pub(crate) fn working_response(&self, at: &Parameters, ahead: &[Parameters]) -> Result<WorkingResponse, Error> {
+        match self.model {
+            Model::Linear => self.working_response_of(Linear, at, ahead),
+            Model::SigmoidSquaredError => self.working_response_of(SigmoidSquaredError::default(), at, ahead),
+            Model::SigmoidLogLoss => self.working_response_of(SigmoidLogLoss, at, ahead),
+        }
+    }
+
+    fn working_response_of(
+        &self,
+        link: impl Link,
+        at: &Parameters,
+        ahead: &[Parameters],
+    ) -> Result<WorkingResponse, Error> {
         /// A row whose sigmoid is flat would be moved to infinity.
         const LONGEST: f64 = 1e6;
         const FLAT: f64 = 30.0;
@@ -271,7 +284,7 @@ impl<'a> RowObjective<'a> {
             let Scratch { strips, x: buffer, slopes, .. } = scratch;
             kernel::predict(&x.strip(0..x.n_rows(), buffer), at.weights, at.bias, target);
             slopes.resize(x.n_rows(), 0.0);
-            let rows = Evaluation { link: SigmoidLogLoss, rows: Rows::Matrix(x), targets, at, buffers: strips };
+            let rows = Evaluation { link, rows: Rows::Matrix(x), targets, at, buffers: strips };
             let finite = rows.cost_slopes(&mut 0.0, &mut 0.0, slopes, weight);
             let panel = x.panel(0..x.n_rows(), buffer);
             for (i, ((target, weight), slope)) in target.iter_mut().zip(weight).zip(slopes).enumerate() {
@@ -307,6 +320,32 @@ impl<'a> RowObjective<'a> {
     /// Variables in which second derivatives are formed.
     pub(crate) fn frame(&self) -> Frame {
         Frame::of(&self.samples.features(), &self.samples.some_rows(), self.intercept)
+    }
+
+    /// The same for values of any size: by all rows.
+    ///
+    /// # Errors
+    ///
+    /// Non-finite data; [`Error::Interrupted`].
+    pub(crate) fn frame_of_all(&self) -> Result<Frame, Error> {
+        let centre = self.frame().centre().to_vec();
+        let samples = &self.samples;
+        let partition = samples.partition();
+        let states = repeat_n(vec![0.0_f64; centre.len()], partition.n_chunks());
+        let visit = |buffer: &mut Vec<f64>, rows: Range<usize>, largest: &mut Vec<f64>| {
+            let panel = samples.x(rows, buffer);
+            let mut finite = true;
+            for i in 0..panel.n_rows() {
+                for ((largest, value), centre) in largest.iter_mut().zip(panel.row(i)).zip(&centre) {
+                    finite &= value.is_finite();
+                    *largest = largest.max((value - centre).abs());
+                }
+            }
+            if finite { Ok(()) } else { Err(samples.why_not_finite()) }
+        };
+        let merge = |a: &mut Vec<f64>, b: &Vec<f64>| a.iter_mut().zip(b).for_each(|(a, b)| *a = a.max(*b));
+        let largest = run(self.context, &partition, states, Vec::new, visit, merge)?.swap_remove(0);
+        Ok(Frame::around(centre, largest))
     }
 
     /// Whether the bias is fitted.

@@ -52,6 +52,16 @@ impl<'r> Standardised<'r> {
     }
 
     fn of_sums(rows: &'r RowObjective<'r>, l2: f64, rough: &Frame, sums: &ColumnSums) -> Result<Self, Error> {
+        if sums.second.iter().all(|sum| sum.is_finite()) {
+            return Self::of_finite(rows, l2, rough, sums);
+        }
+        // The rows that the scales were chosen by are nothing beside others.
+        let rough = rows.frame_of_all()?;
+        let sums = rows.column_sums(&rough)?;
+        Self::of_finite(rows, l2, &rough, &sums)
+    }
+
+    fn of_finite(rows: &'r RowObjective<'r>, l2: f64, rough: &Frame, sums: &ColumnSums) -> Result<Self, Error> {
         let total = rows.summary().weight_sum;
         let mut centre = rough.centre().to_vec();
         let mut scale = rough.scale().to_vec();

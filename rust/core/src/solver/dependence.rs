@@ -13,32 +13,50 @@ const SUSPICIOUS: f64 = 1e10;
 /// So many operations a QR may take for a diagnosis alone.
 const MAX_OPERATIONS: f64 = 2e9;
 
-/// Columns without which the others are independent of each other and of the constant; none where a penalty tells all weights,
-/// where rows are so few that nothing else is to be expected, or where a QR that might tell would take too long.
-///
-/// # Errors
-///
-/// As a pass over the rows.
-pub(super) fn dependent_columns(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Vec<usize>, Error> {
-    let rows = objective.rows();
-    let (m, n) = rows.samples().features().shape();
-    if n > rows.n_counted() || !is_unpenalised(objective) {
-        return Ok(Vec::new());
-    }
-    let may_be_dependent =
-        outcome.left_out.is_some() || outcome.curvature.condition().is_some_and(|it| it > SUSPICIOUS);
-    if may_be_dependent {
-        // The Hessian knows the rows by what their sigmoid is where the search ended.
-        let rows = rows.linear()?;
-        if let Some(columns) = by_products(&rows)? {
-            return Ok(columns);
+/// Whether columns are dependent, as far as their products tell.
+pub(super) enum Dependence {
+    /// The columns without which the others are far from being dependent on each other and the constant.
+    Of(Vec<usize>),
+    /// Some are nearly dependent, or are but for rounding.
+    Unclear,
+}
+
+impl Dependence {
+    /// What is to be known where a search ended. Its Hessian knows the rows by what their sigmoid is there, and makes suspicious
+    /// or not.
+    ///
+    /// # Errors
+    ///
+    /// As a pass over the rows.
+    pub(super) fn find(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Self, Error> {
+        let condition = outcome.curvature.condition();
+        if outcome.left_out.is_none() && condition.is_none_or(|condition| condition <= SUSPICIOUS) {
+            return Ok(Self::Of(objective.constants().collect()));
         }
-        if m as f64 * (n * n) as f64 <= MAX_OPERATIONS {
-            let found = least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), 0.0);
-            if let Some(found) = unless_overflow(found)? {
-                return Ok(found.dependent);
+        let found = by_products(&objective.rows().linear()?)?;
+        Ok(found.map_or(Self::Unclear, Self::Of))
+    }
+
+    /// The columns that are dependent; none where a penalty tells all weights, where rows are so few that nothing else is to be
+    /// expected, or where a QR that might tell would take too long.
+    ///
+    /// # Errors
+    ///
+    /// As a pass over the rows.
+    pub(super) fn columns(self, objective: &Standardised<'_>) -> Result<Vec<usize>, Error> {
+        let rows = objective.rows();
+        let (m, n) = rows.samples().features().shape();
+        if n > rows.n_counted() || !is_unpenalised(objective) {
+            return Ok(Vec::new());
+        }
+        match self {
+            Self::Of(columns) => Ok(columns),
+            Self::Unclear if m as f64 * (n * n) as f64 <= MAX_OPERATIONS => {
+                let rows = rows.linear()?;
+                let found = least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), 0.0);
+                Ok(unless_overflow(found)?.map_or(Vec::new(), |found| found.dependent))
             }
+            Self::Unclear => Ok(objective.constants().collect()),
         }
     }
-    Ok(objective.constants().collect())
 }

@@ -1,4 +1,4 @@
-//! Newton's method for the log loss where columns are so nearly dependent that their products tell nothing of some
+//! Newton's method, or that of Gauss and Newton for squared error, where columns are so nearly dependent that their products tell nothing of some
 //! direction, which a Hessian's factor leaves out. Each step is a least squares problem, solved by QR with corrections in
 //! twice the precision (McCullagh and Nelder, *Generalized Linear Models*, 2.5).
 
@@ -6,15 +6,13 @@ use std::ops::ControlFlow;
 
 use super::least_squares::least_squares;
 use super::quasi_newton::Outcome;
-use super::separation::{Cancelling, Margins, separated_along};
+use super::separation::{Cancelling, separated_along};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_overflow};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised, WorkingResponse};
 use crate::samples::Samples;
 
-/// Along a direction in which predictors change by less, beside what cancels in them, columns are dependent.
-const DEPENDENT: f64 = 1e-13;
 const MAX_STEPS: usize = 50;
 /// A share of the cost that is no reason to ask for more iterations.
 const LITTLE: f64 = 1e-8;
@@ -52,18 +50,6 @@ impl Reached {
     pub(super) fn has_arrived(&self) -> bool {
         self.stop_reason.is_arrival()
     }
-}
-
-/// Whether a direction that Newton's method with products of columns left out leads further.
-///
-/// # Errors
-///
-/// As a pass over the rows.
-pub(super) fn left_something_out(objective: &Standardised<'_>, outcome: &Outcome) -> Result<bool, Error> {
-    let Some(left_out) = &outcome.left_out else { return Ok(false) };
-    let frame = objective.frame();
-    let margins = Margins::along(objective.rows(), &frame.leave(left_out), &frame.leave(&outcome.place.at))?;
-    Ok(margins.least_share <= -DEPENDENT)
 }
 
 /// From where Newton's method with products of columns ended.

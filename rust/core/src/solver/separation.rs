@@ -116,7 +116,7 @@ pub(super) fn is_unpenalised(objective: &Standardised<'_>) -> bool {
 }
 
 /// The columns of a step that separates the classes, standing at `place`, in the data's own variables. A penalty lets nothing
-/// fall for ever.
+/// fall for ever, nor does the squared error.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ pub(super) fn separated_along(
     place: &Parameters,
     cancelling: Cancelling,
 ) -> Result<Option<Vec<usize>>, Error> {
-    if !is_unpenalised(objective) {
+    if objective.rows().model() != Model::SigmoidLogLoss || !is_unpenalised(objective) {
         return Ok(None);
     }
     let margins = Margins::along(objective.rows(), &objective.frame().leave(step), place)?;

@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use super::dependence::dependent_columns;
+use super::dependence::Dependence;
 use super::far_values::FarValues;
 use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
-use super::reweighted::{Reached, go_on, left_something_out};
+use super::reweighted::{Reached, go_on};
 use super::row_space::{InRowSpace, in_row_space};
 use super::separation::{Cancelling, separated_at_the_end, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
@@ -79,23 +79,26 @@ fn at_the_minimum(
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
     let outcome = quasi_newton(objective, start, settings, observer)?;
-    let may_go_on = objective.rows().model() == Model::SigmoidLogLoss && outcome.has_arrived();
-    let far_values = if may_go_on { FarValues::find(objective) } else { None };
+    let is_log_loss = objective.rows().model() == Model::SigmoidLogLoss;
+    let may_go_on = outcome.has_arrived();
+    let dependence = Dependence::find(objective, &outcome)?;
+    let far_values = if is_log_loss && may_go_on { FarValues::find(objective) } else { None };
     let mut reached = if let Some(far_values) = far_values {
         beyond_far_values(objective, l2, &far_values, &outcome, settings, observer)?
     } else {
         let mut reached = Reached::of(objective, &outcome);
         reached.separating = separation(objective, &outcome, Cancelling::Unlikely)?;
-        if reached.separating.is_none() && may_go_on && left_something_out(objective, &outcome)? {
+        let is_unclear = outcome.left_out.is_some() && matches!(dependence, Dependence::Unclear);
+        if reached.separating.is_none() && may_go_on && is_unclear {
             reached = go_on(objective, l2, reached, Cancelling::Likely, settings, observer)?;
         }
         reached
     };
-    if may_go_on && reached.separating.is_none() && reached.has_arrived() {
+    if is_log_loss && may_go_on && reached.separating.is_none() && reached.has_arrived() {
         reached.separating = separated_at_the_end(objective, &reached.parameters)?;
     }
     let is_separated = reached.separating.is_some();
-    let dependent = if is_separated { Vec::new() } else { dependent_columns(objective, &outcome)? };
+    let dependent = if is_separated { Vec::new() } else { dependence.columns(objective)? };
     if dependent.len() > objective.constants().count() {
         reached.condition = Some(f64::INFINITY);
     }

@@ -510,3 +510,63 @@ def test_what_arrived_is_not_said_to_need_more_iterations():
         model = SigmoidRegression(tol=1e-4, max_iter=max_iter).fit(X, y)
         assert model.optimality_ <= 1e-4
         assert model.converged_
+
+
+def test_separation_along_several_integer_columns_is_always_noticed():
+    n_separated = 0
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        X = rng.integers(-2, 3, size=(60, 3)).astype(float)
+        y = X @ rng.normal(size=3) * 10 + rng.logistic(size=60) > 0
+        signed = X * np.where(y, 1, -1)[:, None]
+        # Along an edge of the cone of directions that separate, two rows do not move.
+        edges = [np.cross(signed[i], signed[j]) for i in range(0, 60, 3) for j in range(i)]
+        is_separated = any(
+            (signed @ edge >= 0).all() and (signed @ edge > 0).any() for edge in edges + [-e for e in edges]
+        )
+        if is_separated and 0 < y.sum() < 60:
+            n_separated += 1
+            with pytest.warns(SeparationWarning):
+                LogisticRegression(fit_intercept=False).fit(X, y)
+    assert n_separated > 50
+
+
+@pytest.mark.parametrize("options", [{"solver": "lbfgs"}, {"max_iter": 6}])
+@pytest.mark.filterwarnings("ignore::steepest.ConvergenceWarning", "ignore::steepest.RankWarning")
+def test_columns_that_are_nearly_the_same_separate_nothing_for_that(options):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        x, d = rng.normal(size=100), (rng.random(100) < 0.2) * 1.0
+        y = 5 * x - 2 * d + rng.logistic(size=100) > 0
+        overlaps = [x[(d == k) & ~y].max(initial=-9) > x[(d == k) & y].min(initial=9) for k in (0, 1)]
+        if not all(overlaps):
+            continue
+        for near in (1e-4, 1e-6):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", SeparationWarning)
+                LogisticRegression(**options).fit(np.column_stack([x, x + near * d]), y)
+
+
+@pytest.mark.parametrize("offset", [0.0, 290.0, 400.0, 1e5])
+def test_an_offset_hides_no_separation_along_several_columns(offset, rng):
+    d, e = np.repeat([1.0, 0.0], [40, 960]), rng.normal(size=1000)
+    X = np.column_stack([rng.normal(size=1000), e, e + d])
+    y = np.where(d > 0, True, X[:, 0] + rng.logistic(size=1000) > 0)
+    with pytest.warns(SeparationWarning, match="columns 1, 2 "):
+        LogisticRegression().fit(X, y, offset=np.full(1000, offset))
+
+
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+def test_rows_that_count_may_be_rare_and_lie_together(cls):
+    rng = np.random.default_rng(0)
+    m = 100_000
+    X, s = rng.normal(size=(m, 3)), np.zeros(m)
+    counted = np.flatnonzero((np.arange(m) % (m // 64) > 400) & (rng.random(m) < 0.02))
+    s[counted] = 1.0
+    X[counted, 0] += 1e8
+    y = X[:, 0] - 1e8 * s + rng.logistic(size=m) > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RankWarning)
+        model = cls().fit(X, y, s)
+    expected = cls().fit(X[counted], y[counted])
+    np.testing.assert_allclose(np.ravel(model.coef_), np.ravel(expected.coef_), rtol=1e-4, atol=1e-5)

@@ -205,3 +205,15 @@ def test_powers_of_a_column_far_from_0_reach_the_minimum_of_those_near(low, high
             far = SigmoidRegression(loss=loss).fit(x[:, None] ** powers, y)
         near = SigmoidRegression(loss=loss).fit(t[:, None] ** powers, y)
         assert far.history_.cost[-1] < near.history_.cost[-1] * (1 + 1e-6)
+
+
+def test_rows_that_hardly_count_are_no_centre(rng):
+    m = 2000
+    X, heavy = rng.normal(size=(m, 3)), rng.random(m) < 0.1
+    t = X[:, 0] + rng.normal(size=m)
+    X[heavy, 0] += 1e6
+    s = np.where(heavy, 1.0, 1e-20)
+    expected = LinearRegression().fit(X[heavy], t[heavy])
+    np.testing.assert_allclose(
+        LinearRegression(solver="lbfgs").fit(X, t, s).coef_, expected.coef_, rtol=1e-3, atol=1e-3
+    )

@@ -149,3 +149,19 @@ def test_warnings_speak_of_the_parameters_that_the_fit_began_with(binary):
     weights = Meanwhile(lambda: model.set_params(max_iter=77, tol=0.5), np.ones(300))
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .*tol=1e-09 asks"):
         model.fit(X, y, weights)
+
+
+def test_a_prediction_meets_one_state_though_a_fit_comes_between(rng):
+    X = rng.normal(size=(200, 2))
+    y = np.where(X[:, 0] > 0, "b", "a")
+    other = np.where(X[:, 0] > 0, "x", "y")
+
+    class Refitted(LogisticRegression):
+        def _fitted(self):
+            fitted = super()._fitted()
+            LogisticRegression.fit(self, X, other)
+            return fitted
+
+    model = Refitted(l2=1e-3)
+    LogisticRegression.fit(model, X, y)
+    assert (model.predict(X) == y).mean() > 0.95

@@ -360,8 +360,11 @@ class Estimator(Parametrised):
         self._check_width(array, fitted["n_features_in_"])
         return array, as_optional_vector(offset, "offset", len(array), "X")
 
-    def _forward(self, X: Any, offset: Any, activation: Activation) -> FloatArray:
-        fitted = self._fitted()
+    def _forward(
+        self, X: Any, offset: Any, activation: Activation, fitted: Mapping[str, Any] | None = None
+    ) -> FloatArray:
+        if fitted is None:
+            fitted = self._fitted()
         array, offsets = self._checked(fitted, X, offset)
         try:
             return _core.forward(array, offsets, *parameters(fitted), activation, check_threads(self.n_threads))

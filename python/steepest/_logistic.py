@@ -225,9 +225,14 @@ class LogisticRegression(Estimator):
         -------
         ndarray of shape (m,)
         """
-        classes: Array = self._fitted()["classes_"]
-        positive = self.decision_function(X, offset=offset) > 0
-        return classes[positive.view(np.int8)]
+        fitted = self._fitted()
+        classes: Array = fitted["classes_"]
+        if type(self).decision_function is LogisticRegression.decision_function:
+            # By one state: another thread may fit meanwhile.
+            margins = self._forward(X, offset, "identity", fitted)
+        else:
+            margins = self.decision_function(X, offset=offset)
+        return classes[(margins > 0).view(np.int8)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose class is predicted right.

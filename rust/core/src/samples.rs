@@ -203,7 +203,9 @@ impl<'a> Samples<'a> {
         let rows: Vec<usize> = (0..n)
             .filter_map(|i| (first_of(i)..first_of(i + 1)).take(TRIALS).find(|&row| counts(row, &mut buffer)))
             .collect();
-        if rows.is_empty() { (0..n).map(first_of).collect() } else { rows }
+        // Rows that count may be rare, and lie together.
+        let mut first = || (0..m).filter(|&row| counts(row, &mut buffer)).take(n).collect();
+        if rows.is_empty() { first() } else { rows }
     }
 
     /// Visits some rows of the features, one by one.

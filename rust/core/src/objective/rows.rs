@@ -246,6 +246,43 @@ impl<'a> RowObjective<'a> {
         Ok(cost)
     }
 
+    /// The weights of the rows but for some, by their values and by how far beyond 0 their predictor at `at` is on the side of
+    /// their class; none if all are left. A target between the classes is on no side.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objective::cost`].
+    pub(crate) fn weights_without(
+        &self,
+        at: &Parameters,
+        leaves_out: impl Fn(&[f64], f64) -> bool + Sync,
+    ) -> Result<Option<Array1<f64>>, Error> {
+        let partition = self.samples.partition();
+        let mut weights = Array1::ones(self.samples.n_samples());
+        let chunks = weights.as_slice_mut().expect("contiguous").chunks_mut(partition.chunk_rows);
+        let states = chunks.map(|weights| (weights, false));
+        let merge = |a: &mut (&mut [f64], bool), b: &(&mut [f64], bool)| a.1 |= b.1;
+        let (_, any) = self.pass(&partition, at, states, merge, |x, targets, predictor, scratch, (weights, any)| {
+            let weights = weights.split_off_mut(..x.n_rows()).expect("one a row");
+            if let Some(given) = targets.sample_weight {
+                weights.copy_from_slice(given);
+            }
+            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
+            for (i, (weight, &y)) in weights.iter_mut().zip(targets.y).enumerate() {
+                if *weight == 0.0 || (y != 0.0 && y != 1.0) {
+                    continue;
+                }
+                let row = panel.row(i);
+                let z = at.predictor(row) + predictor.offset.map_or(0.0, |offset| offset[i]);
+                if leaves_out(row, if y == 1.0 { z } else { -z }) {
+                    (*weight, *any) = (0.0, true);
+                }
+            }
+            true
+        })?;
+        Ok(any.then_some(weights))
+    }
+
     /// Newton's step from `at`, or that of Gauss and Newton, as least squares of the linear predictors without their offset.
     ///
     /// A row whose sigmoid is flat at `at`, and that its class suits, has next to no weight, and would cost much where a

@@ -89,8 +89,9 @@ impl<'r> Standardised<'r> {
         }
         if rows.intercept() {
             for (&j, Middle { median, distance }) in suspects.iter().zip(middles(rows.samples(), &suspects)) {
-                // A mean that a few rows make is far from all others, which beside it hardly differ.
-                if (centre[j] - median).abs() > FAR * distance {
+                // A mean that a few rows make is far from all others, which beside it hardly differ; but not by more than the
+                // deviation, unless weights make it.
+                if (FAR * distance..=scale[j]).contains(&(centre[j] - median).abs()) {
                     centre[j] = median;
                 }
             }

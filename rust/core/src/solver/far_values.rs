@@ -61,29 +61,8 @@ impl FarValues {
         rows: &RowObjective<'_>,
         at: &Parameters,
     ) -> Result<Option<Array1<f64>>, Error> {
-        let partition = rows.samples().partition();
-        let mut weights = Array1::ones(rows.samples().n_samples());
-        let chunks = weights.as_slice_mut().expect("contiguous").chunks_mut(partition.chunk_rows);
-        let states = chunks.map(|weights| (weights, false));
-        let merge = |a: &mut (&mut [f64], bool), b: &(&mut [f64], bool)| a.1 |= b.1;
-        let (_, any) = rows.pass(&partition, at, states, merge, |x, targets, predictor, scratch, (weights, any)| {
-            let weights = weights.split_off_mut(..x.n_rows()).expect("one a row");
-            if let Some(given) = targets.sample_weight {
-                weights.copy_from_slice(given);
-            }
-            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
-            for (i, (weight, &y)) in weights.iter_mut().zip(targets.y).enumerate() {
-                let row = panel.row(i);
-                if *weight > 0.0 && self.columns.iter().any(|column| column.is_far(row[column.index])) {
-                    let z = at.predictor(row) + predictor.offset.map_or(0.0, |offset| offset[i]);
-                    if (y == 1.0 && z >= RIGHT) || (y == 0.0 && z <= -RIGHT) {
-                        (*weight, *any) = (0.0, true);
-                    }
-                }
-            }
-            true
-        })?;
-        Ok(any.then_some(weights))
+        let is_far = |row: &[f64]| self.columns.iter().any(|column| column.is_far(row[column.index]));
+        rows.weights_without(at, |row, margin| margin >= RIGHT && is_far(row))
     }
 }
 

@@ -5,6 +5,7 @@ use std::iter::repeat_n;
 
 use super::StopReason;
 use super::factor::Factor;
+use super::normal_equations::part_along_null_space;
 use super::quasi_newton::{Curvature, Outcome};
 use crate::error::Error;
 use crate::evaluate::forward;
@@ -134,6 +135,50 @@ pub(super) fn separated_along(
     separated_by(objective, step, margins, cancelling)
 }
 
+/// What a direction says of which a Hessian tells nothing.
+pub(super) enum LeftOut {
+    /// It moves no row: columns depend on others.
+    Nothing,
+    /// It moves rows with their classes alone, one way or the other; these columns do.
+    Separates(Vec<usize>),
+    /// It moves rows both ways.
+    Leads,
+}
+
+impl LeftOut {
+    /// Of an objective in whose minimum no row that has a cost is flat, but where columns are nearly dependent.
+    ///
+    /// # Errors
+    ///
+    /// As a pass over the rows.
+    pub(super) fn of(objective: &Standardised<'_>, direction: &Parameters, at: &Parameters) -> Result<Self, Error> {
+        /// By less, beside what cancels, rows are moved by rounding errors, also of the direction.
+        const ROUNDING: f64 = 1e-13;
+        const MUCH: f64 = 1e-6;
+        let frame = objective.frame();
+        let mut back = direction.clone();
+        back.scale(-1.0);
+        // By how much of what cancels, there or in a row like most, the row is moved that is moved back most.
+        let size = direction.norm();
+        let most = |direction: &Parameters| -> Result<f64, Error> {
+            Ok(-Margins::beside(size, objective.rows(), &frame.leave(direction), &frame.leave(at))?.least_share)
+        };
+        let (by, by_back) = (most(direction)?, most(&back)?);
+        if by.max(by_back) < ROUNDING {
+            return Ok(Self::Nothing);
+        }
+        if by.min(by_back) >= ROUNDING || by.max(by_back) < MUCH {
+            return Ok(Self::Leads);
+        }
+        let alone = if by < by_back { direction } else { &back };
+        let is_log_loss = objective.rows().model() == Model::SigmoidLogLoss;
+        if !is_log_loss || !is_unpenalised(objective) {
+            return Ok(Self::Leads);
+        }
+        columns_of(objective, alone).map(Self::Separates)
+    }
+}
+
 /// As [`separated_along`], of a step whose margins are known and an objective without a penalty.
 fn separated_by(
     objective: &Standardised<'_>,
@@ -146,7 +191,11 @@ fn separated_by(
     }
     // Parts that lead nowhere are small in any case, but not yet gone.
     let no_row_moves_back = match cancelling {
-        Cancelling::Unlikely => margins.least >= -1e-4 * margins.most || margins.least_share >= -1e-4,
+        // Where columns are nearly dependent all shares are small.
+        Cancelling::Unlikely => {
+            margins.least >= -1e-4 * margins.most
+                || margins.least_share >= -1e-4 && margins.least >= -0.01 * margins.most
+        }
         Cancelling::Likely => margins.least >= -1e-4 * margins.most,
         Cancelling::ButInFarRows => margins.least_share >= -1e-13,
     };
@@ -179,12 +228,32 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
     if !columns.is_empty() || rows.n_features() > MAX_COLUMNS {
         return Ok((!columns.is_empty()).then_some(columns));
     }
+    if let Some(found) = along_flat_rows(objective, at)? {
+        return Ok(Some(found));
+    }
     match long_step(objective, &objective.frame().enter(at), f64::INFINITY)? {
         // A value far from all others moves its row so far that the ways of the others are nothing beside it.
         Some((_, margins)) if margins.least_share < -1e-6 => Ok(None),
         Some((step, margins)) => separated_by(objective, &step, margins, Cancelling::Likely),
         None => Ok(None),
     }
+}
+
+/// The columns of a direction that moves those rows alone, and with their classes, whose sigmoid is flat at `at`: such as lead to
+/// infinity are long there.
+fn along_flat_rows(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
+    const FLAT: f64 = 12.0;
+    let (rows, frame) = (objective.rows(), objective.frame());
+    let Some(weights) = rows.weights_without(at, |_, margin| margin >= FLAT)? else { return Ok(None) };
+    if weights.iter().all(|&weight| weight == 0.0) {
+        return Ok(None);
+    }
+    let others = rows.with_weights(&weights)?;
+    let Some(direction) = part_along_null_space(&others.linear()?, at)? else { return Ok(None) };
+    Ok(match LeftOut::of(objective, &frame.enter(&direction), &frame.enter(at))? {
+        LeftOut::Separates(columns) => Some(columns),
+        LeftOut::Nothing | LeftOut::Leads => None,
+    })
 }
 
 /// The columns that a direction which separates is made of: those with the largest parts that do it without the others.
@@ -268,6 +337,11 @@ impl Margins {
     ///
     /// As a pass over the rows.
     pub(super) fn along(rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
+        Self::beside(0.0, rows, direction, place)
+    }
+
+    /// The same, shares beside a further size.
+    fn beside(extra: f64, rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
         let partition = rows.samples().partition();
         let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
         let states = repeat_n(none, partition.n_chunks());
@@ -279,7 +353,8 @@ impl Margins {
                     continue;
                 }
                 let terms = panel.row(i).iter().zip(at.weights).map(|(x, w)| x * w);
-                let (sum, size) = terms.fold((at.bias, at.bias.abs()), |(sum, size), t| (sum + t, size + t.abs()));
+                let (sum, size) =
+                    terms.fold((at.bias, extra + at.bias.abs()), |(sum, size), t| (sum + t, size + t.abs()));
                 // A target between the classes is moved against by either.
                 let margin = if y == 1.0 {
                     sum
@@ -289,7 +364,8 @@ impl Margins {
                     -sum.abs()
                 };
                 let share = if size > 0.0 { margin / size } else { 0.0 };
-                let most = if place.predictor(panel.row(i)).abs() < SATURATED { margin } else { 0.0 };
+                let z = place.predictor(panel.row(i)) + at.offset.map_or(0.0, |offset| offset[i]);
+                let most = if z.abs() < SATURATED { margin } else { 0.0 };
                 margins.merge(Self { least: margin, least_share: share, most });
             }
             true

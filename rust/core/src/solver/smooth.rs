@@ -9,7 +9,7 @@ use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{Reached, go_on};
 use super::row_space::{InRowSpace, in_row_space};
-use super::separation::{Cancelling, separated_at_the_end, separation};
+use super::separation::{Cancelling, LeftOut, separated_at_the_end, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
 use crate::error::Error;
 use crate::model::{Model, Parameters};
@@ -88,9 +88,21 @@ fn at_the_minimum(
     } else {
         let mut reached = Reached::of(objective, &outcome);
         reached.separating = separation(objective, &outcome, Cancelling::Unlikely)?;
-        let is_unclear = outcome.left_out.is_some() && matches!(dependence, Dependence::Unclear);
-        if reached.separating.is_none() && may_go_on && is_unclear {
-            reached = go_on(objective, l2, reached, Cancelling::Likely, settings, observer)?;
+        if reached.separating.is_none()
+            && may_go_on
+            && let Some(left_out) = &outcome.left_out
+        {
+            let leads = match LeftOut::of(objective, left_out, &outcome.place.at)? {
+                LeftOut::Nothing => matches!(dependence, Dependence::Unclear),
+                LeftOut::Leads => is_log_loss || matches!(dependence, Dependence::Unclear),
+                LeftOut::Separates(columns) => {
+                    reached.separating = Some(columns);
+                    false
+                }
+            };
+            if leads {
+                reached = go_on(objective, l2, reached, Cancelling::Likely, settings, observer)?;
+            }
         }
         reached
     };

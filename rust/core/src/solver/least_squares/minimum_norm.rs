@@ -41,6 +41,14 @@ impl NullSpace {
     }
 }
 
+impl FromIterator<Parameters> for NullSpace {
+    fn from_iter<I: IntoIterator<Item = Parameters>>(directions: I) -> Self {
+        let mut null_space = Self::default();
+        directions.into_iter().for_each(|direction| null_space.push(direction));
+        null_space
+    }
+}
+
 /// Moves `solution`, the constant first if there is one, along what changes no prediction but by rounding errors.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Columns that others determine, such as one indicator of each category too many. Their products tell which may be, and the
 //! rows whether they are: then the others have the same minimum, and all minima differ along directions that move no row.
 
+use ndarray::Array1;
+
 use super::{Equations, MAX_CONDITION, Place};
 use crate::error::Error;
 use crate::kernel::Precision;
@@ -44,19 +46,54 @@ pub(super) fn without_dependent(
 ///
 /// As a pass over the rows.
 pub(in crate::solver) fn dependent_columns(rows: &RowObjective<'_>) -> Result<Option<Vec<usize>>, Error> {
-    let Some(equations) = Equations::form(rows, 0.0, Precision::Double)? else { return Ok(None) };
-    let tells =
-        equations.condition <= MAX_CONDITION && unless_overflow(equations.null_space(rows, 0.0))?.flatten().is_some();
+    let Some(equations) = Equations::that_tell(rows)? else { return Ok(None) };
+    let tells = unless_overflow(equations.directions(rows, 0.0))?.flatten().is_some();
     Ok(tells.then(|| equations.left_out().collect()))
 }
 
+/// The part of `at` that moves no row of the linear model beyond rounding; none if products of columns do not tell.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(in crate::solver) fn part_along_null_space(
+    rows: &RowObjective<'_>,
+    at: &Parameters,
+) -> Result<Option<Parameters>, Error> {
+    let Some(equations) = Equations::that_tell(rows)? else { return Ok(None) };
+    let Some(directions) = unless_overflow(equations.directions(rows, 0.0))?.flatten() else { return Ok(None) };
+    let Equations { variables, deviations, .. } = &equations;
+    let constant = |j: usize| {
+        let mut direction = Parameters::zeros(rows.n_features());
+        direction.weights[j] = 1.0;
+        direction.bias = -variables.centre()[j];
+        direction
+    };
+    let constants = (0..deviations.len()).filter(|&j| deviations[j] == 0.0).map(constant);
+    // In units of each column's deviation no column counts for more than others.
+    let units: Array1<f64> =
+        variables.scale().iter().zip(deviations).map(|(scale, d)| scale * if *d > 0.0 { *d } else { 1.0 }).collect();
+    let scaled = |direction: Parameters| Parameters { weights: direction.weights * &units, ..direction };
+    let null_space: NullSpace = directions.into_iter().chain(constants).map(scaled).collect();
+    let mut part = null_space.to_least_norm(&(&at.weights * &units));
+    part.weights /= &units;
+    part.scale(-1.0);
+    Ok(Some(part))
+}
+
 impl Equations {
+    /// Of which columns are dependent; none if products of columns do not tell.
+    fn that_tell(rows: &RowObjective<'_>) -> Result<Option<Self>, Error> {
+        let equations = Self::form(rows, 0.0, Precision::Double)?;
+        Ok(equations.filter(|equations| equations.condition <= MAX_CONDITION))
+    }
+
     /// The directions along which no row's predictor changes beyond rounding, one for each dependent column; none if some
     /// column is no combination of the others.
-    fn null_space(&self, rows: &RowObjective<'_>, tol: f64) -> Result<Option<NullSpace>, Error> {
+    fn directions(&self, rows: &RowObjective<'_>, tol: f64) -> Result<Option<Vec<Parameters>>, Error> {
         let (m, n) = rows.samples().features().shape();
         let floor = rounding(m, n);
-        let mut null_space = NullSpace::default();
+        let mut directions = Vec::with_capacity(self.dependent.len());
         for &Dependent { index, ref of_others } in &self.dependent {
             let rows = rows.with_target_column(index)?;
             let length = self.variables.scale()[index] * self.deviations[index];
@@ -79,9 +116,9 @@ impl Equations {
             parts.filter(|(part, deviation)| part.abs() * **deviation <= least).for_each(|(part, _)| *part = 0.0);
             let mut direction = self.variables.leave(&direction);
             direction.weights[index] = 1.0;
-            null_space.push(direction);
+            directions.push(direction);
         }
-        Ok(Some(null_space))
+        Ok(Some(directions))
     }
 
     /// Of all minima the one with the least weights in the caller's units; unless it costs more, as large weights of columns
@@ -92,7 +129,8 @@ impl Equations {
         place: Place,
         tol: f64,
     ) -> Result<Option<Place>, Error> {
-        let Some(null_space) = self.null_space(rows, tol)? else { return Ok(None) };
+        let Some(directions) = self.directions(rows, tol)? else { return Ok(None) };
+        let null_space: NullSpace = directions.into_iter().collect();
         let mut shortest = place.parameters.clone();
         shortest.add_scaled(1.0, &null_space.to_least_norm(&place.parameters.weights));
         if !shortest.norm().is_finite() {

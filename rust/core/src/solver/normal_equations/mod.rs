@@ -2,8 +2,8 @@
 
 mod dependent;
 
-pub(super) use dependent::dependent_columns;
 use dependent::{Dependent, without_dependent};
+pub(super) use dependent::{dependent_columns, part_along_null_space};
 
 use super::factor::Factor;
 use super::least_squares::Refinement;

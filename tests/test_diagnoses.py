@@ -438,6 +438,21 @@ def test_a_value_however_far_from_all_others_separates_nothing(m, far):
         assert LogisticRegression().fit(X, y).stop_reason_ == "tolerance"
 
 
+@pytest.mark.parametrize("places", [[0, 1], [0, 2], [1, 40, 63]])
+def test_values_far_from_all_others_separate_nothing_wherever_they_are(places):
+    others = np.setdiff1d(np.arange(64), places)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(64, 1))
+        y = 1.5 * X[:, 0] + rng.logistic(size=64) > 0
+        X[places], y[places] = 1e12, True
+        expected = LogisticRegression().fit(X[others], y[others])
+        if expected.coef_[0, 0] > 0:
+            model = LogisticRegression().fit(X, y)
+            assert model.stop_reason_ != "separation"
+            assert model.coef_[0, 0] == pytest.approx(expected.coef_[0, 0], rel=1e-3)
+
+
 def test_where_the_sigmoid_is_flat_in_every_row_no_weights_are_blamed():
     X = np.array([[-0.42, 0.61], [0.84, 1.54], [-0.47, -0.93], [-0.01, -0.29], [0.43, -1.7], [1.29, -0.04], [1.36, 0]])
     offset = [-632, 379, -415, 1011, 555, 173, -648]

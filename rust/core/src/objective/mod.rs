@@ -2,6 +2,7 @@
 
 mod dual;
 mod hessian;
+mod middles;
 mod moments;
 mod penalised;
 mod products;
@@ -10,6 +11,7 @@ mod standardised;
 
 pub(crate) use dual::Dual;
 pub(crate) use hessian::{Hessian, Slopes, symmetric_product};
+pub(crate) use middles::{Middle, middles};
 pub(crate) use moments::Moments;
 pub(crate) use penalised::Penalised;
 pub(crate) use products::{MAX_BLOCK, products_of_rows};

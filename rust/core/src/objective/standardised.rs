@@ -1,6 +1,7 @@
 //! The objective in variables in which every column has mean 0 and standard deviation 1: the ones in which second-order
 //! solvers work, and in which a gradient can be compared with a tolerance whatever the units of the data.
 
+use super::middles::{Middle, middles};
 use super::{Hessian, RowObjective};
 use crate::error::Error;
 use crate::frame::{self, Frame};
@@ -379,31 +380,11 @@ fn mean_distances(samples: &Samples<'_>, rough: &Frame) -> Vec<f64> {
     distances
 }
 
-/// Of some values of a column the median, and the median distance from it.
-struct Middle {
-    median: f64,
-    distance: f64,
-}
-
 /// The largest distance of some values is that of few if it is so many times the mean distance; of a normal distribution it
 /// hardly ever is.
 const HEAVY: f64 = 4.0;
 /// A mean is far from the median beyond so many of these distances.
 const FAR: f64 = 10.0;
-
-fn middles(samples: &Samples<'_>, columns: &[usize]) -> Vec<Middle> {
-    let mut values = vec![Vec::new(); columns.len()];
-    samples.for_each_row(samples.some_rows(), |row| {
-        columns.iter().zip(&mut values).for_each(|(&column, values)| values.push(row[column]));
-    });
-    let median = |values: &mut [f64]| *values.select_nth_unstable_by(values.len() / 2, f64::total_cmp).1;
-    let of = |mut values: Vec<f64>| {
-        let median_value = median(&mut values);
-        values.iter_mut().for_each(|value| *value = (*value - median_value).abs());
-        Middle { median: median_value, distance: median(&mut values) }
-    };
-    values.into_iter().map(of).collect()
-}
 
 /// How columns vary.
 pub(crate) struct Spread {

@@ -8,7 +8,7 @@ use ndarray::Array1;
 
 use crate::error::Error;
 use crate::model::Parameters;
-use crate::objective::{RowObjective, Standardised};
+use crate::objective::{Middle, RowObjective, Standardised, middles};
 use crate::samples::Samples;
 
 /// A column of which some rows tell a much smaller deviation than all do.
@@ -37,16 +37,19 @@ impl FarValues {
         }
         let samples = objective.rows().samples();
         let rows = samples.some_rows();
-        // A far value may be among the rows of either half.
+        // A far value may be among the rows of either half, or of both; of most values none is far, but they may be equal.
         let [one, other] = [0, 1].map(|first| deviations(samples, rows.iter().skip(first).step_by(2)));
+        let all: Vec<usize> = (0..samples.n_features()).collect();
+        let middles = middles(samples, &all).into_iter().map(|Middle { median, distance }| (median, distance));
         let of_all = objective.frame().scale();
-        let columns =
-            one.into_iter().zip(other).zip(of_all).enumerate().filter_map(|(index, ((one, other), of_all))| {
-                let (centre, deviation) = if one.1 <= other.1 { one } else { other };
-                // A column that is constant but for a few rows has no other deviation.
-                let rounding = 64.0 * f64::EPSILON * centre.abs();
-                (deviation > rounding && deviation < SMALL * of_all).then_some(Column { index, centre, deviation })
-            });
+        let columns = one.into_iter().zip(other).zip(middles).zip(of_all).enumerate();
+        let columns = columns.filter_map(|(index, (((one, other), middle), of_all))| {
+            // A column that is constant but for a few rows has no other deviation.
+            let is_known = |(centre, deviation): &(f64, f64)| *deviation > 64.0 * f64::EPSILON * centre.abs();
+            let known = [one, other, middle].into_iter().filter(is_known);
+            let (centre, deviation) = known.min_by(|a, b| a.1.total_cmp(&b.1))?;
+            (deviation < SMALL * of_all).then_some(Column { index, centre, deviation })
+        });
         let columns: Vec<Column> = columns.collect();
         (!columns.is_empty()).then_some(Self { columns })
     }

@@ -134,7 +134,7 @@ impl Inverse {
 }
 
 /// Columns of a matrix with diagonal 1 of which next to nothing is left beside those before them: the pivots of its factor
-/// `L D Lᵀ`, the columns so far found left out.
+/// `L D Lᵀ`, the columns so far found left out. (faer's `L Lᵀ` goes on with the pivots that it replaced.)
 pub(super) fn small_pivots(mut matrix: Mat<f64>) -> Vec<usize> {
     /// Of squares, where the rounding errors of what they are the rest of are far below.
     const NEXT_TO_NOTHING: f64 = 1e-10;

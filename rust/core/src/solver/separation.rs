@@ -208,12 +208,17 @@ fn separated_by(
 }
 
 /// The columns that separate the classes, each by itself or along Newton's next step, where some predictor is so large that
-/// they may: near the end the steps that were taken are short, and lead along whatever is known least.
+/// they may: near the end the steps that were taken are short, and lead along whatever is known least. Where the last Hessian
+/// leaves something out, it may be along rows that are flat by now.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
+pub(super) fn separated_at_the_end(
+    objective: &Standardised<'_>,
+    at: &Parameters,
+    leaves_out: bool,
+) -> Result<Option<Vec<usize>>, Error> {
     const LARGE: f64 = 12.0;
     if !is_unpenalised(objective) {
         return Ok(None);
@@ -228,7 +233,7 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
     if !columns.is_empty() || rows.n_features() > MAX_COLUMNS {
         return Ok((!columns.is_empty()).then_some(columns));
     }
-    if let Some(found) = along_flat_rows(objective, at)? {
+    if leaves_out && let Some(found) = along_flat_rows(objective, at)? {
         return Ok(Some(found));
     }
     match long_step(objective, &objective.frame().enter(at), f64::INFINITY)? {

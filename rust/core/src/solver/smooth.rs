@@ -107,7 +107,7 @@ fn at_the_minimum(
         reached
     };
     if is_log_loss && may_go_on && reached.separating.is_none() && reached.has_arrived() {
-        reached.separating = separated_at_the_end(objective, &reached.parameters)?;
+        reached.separating = separated_at_the_end(objective, &reached.parameters, outcome.left_out.is_some())?;
     }
     let is_separated = reached.separating.is_some();
     let dependent = if is_separated { Vec::new() } else { dependence.columns(objective)? };

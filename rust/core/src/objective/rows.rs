@@ -403,6 +403,11 @@ impl<'a> RowObjective<'a> {
         self.summary.n_counted
     }
 
+    /// Whether features outnumber the rows that count.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.samples.n_features() > self.n_counted()
+    }
+
     /// The number of rows, or fewer where weights are most of all those of a few.
     pub(crate) fn n_effective(&self) -> f64 {
         self.summary.weight_sum.min(self.samples.n_samples() as f64)

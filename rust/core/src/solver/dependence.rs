@@ -23,14 +23,15 @@ pub(super) enum Dependence {
 
 impl Dependence {
     /// What is to be known where a search ended. Its Hessian knows the rows by what their sigmoid is there, and makes suspicious
-    /// or not.
+    /// or not. Of columns that outnumber the rows nothing is to be known, and little of those whose weights a penalty tells.
     ///
     /// # Errors
     ///
     /// As a pass over the rows.
     pub(super) fn find(objective: &Standardised<'_>, outcome: &Outcome) -> Result<Self, Error> {
-        let condition = outcome.curvature.condition();
-        if outcome.left_out.is_none() && condition.is_none_or(|condition| condition <= SUSPICIOUS) {
+        let is_singular = || outcome.curvature.condition().is_some_and(|condition| condition > SUSPICIOUS);
+        let is_suspicious = outcome.left_out.is_some() || is_unpenalised(objective) && is_singular();
+        if objective.rows().is_wide() || !is_suspicious {
             return Ok(Self::Of(objective.constants().collect()));
         }
         let found = by_products(&objective.rows().linear()?)?;
@@ -44,11 +45,11 @@ impl Dependence {
     ///
     /// As a pass over the rows.
     pub(super) fn columns(self, objective: &Standardised<'_>) -> Result<Vec<usize>, Error> {
-        let rows = objective.rows();
-        let (m, n) = rows.samples().features().shape();
-        if n > rows.n_counted() || !is_unpenalised(objective) {
+        if objective.rows().is_wide() || !is_unpenalised(objective) {
             return Ok(Vec::new());
         }
+        let rows = objective.rows();
+        let (m, n) = rows.samples().features().shape();
         match self {
             Self::Of(columns) => Ok(columns),
             Self::Unclear if m as f64 * (n * n) as f64 <= MAX_OPERATIONS => {

@@ -22,17 +22,12 @@ const MANY: usize = 1024;
 /// As a pass over the rows.
 pub(crate) fn exact(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     let mut found = minimum(rows, l2, tol)?;
-    if is_wide(rows) {
+    if rows.is_wide() {
         // Then that some columns depend on others is not to be said; and a penalty tells nothing of the data.
         found.dependent = Vec::new();
         found.rank = found.rank.min(rows.n_counted() - usize::from(rows.intercept()));
     }
     Ok(found)
-}
-
-/// Whether features outnumber the samples that count.
-fn is_wide(rows: &RowObjective<'_>) -> bool {
-    rows.n_features() > rows.n_counted()
 }
 
 fn minimum(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
@@ -42,7 +37,7 @@ fn minimum(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     {
         return Ok(found);
     }
-    let may_be_regular = l2 > 0.0 || !is_wide(rows);
+    let may_be_regular = l2 > 0.0 || !rows.is_wide();
     if m * n > FEW
         && n <= m
         && may_be_regular
@@ -52,7 +47,7 @@ fn minimum(rows: &RowObjective<'_>, l2: f64, tol: f64) -> Result<Exact, Error> {
     }
     let found = least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), l2)?;
     // The Hessian's is that of the columns squared.
-    let is_regular = found.dependent.is_empty() || is_wide(rows);
+    let is_regular = found.dependent.is_empty() || rows.is_wide();
     let condition = if is_regular { found.condition.powi(2) } else { f64::INFINITY };
     certify(&Standardised::new(rows, l2)?, found.parameters, (found.rank, condition, found.dependent))
 }

@@ -146,7 +146,7 @@ pub(super) enum LeftOut {
 }
 
 impl LeftOut {
-    /// Of an objective in whose minimum no row that has a cost is flat, but where columns are nearly dependent.
+    /// Of a direction in standardised variables, standing at `at`.
     ///
     /// # Errors
     ///

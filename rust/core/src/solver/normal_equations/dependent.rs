@@ -46,9 +46,7 @@ pub(super) fn without_dependent(
 ///
 /// As a pass over the rows.
 pub(in crate::solver) fn dependent_columns(rows: &RowObjective<'_>) -> Result<Option<Vec<usize>>, Error> {
-    let Some(equations) = Equations::that_tell(rows)? else { return Ok(None) };
-    let tells = unless_overflow(equations.directions(rows, 0.0))?.flatten().is_some();
-    Ok(tells.then(|| equations.left_out().collect()))
+    Ok(Equations::that_tell(rows)?.map(|(equations, _)| equations.left_out().collect()))
 }
 
 /// The part of `at` that moves no row of the linear model beyond rounding; none if products of columns do not tell.
@@ -60,8 +58,7 @@ pub(in crate::solver) fn part_along_null_space(
     rows: &RowObjective<'_>,
     at: &Parameters,
 ) -> Result<Option<Parameters>, Error> {
-    let Some(equations) = Equations::that_tell(rows)? else { return Ok(None) };
-    let Some(directions) = unless_overflow(equations.directions(rows, 0.0))?.flatten() else { return Ok(None) };
+    let Some((equations, directions)) = Equations::that_tell(rows)? else { return Ok(None) };
     let Equations { variables, deviations, .. } = &equations;
     let constant = |j: usize| {
         let mut direction = Parameters::zeros(rows.n_features());
@@ -82,10 +79,14 @@ pub(in crate::solver) fn part_along_null_space(
 }
 
 impl Equations {
-    /// Of which columns are dependent; none if products of columns do not tell.
-    fn that_tell(rows: &RowObjective<'_>) -> Result<Option<Self>, Error> {
+    /// With the directions of dependent columns; none if products of columns do not tell which these are.
+    fn that_tell(rows: &RowObjective<'_>) -> Result<Option<(Self, Vec<Parameters>)>, Error> {
         let equations = Self::form(rows, 0.0, Precision::Double)?;
-        Ok(equations.filter(|equations| equations.condition <= MAX_CONDITION))
+        let Some(equations) = equations.filter(|equations| equations.condition <= MAX_CONDITION) else {
+            return Ok(None);
+        };
+        let directions = unless_overflow(equations.directions(rows, 0.0))?.flatten();
+        Ok(directions.map(|directions| (equations, directions)))
     }
 
     /// The directions along which no row's predictor changes beyond rounding, one for each dependent column; none if some

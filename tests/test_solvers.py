@@ -421,3 +421,24 @@ def test_indicators_that_add_up_to_the_constant_end_at_the_minimum(rng, n_levels
         model = LogisticRegression(tol=1e-8).fit(X, y)
     assert model.stop_reason_ == "tolerance"
     assert model.n_iter_ < 30
+
+
+@pytest.mark.parametrize("max_iter", [14, 16])
+def test_what_arrived_before_the_last_steps_is_not_said_to_need_more(max_iter):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(int(rng.integers(50, 400)), 3))
+    X[0, 1] = 10 ** rng.uniform(3, 8)
+    y = X[:, 0] + rng.logistic(size=len(X)) > 0
+    model = LogisticRegression(tol=1e-4, max_iter=max_iter).fit(X, y)
+    assert model.converged_
+    assert model.optimality_ <= 1e-4
+
+
+def test_what_arrived_is_not_said_to_need_more_iterations():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(5000, 5))
+    y = (X @ rng.normal(size=5) - 8 + rng.logistic(size=5000) > 0).astype(float)
+    for max_iter in (30, 1000):
+        model = SigmoidRegression(tol=1e-4, max_iter=max_iter).fit(X, y)
+        assert model.optimality_ <= 1e-4
+        assert model.converged_

@@ -10,6 +10,7 @@ mod inverse;
 mod large_columns;
 mod least_squares;
 mod line_search;
+mod margins;
 mod normal_equations;
 mod plan;
 mod power_iteration;

@@ -5,6 +5,7 @@ use std::iter::repeat_n;
 
 use super::StopReason;
 use super::factor::Factor;
+use super::margins::Margins;
 use super::normal_equations::part_along_null_space;
 use super::quasi_newton::{Curvature, Outcome};
 use crate::error::Error;
@@ -156,26 +157,23 @@ impl LeftOut {
         const ROUNDING: f64 = 1e-13;
         const MUCH: f64 = 1e-6;
         let frame = objective.frame();
-        let mut back = direction.clone();
-        back.scale(-1.0);
         // By how much of what cancels, there or in a row like most, the row is moved that is moved back most.
         let size = direction.norm();
-        let most = |direction: &Parameters| -> Result<f64, Error> {
-            Ok(-Margins::beside(size, objective.rows(), &frame.leave(direction), &frame.leave(at))?.least_share)
-        };
-        let (by, by_back) = (most(direction)?, most(&back)?);
+        let margins = Margins::beside(size, objective.rows(), &frame.leave(direction), &frame.leave(at))?;
+        let (by, by_back) = (-margins.least_share, -margins.least_share_back);
         if by.max(by_back) < ROUNDING {
             return Ok(Self::Nothing);
         }
         if by.min(by_back) >= ROUNDING || by.max(by_back) < MUCH {
             return Ok(Self::Leads);
         }
-        let alone = if by < by_back { direction } else { &back };
         let is_log_loss = objective.rows().model() == Model::SigmoidLogLoss;
         if !is_log_loss || !is_unpenalised(objective) {
             return Ok(Self::Leads);
         }
-        columns_of(objective, alone).map(Self::Separates)
+        let mut with_classes = direction.clone();
+        with_classes.scale(if by < by_back { 1.0 } else { -1.0 });
+        columns_of(objective, &with_classes).map(Self::Separates)
     }
 }
 
@@ -319,69 +317,6 @@ fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<P
     let (_, hessian) = objective.cost_gradient_hessian(at, &mut gradient, Precision::Double)?;
     let rows = objective.rows();
     Ok(Factor::new(&hessian, rows.intercept(), rows.context())?.map(|factor| factor.step(&gradient)))
-}
-
-/// How a direction moves the predictors of rows: with their classes where a margin is positive.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Margins {
-    pub(super) least: f64,
-    /// The least, each beside the sum of the sizes of what it is the sum of.
-    pub(super) least_share: f64,
-    /// The most, of rows that still have a cost where the search stands. A value far from all others of its column may
-    /// move its row by any amount, and mean nothing.
-    pub(super) most: f64,
-}
-
-/// `exp(−300)` is nothing beside any other row's cost.
-const SATURATED: f64 = 300.0;
-
-impl Margins {
-    /// Along `direction`, standing at `place`.
-    ///
-    /// # Errors
-    ///
-    /// As a pass over the rows.
-    pub(super) fn along(rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
-        Self::beside(0.0, rows, direction, place)
-    }
-
-    /// The same, shares beside a further size.
-    fn beside(extra: f64, rows: &RowObjective<'_>, direction: &Parameters, place: &Parameters) -> Result<Self, Error> {
-        let partition = rows.samples().partition();
-        let none = Self { least: 0.0, least_share: 0.0, most: 0.0 };
-        let states = repeat_n(none, partition.n_chunks());
-        let merge = |a: &mut Self, b: &Self| a.merge(*b);
-        rows.pass(&partition, direction, states, merge, |x, targets, at, scratch, margins| {
-            let panel = x.panel(0..x.n_rows(), &mut scratch.x);
-            for (i, &y) in targets.y.iter().enumerate() {
-                if targets.sample_weight.is_some_and(|weights| weights[i] == 0.0) {
-                    continue;
-                }
-                let terms = panel.row(i).iter().zip(at.weights).map(|(x, w)| x * w);
-                let (sum, size) =
-                    terms.fold((at.bias, extra + at.bias.abs()), |(sum, size), t| (sum + t, size + t.abs()));
-                // A target between the classes is moved against by either.
-                let margin = if y == 1.0 {
-                    sum
-                } else if y == 0.0 {
-                    -sum
-                } else {
-                    -sum.abs()
-                };
-                let share = if size > 0.0 { margin / size } else { 0.0 };
-                let z = place.predictor(panel.row(i)) + at.offset.map_or(0.0, |offset| offset[i]);
-                let most = if z.abs() < SATURATED { margin } else { 0.0 };
-                margins.merge(Self { least: margin, least_share: share, most });
-            }
-            true
-        })
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.least = self.least.min(other.least);
-        self.least_share = self.least_share.min(other.least_share);
-        self.most = self.most.max(other.most);
-    }
 }
 
 /// The least and the greatest value of a column in each of the classes 0 and 1.

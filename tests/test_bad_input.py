@@ -383,3 +383,21 @@ def test_the_first_bad_target_is_named_whatever_is_wrong_with_it(n_features):
     y[5], y[60] = 2.0, np.nan
     with pytest.raises(ValueError, match="2 at index 5"):
         SigmoidRegression().fit(np.random.default_rng(0).normal(size=(5000, n_features)), y)
+
+
+def test_text_is_never_read_as_numbers():
+    numerals = np.array([["1_0", 1.0], ["2", 2.0]], dtype=object)
+    with pytest.raises(
+        ValueError, match=r"X has dtype object and holds '1_0' at row 0, column 0, which is text.*get_d"
+    ):
+        LinearRegression().fit(numerals, [1.0, 2.0])
+    with pytest.raises(ValueError, match="y has dtype object and holds '2' at index 1, which is text"):
+        LinearRegression().fit([[1.0], [2.0]], np.array([1, "2"], dtype=object))
+    with pytest.raises(TypeError, match=r"sample_weight has dtype <U8.*class_weight of LogisticRegression"):
+        LogisticRegression().fit([[1.0], [2.0]], [0, 1], sample_weight="balanced")
+
+
+@pytest.mark.parametrize(("y", "found"), [(3.0, "3.0"), ((i for i in (1, 2)), "an object of type generator")])
+def test_targets_that_are_no_array_are_said_to_be_none(y, found):
+    with pytest.raises(ValueError, match=f"y should be a 1d array of one target a sample, got {found} instead"):
+        LinearRegression().fit([[1.0], [2.0]], y)

@@ -137,3 +137,10 @@ def test_neither_threads_nor_storage_change_a_bit(rare, rng):
         for n, weights in [(1, s), (3, s), (2, s.astype(np.float64)), (1, np.repeat(s, 2)[::2].astype(">f4"))]
     ]
     assert len({model.coef_.tobytes() + model.history_.cost.tobytes() for model in models}) == 1
+
+
+def test_weights_of_labels_that_are_not_there_count_for_nothing_beside_those_of_all_that_are(binary):
+    X, y = binary
+    model = LogisticRegression(class_weight={0: 1, 1: 2, 2: 3}).fit(X, y)
+    expected = LogisticRegression(class_weight={0: 1, 1: 2}).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)

@@ -291,3 +291,20 @@ def test_rows_that_count_may_be_rare_and_lie_together(cls):
         model = cls().fit(X, y, s)
     expected = cls().fit(X[counted], y[counted])
     np.testing.assert_allclose(np.ravel(model.coef_), np.ravel(expected.coef_), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [LinearRegression, SigmoidRegression, LogisticRegression])
+@pytest.mark.parametrize("constant", [1.1, 99.99, 1e5 / 3, 1e-3])
+@pytest.mark.parametrize("weights", ["1/m", "two", "sorted"])
+def test_a_constant_is_constant_whatever_rounding_makes_of_its_mean(cls, constant, weights):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        m = 2000 + seed
+        X = np.column_stack([rng.normal(size=(m, 3)), np.full(m, constant)])
+        y = X[:, 0] + rng.logistic(size=m) > 0
+        two = np.where(rng.random(m) < 0.5, 0.37, 1.84)
+        sample_weight = {"1/m": np.full(m, 1 / m), "two": two, "sorted": np.sort(two)}[weights]
+        with pytest.warns(RankWarning, match="column 3 is constant"):
+            model = cls().fit(X, y.astype(float), sample_weight)
+        assert np.ravel(model.coef_)[3] == 0
+        assert abs(np.ravel(model.intercept_)[0]) < 5

@@ -141,7 +141,7 @@ class OwnError(NotFittedError):
 
 def test_a_subclass_of_our_exceptions_is_unpickled_as_itself():
     assert type(pickle.loads(pickle.dumps(OwnError("said")))) is OwnError
-    assert type(pickle.loads(pickle.dumps(SeparationWarning("said")))) is SeparationWarning
+    assert isinstance(pickle.loads(pickle.dumps(SeparationWarning("said"))), SeparationWarning)
 
 
 @pytest.fixture
@@ -280,3 +280,11 @@ def test_requests_of_a_subclass_are_read_as_scikit_learn_reads_them():
         assert cls().set_fit_request(offset=False).get_metadata_routing().fit.requests == {"offset": False}
         with pytest.raises(TypeError, match=r"Unexpected args: \['extra'\] in fit. Accepted arguments are: \['offset'"):
             cls().set_fit_request(extra=True)
+
+
+def test_a_filter_on_the_convergence_warning_of_sklearn_is_one_on_separation_too(binary):
+    X, y = binary
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        LogisticRegression().fit(np.column_stack([X, y]), y)

@@ -442,3 +442,51 @@ def test_what_arrived_is_not_said_to_need_more_iterations():
         model = SigmoidRegression(tol=1e-4, max_iter=max_iter).fit(X, y)
         assert model.optimality_ <= 1e-4
         assert model.converged_
+
+
+@pytest.mark.parametrize(
+    ("cls", "options"),
+    [
+        (LinearRegression, {}),
+        (LinearRegression, {"l1": 0.01}),
+        (SigmoidRegression, {"solver": "newton"}),
+        (LogisticRegression, {}),
+        (LogisticRegression, {"solver": "lbfgs", "l2": 0.01}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::steepest.ConvergenceWarning")
+def test_after_early_stopping_optimality_is_that_of_the_answer(cls, options, rng):
+    X, X_val = rng.normal(size=(80, 20)), rng.normal(size=(60, 20))
+    y, y_val = (x[:, 0] + rng.logistic(size=len(x)) > 0 for x in (X, X_val))
+    model = cls(early_stopping=True, tol=1e-10, **options).fit(
+        X, y.astype(float), X_val=X_val, y_val=y_val.astype(float)
+    )
+    assert model.stop_reason_ == "early_stopping"
+    assert model.optimality_ > 1e-6
+    loss = "log_loss" if cls is LogisticRegression else "squared_error"
+    activation = "identity" if cls is LinearRegression else "sigmoid"
+    w, b = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+    l1, l2 = options.get("l1", 0.0), options.get("l2", 0.0)
+    gradient = standardised_gradient(X, y.astype(float), w, b, activation, loss, np.ones(80), l2=l2)
+    # Of a weight of 0 the gradient may be as large as l1; others have that added.
+    penalties = l1 / X.std(axis=0) / (y.std() if cls is LinearRegression else 1.0)
+    by_weights = np.where(
+        w == 0, np.maximum(np.abs(gradient[:-1]) - penalties, 0), gradient[:-1] + penalties * np.sign(w)
+    )
+    expected = max(np.abs(by_weights).max(), abs(gradient[-1]))
+    assert model.optimality_ == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_that_validation_never_bettered_are_said_to_be_none_at_max_iter_too(rng):
+    X, y = rng.normal(size=(100, 4)), np.arange(100) % 2
+    X[:, 0] += y
+    with pytest.warns(ConvergenceWarning, match="went back to iteration 0, the model without weights"):
+        LogisticRegression(solver="gd", tol=0, early_stopping=True, max_iter=5).fit(X, y, X_val=X, y_val=1 - y)
+
+
+def test_what_has_a_penalty_is_not_told_to_set_one(rng):
+    X = rng.normal(size=(200, 50)) * 10.0 ** rng.uniform(-2, 2, size=50)
+    y = (X[:, 0] / X[:, 0].std() + rng.logistic(size=200) > 0).astype(int)
+    for l2, remedy in ((0.0, "or set l2 to a positive number"), (1e-6, "or leave solver at 'auto'")):
+        with pytest.warns(ConvergenceWarning, match=f"Raise max_iter, {remedy}"):
+            LogisticRegression(solver="lbfgs", l2=l2, max_iter=3).fit(X, y)

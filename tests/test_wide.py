@@ -114,3 +114,12 @@ def test_columns_of_all_scales_and_constant_ones(wide):
     assert model.converged_
     assert abs(model.coef_[0, 5]) < 1e-9
     check_minimum(model, X, y, l2=1e-6, tol=1e-7)
+
+
+@pytest.mark.parametrize("draw", ["normal", "lognormal"])
+@pytest.mark.parametrize("shape", [(4, 100_000), (60, 3000)])
+def test_few_rows_of_many_columns_take_no_memory_for_the_square_of_their_number(draw, shape):
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=shape) if draw == "normal" else rng.lognormal(sigma=2.5, size=shape)
+    y = np.arange(shape[0]) % 2
+    assert LogisticRegression(l2=1.0).fit(X, y).converged_

@@ -122,9 +122,10 @@ class Estimator(Parametrised):
             Validation data, of the same form, the first two together. Their cost C, without penalties, is recorded at
             each iteration; nothing is fitted to them.
         coef_init : array-like of shape (n,), optional
-            Weights to start from, 0 if not given. Least squares solved exactly need no start.
+            Weights to start from. Least squares solved exactly need no start.
         intercept_init : float, optional
-            Bias to start from, 0 if not given; with `fit_intercept=False` it is 0.
+            Bias to start from; with `fit_intercept=False` it is 0. If only one of the two is given the other is 0; if
+            neither is, the solver starts where it likes, gradient descent from 0.
 
         Returns
         -------
@@ -144,11 +145,13 @@ class Estimator(Parametrised):
             If the fit ended, at `max_iter` or for rounding errors, before the gradient was as small as `tol` asks; or
             if early stopping went back to the model without weights.
         SeparationWarning
-            If the classes can be told apart without error, so that the log loss has no minimum; it names the columns.
+            If the classes can be told apart without error, so that the cost has no minimum; it names the columns. Of
+            the squared error, if they can be for all rows. Gradient descent does not look.
         RankWarning
-            If columns are constant or combinations of others, so that the weights are not unique; it names them. With
-            more features than samples they never are without a penalty: `rank_` of `LinearRegression` says so, and
-            nothing is raised. L-BFGS sees no more than constants; gradient descent, and what has a penalty, none.
+            If columns are constant or combinations of others, so that the weights are not unique; it names them. None
+            is issued with more features than samples (weights are never unique then; see `rank_` of
+            `LinearRegression`), with a penalty, or by gradient descent; L-BFGS, and the sigmoid models of more than
+            some 600 columns, see constants alone.
         """
         options = self._options()
         fraction, seed = check_fraction(self.validation_fraction), check_seed(self.random_state)
@@ -186,8 +189,10 @@ class Estimator(Parametrised):
             type(self).__name__,
             l2=options["l2"],
             fit_intercept=options["fit_intercept"],
+            solver=options["solver"],
             max_iter=options["max_iter"],
             tol=options["tol"],
+            early_stopping=options["patience"] is not None,
             holds_out=fraction is not None,
         )
         warn_of_fit(asked, result, names)

@@ -56,7 +56,7 @@ class ConvergenceWarning(_Kindred, UserWarning):
 
 
 class SeparationWarning(ConvergenceWarning):
-    """The classes can be told apart without error, so the log loss has no minimum: its weights grow for ever."""
+    """The classes can be told apart without error, so the cost has no minimum: weights grow for ever."""
 
 
 class RankWarning(UserWarning):
@@ -68,11 +68,15 @@ class DataConversionWarning(_Kindred, UserWarning):
 
 
 def kin(cls: type[Exception]) -> Any:
-    """Return `cls`; where scikit-learn is loaded, a subclass of it and of scikit-learn's class of the same name.
+    """Return `cls`; where scikit-learn is loaded, a subclass of it and of scikit-learn's class of its or a base's name.
 
     So ``except sklearn.exceptions.NotFittedError`` catches ours, without importing scikit-learn here.
     """
-    theirs = getattr(sys.modules.get("sklearn.exceptions"), cls.__name__, None)
+    if cls.__module__ != __name__:
+        return cls
+    module = sys.modules.get("sklearn.exceptions")
+    ours = [base for base in cls.__mro__ if base.__module__ == __name__]
+    theirs = next((found for base in ours if (found := getattr(module, base.__name__, None))), None)
     if theirs is None:
         return cls
     if cls not in _KIN:

@@ -137,9 +137,17 @@ def check_feature_names(X: Any, n_columns: int, fitted: Array | None, estimator:
     names = feature_names(X, n_columns)
     if names is None and fitted is None:
         return
-    if fitted is None:
+    if fitted is None and name != "X":
+        warnings.warn(
+            f"{name} has feature names, but X has none; pass both as frames, or neither", UserWarning, stacklevel()
+        )
+    elif fitted is None:
         warnings.warn(
             f"{name} has feature names, but {estimator} was fitted without feature names", UserWarning, stacklevel()
+        )
+    elif names is None and name != "X":
+        warnings.warn(
+            f"{name} has no feature names, but X has; pass both as frames, or neither", UserWarning, stacklevel()
         )
     elif names is None:
         warnings.warn(

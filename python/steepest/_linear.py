@@ -78,7 +78,7 @@ class LinearRegression(Regressor):
         cost by more than rounding error; the validation cost had its minimum earlier.
     optimality_ : float
         How far from the minimum: the largest entry of the objective's gradient in variables in which every column
-        has standard deviation 1, divided by the standard deviation of y. NaN after gradient descent.
+        has standard deviation 1, divided by the standard deviation of y.
     condition_ : float
         The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; NaN where no
         Hessian was formed. At 1e6 the weights may have lost 6 of their 16 digits.

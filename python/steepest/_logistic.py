@@ -72,7 +72,7 @@ class LogisticRegression(Estimator):
     random_state : int or None, default=0
         The seed by which they are drawn; None for another one at each fit.
     warm_start : bool, default=False
-        Start from the last fit instead of from 0, or from where "auto" would.
+        Start from the last fit, instead of where the solver would: gradient descent from 0.
     n_threads : int, optional
         The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
         environment, else the cores available to the process. It changes no result by a bit.
@@ -96,10 +96,10 @@ class LogisticRegression(Estimator):
         has no minimum; the validation cost had its minimum earlier.
     optimality_ : float
         How far from the minimum: the largest entry of the objective's gradient in variables in which every column
-        has standard deviation 1. NaN after gradient descent.
+        has standard deviation 1.
     condition_ : float
-        The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; where rows are
-        many, that of some of them; NaN where no Hessian was formed. At 1e6 the weights may have lost 6 of their 16
+        The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; of many rows
+        estimated from some of them; NaN where no Hessian was formed. At 1e6 the weights may have lost 6 of their 16
         digits.
     learning_rate_ : float or None
         The step size used by gradient descent; None after another solver.
@@ -366,8 +366,12 @@ class LogisticRegression(Estimator):
                 f"class_weight is {shown(given)}, expected None, 'balanced' or a dict {{label: weight}}."
             )
         weights = [1.0, 1.0]
+        has_all = all(label in given for label in labels)
         for label, weight in given.items():
             if label not in labels:
+                # Beside weights for both it may be meant for other data.
+                if has_all:
+                    continue
                 raise ValueError(
                     f"class_weight has a weight for {shown(label)}, expected one of the classes {shown(labels)}."
                 )

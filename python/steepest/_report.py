@@ -24,8 +24,10 @@ class Asked(NamedTuple):
     estimator: str
     l2: float
     fit_intercept: bool
+    solver: str
     max_iter: int
     tol: float
+    early_stopping: bool
     holds_out: bool
 
 
@@ -62,12 +64,12 @@ def _separation(result: _core.FitResult, names: Array | None) -> str:
     where = f"where its gradient fell to {result.optimality:.2g}"
     if not result.separating:
         return (
-            "found the targets to be all 0 or all 1: the log loss falls for ever as the bias grows, and has no "
-            f"minimum. The bias is the one {where}."
+            "found the targets to be all 0 or all 1: the cost falls for ever as the bias grows, and has no minimum. "
+            f"The bias is the one {where}."
         )
     return (
         f"found that {_listed(result.separating, names)} {_agree('tells', 'tell', result.separating)} the classes "
-        "apart without error, for all rows or for some: the log loss falls for ever as the weights grow, and has no "
+        "apart without error, for all rows or for some: the cost falls for ever as the weights grow, and has no "
         f"minimum. The weights are those {where}. Set l2 to a positive number, such as 1e-4, or leave out such columns."
     )
 
@@ -75,9 +77,8 @@ def _separation(result: _core.FitResult, names: Array | None) -> str:
 def _shortfall(asked: Asked, result: _core.FitResult) -> str | None:
     """Return why the fit is not what was asked for, and what to do."""
     reason, by_descent = result.stop_reason, result.learning_rate is not None
-    if reason == "early_stopping":
-        if np.argmin(result.validation_cost) > 0 or np.any(result.weights):
-            return None
+    went_back = asked.early_stopping and result.n_iter > 0 and np.argmin(result.validation_cost) == 0
+    if went_back and not np.any(result.weights):
         remedy = "Look whether X_val went through all that X went through"
         if asked.holds_out:
             remedy = "The columns may tell nothing of y, or held-out samples be too few"
@@ -86,20 +87,25 @@ def _shortfall(asked: Asked, result: _core.FitResult) -> str | None:
             "went back to iteration 0, the model without weights: no iteration lowered the validation cost. "
             f"{remedy}{smaller}."
         )
+    if reason == "early_stopping":
+        return None
     if by_descent:
         return _shortfall_of_descent(asked, result) if reason == "max_iter" else None
     if asked.tol == 0:
         return None
-    reached = f"optimality_ at {result.optimality:.2g}; tol={asked.tol:g} asks for less."
-    if result.optimality is not None and result.optimality <= asked.tol:
-        reached = f"optimality_ at {result.optimality:.2g}, where steps still lower the cost."
+    optimality = float("nan") if result.optimality is None else result.optimality
+    is_small = optimality <= asked.tol
+    wanting = ", where steps still lower the cost" if is_small else f"; tol={asked.tol:g} asks for less"
+    reached = f"optimality_ at {optimality:.2g}{wanting}."
     if reason == "rounding":
         return (
             f"stopped after {result.n_iter} iterations where rounding error hides any further descent, with {reached} "
             "Raise tol, or bring the columns of X nearer to mean 0."
         )
     if reason == "max_iter":
-        return f"stopped at max_iter={asked.max_iter} with {reached} Raise max_iter, or set l2 to a positive number."
+        other = ", or leave solver at 'auto'" if asked.solver != "auto" else ""
+        other = ", or set l2 to a positive number" if asked.l2 == 0 else other
+        return f"stopped at max_iter={asked.max_iter} with {reached} Raise max_iter{other}."
     return None
 
 

@@ -52,7 +52,7 @@ class SigmoidRegression(Regressor):
     random_state : int or None, default=0
         The seed by which they are drawn; None for another one at each fit.
     warm_start : bool, default=False
-        Start from the last fit instead of from 0, or from where "auto" would.
+        Start from the last fit, instead of where the solver would: gradient descent from 0.
     n_threads : int, optional
         The number of threads. If not given: STEEPEST_NUM_THREADS, RAYON_NUM_THREADS or OMP_NUM_THREADS from the
         environment, else the cores available to the process. It changes no result by a bit.
@@ -70,14 +70,14 @@ class SigmoidRegression(Regressor):
         Whether the fit ended where `tol` asks, `stop_reason_` "tolerance".
     stop_reason_ : {"tolerance", "max_iter", "rounding", "separation", "early_stopping"}
         Why the fit ended: the gradient is as small as `tol` asks; `max_iter` iterations are done; no step lowers the
-        cost by more than rounding error; the classes can be told apart without error, so that the log loss
+        cost by more than rounding error; the classes can be told apart without error, so that the cost
         has no minimum; the validation cost had its minimum earlier.
     optimality_ : float
         How far from the minimum: the largest entry of the objective's gradient in variables in which every column
-        has standard deviation 1. NaN after gradient descent.
+        has standard deviation 1.
     condition_ : float
-        The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; where rows are
-        many, that of some of them; NaN where no Hessian was formed. At 1e6 the weights may have lost 6 of their 16
+        The condition number of the objective's Hessian in those variables, scaled to a diagonal of 1; of many rows
+        estimated from some of them; NaN where no Hessian was formed. At 1e6 the weights may have lost 6 of their 16
         digits.
     learning_rate_ : float or None
         The step size used by gradient descent; None after another solver.

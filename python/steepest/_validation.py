@@ -106,6 +106,9 @@ def ravel_column(y: Any, name: str) -> Array:
             stacklevel=stacklevel(),
         )
         return array[:, 0]
+    if array.ndim == 0:
+        found = shown(y) if isinstance(y, numbers.Number | str) else f"an object of type {type(y).__name__}"
+        raise ValueError(f"{name} should be a 1d array of one target a sample, got {found} instead.")
     if array.ndim != 1:
         raise ValueError(
             f"{name} should be a 1d array or a single column, got an array of shape {array.shape} instead. Fit each "
@@ -225,6 +228,13 @@ def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
         value = shown(array[()])
         found = value if len(value) <= 40 and "..." not in value else f"of type {type(array[()]).__name__}"
         raise TypeError(f"{name} is {found}, expected an array of numbers.")
+    if any(issubclass(kind, str | bytes) for kind in set(map(type, array.flat))):
+        # Some text would be read as numbers.
+        index, text = next((i, entry) for i, entry in np.ndenumerate(array) if isinstance(entry, str | bytes))
+        place = _place(index, array, data)
+        raise ValueError(
+            f"{name} has dtype object and holds {shown(text)} at {place}, which is text.{_remedy('U', name)}"
+        )
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -232,9 +242,7 @@ def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
             try:
                 float(entry)
             except (TypeError, ValueError, OverflowError) as error:
-                place = f"index {', '.join(map(str, index))}"
-                if len(index) == 2:
-                    place = f"row {index[0]}, column {column_label(data, index[1], array.shape[1])}"
+                place = _place(index, array, data)
                 if is_missing(entry):
                     raise ValueError(f"{name} has a missing value, {shown(entry)}, at {place}.{FILL_IN}") from None
                 kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -243,6 +251,12 @@ def _object_to_float(array: Array, name: str, data: Any) -> FloatArray:
                     f"{cut(error)}.{_remedy(_kind(entry), name)}"
                 ) from None
         raise
+
+
+def _place(index: tuple[int, ...], array: Array, data: Any) -> str:
+    if len(index) == 2:
+        return f"row {index[0]}, column {column_label(data, index[1], array.shape[1])}"
+    return f"index {', '.join(map(str, index))}"
 
 
 def is_missing(entry: Any) -> bool:
@@ -261,9 +275,13 @@ def _kind(entry: Any) -> str:
 
 def _remedy(kind: str, name: str) -> str:
     """Return what to do about data of a dtype's kind."""
+    if kind == "f":
+        return f" Convert it by {name}.astype(float)."
     if kind in "UST" and name.startswith("y"):
         return " Text is for LogisticRegression, which takes two labels of any kind."
-    if kind in "UST":
+    if kind in "UST" and name.startswith("sample_weight"):
+        return " Weights of classes are class_weight of LogisticRegression."
+    if kind in "UST" and name.startswith("X"):
         return " Turn text into numbers first, for instance by pandas.get_dummies or scikit-learn's OneHotEncoder."
     if kind in "mM":
         return " Turn dates and times into numbers first, such as days since the first of them."

@@ -76,6 +76,11 @@ impl<'a> Course<'a> {
         self.best.is_none()
     }
 
+    /// Whether the answer is an earlier step than this.
+    pub(crate) fn goes_back_from(&self, iteration: usize) -> bool {
+        self.best.as_ref().is_some_and(|best| best.iteration != iteration)
+    }
+
     pub(crate) fn observe(&mut self, step: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
         let Self { began, validation, patience, history, best } = self;
         history.cost.push(step.cost);

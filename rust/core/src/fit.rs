@@ -11,7 +11,7 @@ use crate::objective::{Dual, Moments, Objective, Penalised, RowObjective, Standa
 use crate::samples::Samples;
 use crate::solver::{
     Accuracy, Exact, GradientDescent, Settings, Smooth, Solution, Step, StopReason, exact, gradient_descent,
-    largest_eigenvalue, minimise, minimise_sparse, unless_overflow,
+    largest_eigenvalue, minimise, minimise_sparse, optimality, unless_overflow,
 };
 
 /// The step size `α` of gradient descent.
@@ -178,7 +178,17 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
         dependent,
         ..Fit::new(parameters, n_iter, stop_reason)
     };
-    Ok(course.finish(found))
+    finish(rows, options, course, found)
+}
+
+/// What was known at the last step is not so of an earlier one.
+fn finish(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>, found: Fit) -> Result<Fit, Error> {
+    let goes_back = course.goes_back_from(found.n_iter);
+    let mut found = course.finish(found);
+    if goes_back {
+        found.optimality = unless_overflow(optimality(rows, (options.l1, options.l2), &found.parameters))?;
+    }
+    Ok(found)
 }
 
 fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
@@ -196,7 +206,7 @@ fn exactly(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_
         dependent,
         ..Fit::new(parameters, 1, stop_reason)
     };
-    Ok(course.finish(found))
+    finish(rows, options, course, found)
 }
 
 /// What answers for the data.

@@ -30,10 +30,17 @@ impl Frame {
         };
         let mut centre = vec![0.0; n_cols];
         if centred {
+            // By the distances from one of the rows, so that of equal values the mean is one of them: what a rounded mean
+            // leaves of them may look like a deviation.
+            let mut one = Vec::new();
             let share = 1.0 / some_rows.len() as f64;
             for_each_sampled(&mut |row| {
-                centre.iter_mut().zip(row).for_each(|(centre, value)| *centre += value * share)
+                if one.is_empty() {
+                    one = row.to_vec();
+                }
+                centre.iter_mut().zip(row).zip(&one).for_each(|((sum, value), one)| *sum += (value - one) * share);
             });
+            centre.iter_mut().zip(one).for_each(|(centre, one)| *centre += one);
         }
         let mut scale = vec![0.0_f64; n_cols];
         for_each_sampled(&mut |row| {
@@ -48,7 +55,7 @@ impl Frame {
         // A column that is constant in the sample, or not finite there, is left as it is.
         let usable = |scale: f64| scale > f64::MIN_POSITIVE && scale < f64::MAX / 4.0;
         for (centre, scale) in centre.iter_mut().zip(&mut scale) {
-            // The mean of equal values is not always one of them.
+            // The mean of values that hardly differ has an error as large as they do.
             if *scale <= 64.0 * f64::EPSILON * centre.abs() {
                 *scale = centre.abs();
             }

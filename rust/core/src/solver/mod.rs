@@ -26,7 +26,7 @@ mod working_set;
 pub(crate) use exact::exact;
 pub(crate) use gradient_descent::{GradientDescent, gradient_descent};
 pub(crate) use power_iteration::{Accuracy, largest_eigenvalue};
-pub(crate) use proximal::minimise_sparse;
+pub(crate) use proximal::{minimise_sparse, optimality};
 pub(crate) use smooth::{Smooth, minimise};
 
 use std::ops::ControlFlow;
@@ -44,7 +44,7 @@ pub enum StopReason {
     MaxIter,
     /// No step lowered the cost by more than rounding error.
     Rounding,
-    /// The classes can be told apart without error, so that the log loss has no minimum.
+    /// The classes can be told apart without error, so that the cost has no minimum.
     Separation,
     /// The validation cost had not improved for `patience` iterations, or had its minimum before the last iteration.
     EarlyStopping,

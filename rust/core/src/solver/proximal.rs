@@ -31,6 +31,25 @@ pub(super) struct Place {
     pub(super) gradient: Parameters,
 }
 
+/// How far parameters in the data's own variables are from a minimum; see [`Sparse::optimality`].
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(crate) fn optimality(rows: &RowObjective<'_>, penalties: (f64, f64), at: &Parameters) -> Result<f64, Error> {
+    let sparse = Sparse::new(rows, penalties)?;
+    let place = sparse.place(sparse.smooth.frame().enter(at))?;
+    Ok(sparse.optimality(&place))
+}
+
+impl<'r> Sparse<'r> {
+    fn new(rows: &'r RowObjective<'r>, (l1, l2): (f64, f64)) -> Result<Self, Error> {
+        let smooth = Standardised::new(rows, l2)?;
+        let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
+        Ok(Self { smooth, lambda })
+    }
+}
+
 impl Sparse<'_> {
     pub(super) fn place(&self, at: Parameters) -> Result<Place, Error> {
         let mut gradient = Parameters::zeros(at.n_features());
@@ -84,9 +103,7 @@ pub(crate) fn minimise_sparse(
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
     let rows = &rows.with_bends();
-    let smooth = Standardised::new(rows, l2)?;
-    let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
-    let sparse = Sparse { smooth, lambda };
+    let sparse = Sparse::new(rows, (l1, l2))?;
     let mut known = None;
     if let Some(given) = start.map(|start| sparse.smooth.frame().enter(start)) {
         // A start that is worse than none may lie where the sigmoid is flat.

@@ -14,6 +14,8 @@ use crate::objective::{Objective, RowObjective, Standardised, WorkingResponse};
 use crate::samples::Samples;
 
 const MAX_STEPS: usize = 50;
+/// Of so many columns, more than there are rows, steps are not worth their time and memory: a factor has a row for each.
+const MANY_COLUMNS: usize = 1000;
 /// A share of the cost that is no reason to ask for more iterations.
 const LITTLE: f64 = 1e-8;
 const MAX_TRIALS: usize = 30;
@@ -50,6 +52,11 @@ impl Reached {
     pub(super) fn has_arrived(&self) -> bool {
         self.stop_reason.is_arrival()
     }
+}
+
+/// Whether it is worth going on so.
+pub(super) fn pays(rows: &RowObjective<'_>) -> bool {
+    !rows.is_wide() || rows.n_features() <= MANY_COLUMNS
 }
 
 /// From where Newton's method with products of columns ended.

@@ -1,12 +1,13 @@
-//! Whether the classes can be told apart without error: then the log loss falls for ever along some direction, and has no
+//! Whether the classes can be told apart without error: then the cost falls for ever along some direction, and has no
 //! minimum (Albert and Anderson, *Biometrika* 71, 1984).
 
 use std::iter::repeat_n;
 
 use super::StopReason;
 use super::factor::Factor;
+use super::line_search::Place;
 use super::margins::Margins;
-use super::normal_equations::part_along_null_space;
+use super::normal_equations::{few_rows_tell, part_along_null_space};
 use super::quasi_newton::{Curvature, Outcome};
 use crate::error::Error;
 use crate::evaluate::forward;
@@ -29,7 +30,7 @@ pub(super) fn separation(
 ) -> Result<Option<Vec<usize>>, Error> {
     let rows = objective.rows();
     let ended = matches!(outcome.stop_reason, StopReason::Tolerance | StopReason::Rounding | StopReason::MaxIter);
-    if rows.model() != Model::SigmoidLogLoss || !ended {
+    if rows.model() == Model::Linear || !ended {
         return Ok(None);
     }
     let frame = objective.frame();
@@ -38,6 +39,9 @@ pub(super) fn separation(
     }
     if !is_unpenalised(objective) {
         return Ok(None);
+    }
+    if rows.model() == Model::SigmoidSquaredError {
+        return by_all_columns(objective, &outcome.place);
     }
     let place = frame.leave(&outcome.place.at);
     let along = |direction| Margins::along(rows, &frame.leave(direction), &place);
@@ -87,6 +91,21 @@ pub(super) fn separation(
     each_is_right.then(|| columns_of(objective, &outcome.place.at)).transpose()
 }
 
+/// Of the squared error, the columns of a place where no row is on the wrong side, beyond which it falls for ever. Where some
+/// rows alone can be told apart is not asked.
+fn by_all_columns(objective: &Standardised<'_>, place: &Place) -> Result<Option<Vec<usize>>, Error> {
+    /// A row at the boundary costs 1/4.
+    const LITTLE: f64 = 0.01;
+    let (rows, summary) = (objective.rows(), objective.rows().summary());
+    if place.cost > LITTLE || summary.mean_target != summary.mean_square_target {
+        return Ok(None);
+    }
+    let at = objective.frame().leave(&place.at);
+    let margins = Margins::along(rows, &at, &at)?;
+    let each_is_right = margins.most > 0.0 && margins.least >= 0.0;
+    each_is_right.then(|| columns_of(objective, &place.at)).transpose()
+}
+
 /// Whether a step's margins are small beside what they are the sum of.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Cancelling {
@@ -110,7 +129,7 @@ pub(super) fn leaves_no_row_wrong(objective: &Standardised<'_>, cost: f64) -> bo
 /// Whether the targets are all 0 or all 1, so that the bias grows for ever, whatever the penalty: that is not on it.
 pub(super) fn are_all_alike(rows: &RowObjective<'_>) -> bool {
     let mean = rows.summary().mean_target;
-    rows.model() == Model::SigmoidLogLoss && rows.intercept() && (mean == 0.0 || mean == 1.0)
+    rows.model() != Model::Linear && rows.intercept() && (mean == 0.0 || mean == 1.0)
 }
 
 pub(super) fn is_unpenalised(objective: &Standardised<'_>) -> bool {
@@ -206,17 +225,13 @@ fn separated_by(
 }
 
 /// The columns that separate the classes, each by itself or along Newton's next step, where some predictor is so large that
-/// they may: near the end the steps that were taken are short, and lead along whatever is known least. Where the last Hessian
-/// leaves something out, it may be along rows that are flat by now.
+/// they may: near the end the steps that were taken are short, and lead along whatever is known least. Or along rows whose
+/// sigmoid is flat by now, of which a Hessian has rounding errors, that look like anything.
 ///
 /// # Errors
 ///
 /// As a pass over the rows.
-pub(super) fn separated_at_the_end(
-    objective: &Standardised<'_>,
-    at: &Parameters,
-    leaves_out: bool,
-) -> Result<Option<Vec<usize>>, Error> {
+pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
     const LARGE: f64 = 12.0;
     if !is_unpenalised(objective) {
         return Ok(None);
@@ -231,7 +246,7 @@ pub(super) fn separated_at_the_end(
     if !columns.is_empty() || rows.n_features() > MAX_COLUMNS {
         return Ok((!columns.is_empty()).then_some(columns));
     }
-    if leaves_out && let Some(found) = along_flat_rows(objective, at)? {
+    if let Some(found) = along_flat_rows(objective, at)? {
         return Ok(Some(found));
     }
     match long_step(objective, &objective.frame().enter(at), f64::INFINITY)? {
@@ -252,7 +267,11 @@ fn along_flat_rows(objective: &Standardised<'_>, at: &Parameters) -> Result<Opti
         return Ok(None);
     }
     let others = rows.with_weights(&weights)?;
-    let Some(direction) = part_along_null_space(&others.linear()?, at)? else { return Ok(None) };
+    let linear = others.linear()?;
+    if few_rows_tell(&linear)? {
+        return Ok(None);
+    }
+    let Some(direction) = part_along_null_space(&linear, at)? else { return Ok(None) };
     Ok(match LeftOut::of(objective, &frame.enter(&direction), &frame.enter(at))? {
         LeftOut::Separates(columns) => Some(columns),
         LeftOut::Nothing | LeftOut::Leads => None,

@@ -7,7 +7,7 @@ use super::dependence::Dependence;
 use super::far_values::FarValues;
 use super::line_search::Place;
 use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
-use super::reweighted::{Reached, go_on};
+use super::reweighted::{self, Reached, go_on};
 use super::row_space::{InRowSpace, in_row_space};
 use super::separation::{Cancelling, LeftOut, separated_at_the_end, separation};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_interrupted, unless_overflow};
@@ -80,7 +80,7 @@ fn at_the_minimum(
 ) -> Result<Smooth, Error> {
     let outcome = quasi_newton(objective, start, settings, observer)?;
     let is_log_loss = objective.rows().model() == Model::SigmoidLogLoss;
-    let may_go_on = outcome.has_arrived();
+    let may_go_on = outcome.has_arrived() && reweighted::pays(objective.rows());
     let dependence = Dependence::find(objective, &outcome)?;
     let far_values = if is_log_loss && may_go_on { FarValues::find(objective) } else { None };
     let mut reached = if let Some(far_values) = far_values {
@@ -89,7 +89,7 @@ fn at_the_minimum(
         let mut reached = Reached::of(objective, &outcome);
         reached.separating = separation(objective, &outcome, Cancelling::Unlikely)?;
         if reached.separating.is_none()
-            && may_go_on
+            && outcome.has_arrived()
             && let Some(left_out) = &outcome.left_out
         {
             let leads = match LeftOut::of(objective, left_out, &outcome.place.at)? {
@@ -100,14 +100,14 @@ fn at_the_minimum(
                     false
                 }
             };
-            if leads {
+            if leads && may_go_on {
                 reached = go_on(objective, l2, reached, Cancelling::Likely, settings, observer)?;
             }
         }
         reached
     };
-    if is_log_loss && may_go_on && reached.separating.is_none() && reached.has_arrived() {
-        reached.separating = separated_at_the_end(objective, &reached.parameters, outcome.left_out.is_some())?;
+    if is_log_loss && outcome.has_arrived() && reached.separating.is_none() && reached.has_arrived() {
+        reached.separating = separated_at_the_end(objective, &reached.parameters)?;
     }
     let is_separated = reached.separating.is_some();
     let dependent = if is_separated { Vec::new() } else { dependence.columns(objective)? };

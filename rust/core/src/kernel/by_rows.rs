@@ -26,6 +26,7 @@ pub(super) fn predict<S: Simd>(
     readings: Readings,
 ) {
     assert_eq!(z.len(), panel.n_rows());
+    let weights = Weights::new::<S>(weights);
     let (groups, rest) = z.as_chunks_mut::<GROUP>();
     let n_whole = groups.len() * GROUP;
     let mut share = share.in_steps(groups.len());
@@ -35,8 +36,8 @@ pub(super) fn predict<S: Simd>(
         *z = sum_each(
             simd,
             match readings {
-                Readings::One => products(simd, rows, weights, OfAll::new(panel)),
-                Readings::Two => products(simd, rows, weights, OfFirstHalf::new(panel)),
+                Readings::One => products(simd, rows, &weights, OfAll::new(panel)),
+                Readings::Two => products(simd, rows, &weights, OfFirstHalf::new(panel)),
             },
         );
         z.iter_mut().for_each(|z| *z += bias);
@@ -44,7 +45,7 @@ pub(super) fn predict<S: Simd>(
     if !rest.is_empty() {
         let mut sums = [simd.splat_f64s(0.0); GROUP];
         for (i, sums) in sums[..rest.len()].iter_mut().enumerate() {
-            [*sums] = products(simd, panel.block(n_whole + i), weights, OfNone { distance: None });
+            [*sums] = products(simd, panel.block(n_whole + i), &weights, OfNone { distance: None });
         }
         rest.iter_mut().zip(sum_each(simd, sums)).for_each(|(z, sum)| *z = sum + bias);
     }
@@ -68,12 +69,13 @@ impl<const FIRST: usize, const END: usize> Ahead<FIRST, END> {
         Self { distance: panel.ahead() }
     }
 
-    /// The share of the `j`th line of each row, or of what is behind its last line.
+    /// The share of the `j`th value of each row, a line or several, or of what is behind the last.
     #[inline(always)]
-    fn step<const R: usize>(self, rows: &[&[[f64; LINE]]; R], j: usize) {
+    fn step<V, const R: usize>(self, rows: &[&[V]; R], j: usize) {
         if let Some(distance) = self.distance {
             for row in &rows[FIRST..END] {
-                prefetch(row.as_ptr().wrapping_add(j).cast::<u8>().wrapping_add(distance));
+                let address = row.as_ptr().wrapping_add(j).cast::<u8>().wrapping_add(distance);
+                (0..size_of::<V>()).step_by(CACHE_LINE).for_each(|line| prefetch(address.wrapping_add(line)));
             }
         }
     }
@@ -90,16 +92,43 @@ fn lines<const N: usize>(slices: [&[f64]; N], n_lines: usize) -> ([&[[f64; LINE]
     parts
 }
 
+/// Weights, and those that fill no register: in one that ends where they do, with zeros for those that come before.
+struct Weights<'w> {
+    all: &'w [f64],
+    last: [f64; LINE],
+}
+
+impl<'w> Weights<'w> {
+    #[inline(always)]
+    fn new<S: Simd>(all: &'w [f64]) -> Self {
+        let tail = S::as_simd_f64s(all).1;
+        let mut last = [0.0; LINE];
+        last[S::F64_LANES - tail.len()..S::F64_LANES].copy_from_slice(tail);
+        Self { all, last }
+    }
+}
+
+/// The register that ends where each row does. Kernels by rows are for more columns than one has lanes.
+#[inline(always)]
+fn last_registers<S: Simd, const R: usize>(rows: [&[f64]; R]) -> [S::f64s; R] {
+    let of = |row: &[f64]| S::as_simd_f64s(&row[row.len() - S::F64_LANES..]).0[0];
+    let mut last = [of(rows[0]); R];
+    for (last, row) in last.iter_mut().zip(rows) {
+        *last = of(row);
+    }
+    last
+}
+
 /// For each row what adds up to `x_i · w`.
 #[inline(always)]
 fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     simd: S,
     rows: [&[f64]; R],
-    weights: &[f64],
+    weights: &Weights<'_>,
     ahead: Ahead<FIRST, END>,
 ) -> [S::f64s; R] {
-    let (w_lines, w) = weights.as_chunks::<LINE>();
-    let (lines, rows) = lines(rows, w_lines.len());
+    let (w_lines, w) = weights.all.as_chunks::<LINE>();
+    let (lines, behind) = lines(rows, w_lines.len());
     let mut sums = [simd.splat_f64s(0.0); R];
     for (j, w) in w_lines.iter().enumerate() {
         ahead.step(&lines, j);
@@ -113,16 +142,16 @@ fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
         ahead.step(&lines, w_lines.len());
     }
     let (w, w_tail) = S::as_simd_f64s(w);
-    let (rows, tails) = registers::<S, R>(rows, w.len(), w_tail.len());
+    let (behind, _) = registers::<S, R>(behind, w.len(), w_tail.len());
     for (j, &w) in w.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(rows) {
+        for (sum, row) in sums.iter_mut().zip(behind) {
             *sum = simd.mul_add_e_f64s(row[j], w, *sum);
         }
     }
     if !w_tail.is_empty() {
-        let w = simd.partial_load_f64s(w_tail);
-        for (sum, tail) in sums.iter_mut().zip(tails) {
-            *sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), w, *sum);
+        let w = S::as_simd_f64s(&weights.last).0[0];
+        for (sum, last) in sums.iter_mut().zip(last_registers::<S, R>(rows)) {
+            *sum = simd.mul_add_e_f64s(last, w, *sum);
         }
     }
     sums
@@ -151,25 +180,32 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     gradient: &mut [f64],
     ahead: Ahead<FIRST, END>,
 ) {
+    let slopes = slopes.map(|slope| simd.splat_f64s(slope));
+    // Before the others: those that it shares with them come out the same.
+    let n_before = gradient.len() - S::F64_LANES;
+    let mut at_the_end = S::as_simd_f64s(&gradient[n_before..]).0[0];
+    let has_tail = !gradient.len().is_multiple_of(S::F64_LANES);
+    if has_tail {
+        for (values, slope) in last_registers::<S, R>(rows).into_iter().zip(slopes) {
+            at_the_end = simd.mul_add_e_f64s(values, slope, at_the_end);
+        }
+    }
     let (g_lines, g) = gradient.as_chunks_mut::<LINE>();
     let n_lines = g_lines.len();
     let (lines, rows) = lines(rows, n_lines);
-    let slopes = slopes.map(|slope| simd.splat_f64s(slope));
-    for (j, g) in g_lines.iter_mut().enumerate() {
-        ahead.step(&lines, j);
-        for (k, g) in S::as_mut_simd_f64s(g).0.iter_mut().enumerate() {
-            let mut sum = *g;
-            for (line, slope) in lines.iter().zip(slopes) {
-                sum = simd.mul_add_e_f64s(S::as_simd_f64s(&line[j]).0[k], slope, sum);
-            }
-            *g = sum;
-        }
+    let (g_pairs, g_last) = g_lines.as_chunks_mut::<2>();
+    let (mut pairs, mut last) = ([&[][..]; R], [&[][..]; R]);
+    for ((pairs, last), lines) in pairs.iter_mut().zip(&mut last).zip(lines) {
+        let parts = lines.as_chunks::<2>();
+        (*pairs, *last) = (&parts.0[..g_pairs.len()], &parts.1.as_chunks::<1>().0[..g_last.len()]);
     }
+    add_lines(simd, pairs, slopes, g_pairs, ahead);
+    add_lines(simd, last, slopes, g_last.as_chunks_mut::<1>().0, ahead);
     if !g.is_empty() {
         ahead.step(&lines, n_lines);
     }
     let (g, g_tail) = S::as_mut_simd_f64s(g);
-    let (rows, tails) = registers::<S, R>(rows, g.len(), g_tail.len());
+    let (rows, _) = registers::<S, R>(rows, g.len(), g_tail.len());
     for (j, g) in g.iter_mut().enumerate() {
         let mut sum = *g;
         for (row, slope) in rows.iter().zip(slopes) {
@@ -177,11 +213,29 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
         }
         *g = sum;
     }
-    if !g_tail.is_empty() {
-        let mut sum = simd.partial_load_f64s(g_tail);
-        for (tail, slope) in tails.iter().zip(slopes) {
-            sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), slope, sum);
+    if has_tail {
+        S::as_mut_simd_f64s(&mut gradient[n_before..]).0[0] = at_the_end;
+    }
+}
+
+/// Adds to lines of the gradient, `N` at a time, whose sums are under way together, so that few wait for the row before.
+#[inline(always)]
+fn add_lines<S: Simd, const R: usize, const N: usize, const FIRST: usize, const END: usize>(
+    simd: S,
+    rows: [&[[[f64; LINE]; N]]; R],
+    slopes: [S::f64s; R],
+    gradient: &mut [[[f64; LINE]; N]],
+    ahead: Ahead<FIRST, END>,
+) {
+    for (j, gradient) in gradient.iter_mut().enumerate() {
+        ahead.step(&rows, j);
+        let mut sums = *gradient;
+        for (row, slope) in rows.iter().zip(slopes) {
+            let values = S::as_simd_f64s(row[j].as_flattened()).0;
+            for (sum, &values) in S::as_mut_simd_f64s(sums.as_flattened_mut()).0.iter_mut().zip(values) {
+                *sum = simd.mul_add_e_f64s(values, slope, *sum);
+            }
         }
-        simd.partial_store_f64s(g_tail, sum);
+        *gradient = sums;
     }
 }

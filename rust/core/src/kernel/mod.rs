@@ -168,7 +168,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 z.fill(at.bias);
             }
             if let Some(offset) = offset {
-                add(&offset[rows.clone()], z, &mut finite);
+                AddOffset { offset: &offset[rows.clone()], z, finite: &mut finite }.with_simd(simd);
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
             let roots = match &mut derivative {
@@ -280,7 +280,7 @@ impl WithSimd for Predict<'_> {
             Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share, readings),
             Strip::Columns(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
         }
-        finite.and(z);
+        finite.and(simd, z);
     }
 }
 
@@ -305,18 +305,28 @@ impl WithSimd for Accumulate<'_> {
     }
 }
 
-/// Adds an offset to linear predictors.
-#[inline(always)]
-fn add(offset: &[f64], z: &mut [f64], finite: &mut AllFinite) {
-    z.iter_mut().zip(offset).for_each(|(z, offset)| *z += offset);
-    finite.and(z);
-}
-
 /// Adds an offset to linear predictors. Returns whether all are finite.
 pub(crate) fn add_offset(offset: &[f64], z: &mut [f64]) -> bool {
     let mut finite = AllFinite::default();
-    add(offset, z, &mut finite);
+    Arch::new().dispatch(AddOffset { offset, z, finite: &mut finite });
     finite.holds()
+}
+
+struct AddOffset<'a> {
+    offset: &'a [f64],
+    z: &'a mut [f64],
+    finite: &'a mut AllFinite,
+}
+
+impl WithSimd for AddOffset<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { offset, z, finite } = self;
+        z.iter_mut().zip(offset).for_each(|(z, offset)| *z += offset);
+        finite.and(simd, z);
+    }
 }
 
 /// Returns the weighted sums of the rows' costs and slopes; `z` and `costs` are overwritten as by [`CostSlope`].
@@ -359,7 +369,7 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
 
     // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         /// Rows between which memory is asked for a little.
         const BLOCK: usize = 64;
         let Self { link, targets: Targets { y, sample_weight }, ahead, z, costs, roots, share, sums } = self;
@@ -407,8 +417,8 @@ impl<L: Link> WithSimd for CostSlope<'_, L> {
                 (*cost, *slope) = (times(weight, *cost), times(weight, *slope));
             }
         }
-        sums.costs.add(costs, |cost| cost);
-        sums.slopes.add(z, |slope| slope);
+        sums.costs.add(simd, costs, |_, costs| costs);
+        sums.slopes.add(simd, z, |_, slopes| slopes);
     }
 }
 

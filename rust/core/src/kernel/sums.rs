@@ -14,12 +14,29 @@ pub(super) struct Lanes([f64; 8]);
 pub(super) struct AllFinite(Lanes);
 
 impl Lanes {
-    /// Adds `Σ f(x_i)`, those of a segment among themselves first.
+    /// Adds `Σ f(x_i)`, those of a segment among themselves first; `f(0)` is 0. In registers by name: of plain loops the
+    /// compiler made twice as many instructions, most of them shuffles.
     #[inline(always)]
-    pub(super) fn add(&mut self, values: &[f64], f: impl Fn(f64) -> f64) {
+    pub(super) fn add<S: Simd>(&mut self, simd: S, values: &[f64], f: impl Fn(S, S::f64s) -> S::f64s) {
         for segment in values.chunks(SEGMENT_ROWS) {
-            let sums = in_lanes([segment], |sum, [value]| sum + f(value));
-            self.0.iter_mut().zip(sums).for_each(|(lane, sum)| *lane += sum);
+            let mut sums = Self::default();
+            let (blocks, tail) = segment.as_chunks();
+            for block in blocks {
+                sums.add_block(simd, block, &f);
+            }
+            if !tail.is_empty() {
+                let mut last = [0.0; 8];
+                last[..tail.len()].copy_from_slice(tail);
+                sums.add_block(simd, &last, &f);
+            }
+            self.add_block(simd, &sums.0, |_, sums| sums);
+        }
+    }
+
+    #[inline(always)]
+    fn add_block<S: Simd>(&mut self, simd: S, block: &[f64; 8], f: impl Fn(S, S::f64s) -> S::f64s) {
+        for (sum, &values) in S::as_mut_simd_f64s(&mut self.0).0.iter_mut().zip(S::as_simd_f64s(block).0) {
+            *sum = simd.add_f64s(*sum, f(simd, values));
         }
     }
 
@@ -30,8 +47,8 @@ impl Lanes {
 
 impl AllFinite {
     #[inline(always)]
-    pub(super) fn and(&mut self, values: &[f64]) {
-        self.0.add(values, |value| 0.0 * value);
+    pub(super) fn and<S: Simd>(&mut self, simd: S, values: &[f64]) {
+        self.0.add(simd, values, |simd, values| simd.mul_f64s(simd.splat_f64s(0.0), values));
     }
 
     pub(super) fn holds(self) -> bool {

@@ -3,12 +3,12 @@
 
 use std::iter::repeat_n;
 
-use super::StopReason;
 use super::factor::Factor;
 use super::line_search::Place;
 use super::margins::Margins;
-use super::normal_equations::{few_rows_tell, part_along_null_space};
+use super::normal_equations::{are_independent, part_along_null_space};
 use super::quasi_newton::{Curvature, Outcome};
+use super::{StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::evaluate::forward;
 use crate::kernel::Precision;
@@ -261,17 +261,29 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
 /// infinity are long there.
 fn along_flat_rows(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
     const FLAT: f64 = 12.0;
+    const FEW_ROWS: usize = 512;
+    const FEW_ROWS_A_COLUMN: usize = 16;
     let (rows, frame) = (objective.rows(), objective.frame());
-    let Some(weights) = rows.weights_without(at, |_, margin| margin >= FLAT)? else { return Ok(None) };
+    let is_flat = |_: &[f64], margin: f64| margin >= FLAT;
+    // Mostly a few of the other rows show already that nothing leaves these where they are.
+    let few = FEW_ROWS.max(FEW_ROWS_A_COLUMN * rows.n_features());
+    let shown = rows.every(rows.samples().n_samples().div_ceil(few), 0).and_then(|few| {
+        let weights = few.weights_without(at, is_flat)?;
+        let are_independent = match &weights {
+            Some(weights) => are_independent(&few.with_weights(weights)?.linear()?)?,
+            None => are_independent(&few.linear()?)?,
+        };
+        Ok(are_independent.then_some(()))
+    });
+    if unless_interrupted(shown)?.is_some() {
+        return Ok(None);
+    }
+    let Some(weights) = rows.weights_without(at, is_flat)? else { return Ok(None) };
     if weights.iter().all(|&weight| weight == 0.0) {
         return Ok(None);
     }
     let others = rows.with_weights(&weights)?;
-    let linear = others.linear()?;
-    if few_rows_tell(&linear)? {
-        return Ok(None);
-    }
-    let Some(direction) = part_along_null_space(&linear, at)? else { return Ok(None) };
+    let Some(direction) = part_along_null_space(&others.linear()?, at)? else { return Ok(None) };
     Ok(match LeftOut::of(objective, &frame.enter(&direction), &frame.enter(at))? {
         LeftOut::Separates(columns) => Some(columns),
         LeftOut::Nothing | LeftOut::Leads => None,

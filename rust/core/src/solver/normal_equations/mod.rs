@@ -83,13 +83,9 @@ pub(super) fn looks_easy(rows: &RowObjective<'_>, l2: f64) -> Result<bool, Error
         .is_some_and(|found| found.dependent.is_empty() && found.condition < FAR_FROM_DEPENDENT))
 }
 
-/// Whether a few of the rows show already that no column depends on others.
-pub(super) fn few_rows_tell(rows: &RowObjective<'_>) -> Result<bool, Error> {
-    const ROWS: usize = 512;
-    const ROWS_A_COLUMN: usize = 16;
-    let (m, n) = rows.samples().features().shape();
-    let some = rows.every(m.div_ceil(ROWS.max(ROWS_A_COLUMN * n)), 0);
-    let equations = unless_interrupted(some.and_then(|some| Equations::form(&some, 0.0, Precision::Double)))?;
+/// Whether products of the columns show that none depends on others, nor is constant.
+pub(super) fn are_independent(rows: &RowObjective<'_>) -> Result<bool, Error> {
+    let equations = Equations::form(rows, 0.0, Precision::Double)?;
     Ok(equations.is_some_and(|found| found.condition <= MAX_CONDITION && found.left_out().next().is_none()))
 }
 

@@ -313,3 +313,46 @@ def test_a_group_whose_rows_are_flat_is_noticed_beside_others_that_are_mixed(col
     known = {"d": d, "x": x, "dx": d * x, "noise": rng.normal(size=1000)}
     with pytest.warns(SeparationWarning):
         LogisticRegression(solver=solver).fit(np.column_stack([known[name] for name in columns]), y)
+
+
+def powers_of_years(seed):
+    """Classes that are those of the years between two, and mixed in these two; and the powers of the year."""
+    rng = np.random.default_rng(seed)
+    year = rng.integers(1960, 2024, 2000).astype(float)
+    low = rng.integers(1965, 1990)
+    high = rng.integers(low + 2, 2020)
+    y = (year > low) & (year < high)
+    mixed = (year == low) | (year == high)
+    y[mixed] = rng.random(mixed.sum()) < 0.5
+    return year[:, None] ** np.arange(1, 4), y
+
+
+def columns_that_nearly_agree(seed):
+    """Two columns that differ by a millionth, in rows that are all of one class."""
+    rng = np.random.default_rng(seed)
+    x = np.round(1000 * rng.normal(size=200))
+    few = rng.random(200) < 0.1
+    return np.column_stack([x, x + few / 1024]), few | (x / 1000 + rng.logistic(size=200) > 0)
+
+
+@pytest.mark.parametrize("data", [powers_of_years, columns_that_nearly_agree])
+def test_separation_in_part_is_noticed_along_columns_whose_products_tell_nothing(data):
+    for seed in range(16):
+        model = LogisticRegression()
+        with pytest.warns(SeparationWarning):
+            model.fit(*data(seed))
+        assert np.isfinite(model.coef_).all()
+
+
+def test_a_long_last_step_of_rows_that_are_flat_separates_nothing():
+    # Found among some 10,000 such data.
+    rng = np.random.default_rng(2924)
+    m, degree = int(rng.integers(30, 600)), int(rng.integers(2, 4))
+    year = rng.integers(1960, 2024, m).astype(float)
+    z = ((year[:, None] - 1992) / 32) ** np.arange(degree + 1) @ rng.normal(size=degree + 1) * 10 ** rng.uniform(0, 1.5)
+    y = z + rng.logistic(size=m) * rng.choice([1, 0.3, 0.1]) > 0
+    is_mixed = [0 < y[year == each].mean() < 1 for each in np.unique(year)]
+    assert sum(is_mixed) > degree, "no polynomial of the degree is 0 in so many years"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SeparationWarning)
+        LogisticRegression().fit(year[:, None] ** np.arange(1, degree + 1), y)

@@ -72,15 +72,6 @@ impl<'a> Course<'a> {
         self.validation.is_some()
     }
 
-    pub(crate) fn ends_at_the_last_step(&self) -> bool {
-        self.best.is_none()
-    }
-
-    /// Whether the answer is an earlier step than this.
-    pub(crate) fn goes_back_from(&self, iteration: usize) -> bool {
-        self.best.as_ref().is_some_and(|best| best.iteration != iteration)
-    }
-
     pub(crate) fn observe(&mut self, step: &Step<'_>) -> Result<ControlFlow<StopReason>, Error> {
         let Self { began, validation, patience, history, best } = self;
         history.cost.push(step.cost);
@@ -100,18 +91,18 @@ impl<'a> Course<'a> {
         Ok(wish)
     }
 
-    /// With early stopping the answer is the step with the smallest validation cost.
-    pub(crate) fn finish(&mut self, mut fit: Fit) -> Fit {
+    /// The answer, with early stopping the step with the smallest validation cost; and whether it is an earlier one than the
+    /// last, of which what is known of that is not so.
+    pub(crate) fn finish(&mut self, mut fit: Fit) -> (Fit, bool) {
         fit.history = std::mem::take(&mut self.history);
-        if let Some(best) = self.best.take() {
-            // Where the gradient is small is not where the parameters are taken from.
-            if fit.stop_reason != StopReason::MaxIter && best.iteration != fit.n_iter {
-                fit.stop_reason = StopReason::EarlyStopping;
-                fit.separating.clear();
-            }
-            fit.parameters = best.parameters;
+        let Some(best) = self.best.take() else { return (fit, false) };
+        let goes_back = best.iteration != fit.n_iter;
+        if goes_back && fit.stop_reason != StopReason::MaxIter {
+            fit.stop_reason = StopReason::EarlyStopping;
+            fit.separating.clear();
         }
-        fit
+        fit.parameters = best.parameters;
+        (fit, goes_back)
     }
 }
 

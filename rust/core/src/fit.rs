@@ -140,20 +140,10 @@ fn by_gradient_descent(rows: &RowObjective<'_>, options: &FitOptions, course: &m
     let steps = GradientDescent { learning_rate, max_iter: options.max_iter, tol: options.tol };
     let solution = gradient_descent(&objective, data.enter(start), steps, &mut |step| course.observe(step))?;
     let Solution { parameters, gradient, n_iter, stop_reason } = solution;
-    let as_they_are = course.ends_at_the_last_step() && !matches!(data, Data::Dual(_));
-    let parameters = if course.ends_at_the_last_step() { data.leave(parameters)? } else { parameters };
-    let found = Fit { learning_rate: Some(learning_rate), ..Fit::new(parameters, n_iter, stop_reason) };
-    let mut found = course.finish(found);
-    let optimality = if as_they_are {
-        data.optimality(rows, &gradient)
-    } else {
-        let mut gradient = Parameters::zeros(rows.n_features());
-        let evaluated = options.penalise(rows).cost_gradient(&found.parameters, &mut gradient);
-        evaluated.and_then(|_| data.optimality(rows, &gradient))
-    };
     // Squares may overflow where the descent did not.
-    found.optimality = unless_overflow(optimality)?;
-    Ok(found)
+    let optimality = unless_overflow(data.optimality(rows, &gradient))?.flatten();
+    let found = Fit::new(data.leave(parameters)?, n_iter, stop_reason);
+    finish(rows, options, course, Fit { learning_rate: Some(learning_rate), optimality, ..found })
 }
 
 fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>) -> Result<Fit, Error> {
@@ -181,11 +171,10 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
     finish(rows, options, course, found)
 }
 
-/// What was known at the last step is not so of an earlier one.
+/// The answer, with how far it is from a minimum where that is not known yet.
 fn finish(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>, found: Fit) -> Result<Fit, Error> {
-    let goes_back = course.goes_back_from(found.n_iter);
-    let mut found = course.finish(found);
-    if goes_back {
+    let (mut found, goes_back) = course.finish(found);
+    if goes_back || found.optimality.is_none() {
         found.optimality = unless_overflow(optimality(rows, (options.l1, options.l2), &found.parameters))?;
     }
     Ok(found)
@@ -251,13 +240,15 @@ impl<'r> Data<'r> {
         }
     }
 
-    /// The largest entry of a gradient where columns, and the linear model's targets, have standard deviation 1.
-    fn optimality(&self, rows: &RowObjective<'_>, gradient: &Parameters) -> Result<f64, Error> {
+    /// The largest entry of a gradient where columns, and the linear model's targets, have standard deviation 1; none in the
+    /// dual's variables.
+    fn optimality(&self, rows: &RowObjective<'_>, gradient: &Parameters) -> Result<Option<f64>, Error> {
         let frame = match self {
             Self::Moments(moments) => moments.standard_frame(),
-            Self::Rows(_) | Self::Dual(_) => Standardised::new(rows, 0.0)?.frame().clone(),
+            Self::Rows(_) => Standardised::new(rows, 0.0)?.frame().clone(),
+            Self::Dual(_) => return Ok(None),
         };
-        Ok(rows.optimality(&frame.enter_gradient(gradient)))
+        Ok(Some(rows.optimality(&frame.enter_gradient(gradient))))
     }
 
     fn enter(&self, start: Parameters) -> Parameters {

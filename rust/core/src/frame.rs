@@ -56,7 +56,7 @@ impl Frame {
         let usable = |scale: f64| scale > f64::MIN_POSITIVE && scale < f64::MAX / 4.0;
         for (centre, scale) in centre.iter_mut().zip(&mut scale) {
             // The mean of values that hardly differ has an error as large as they do.
-            if *scale <= 64.0 * f64::EPSILON * centre.abs() {
+            if is_rounding(*scale, *centre) {
                 *scale = centre.abs();
             }
             *scale = if usable(*scale) { power_of_two_below(*scale) } else { 1.0 };
@@ -154,6 +154,11 @@ impl Frame {
 /// bounds, it is large enough to keep their weights at 0.
 pub(crate) fn penalty(l2: f64, scale: f64) -> f64 {
     (l2 / scale / scale).min(1e200)
+}
+
+/// Whether values that are so far apart, around `centre`, may be equal but for rounding errors.
+pub(crate) fn is_rounding(deviation: f64, centre: f64) -> bool {
+    deviation <= 64.0 * f64::EPSILON * centre.abs()
 }
 
 /// The largest power of two that is not above a positive number.

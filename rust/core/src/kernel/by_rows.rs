@@ -181,15 +181,16 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     ahead: Ahead<FIRST, END>,
 ) {
     let slopes = slopes.map(|slope| simd.splat_f64s(slope));
-    // Before the others: those that it shares with them come out the same.
     let n_before = gradient.len() - S::F64_LANES;
-    let mut at_the_end = S::as_simd_f64s(&gradient[n_before..]).0[0];
     let has_tail = !gradient.len().is_multiple_of(S::F64_LANES);
-    if has_tail {
+    // Before the others: those that it shares with them come out the same.
+    let at_the_end = has_tail.then(|| {
+        let mut sum = S::as_simd_f64s(&gradient[n_before..]).0[0];
         for (values, slope) in last_registers::<S, R>(rows).into_iter().zip(slopes) {
-            at_the_end = simd.mul_add_e_f64s(values, slope, at_the_end);
+            sum = simd.mul_add_e_f64s(values, slope, sum);
         }
-    }
+        sum
+    });
     let (g_lines, g) = gradient.as_chunks_mut::<LINE>();
     let n_lines = g_lines.len();
     let (lines, rows) = lines(rows, n_lines);
@@ -213,8 +214,8 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
         }
         *g = sum;
     }
-    if has_tail {
-        S::as_mut_simd_f64s(&mut gradient[n_before..]).0[0] = at_the_end;
+    if let Some(sum) = at_the_end {
+        S::as_mut_simd_f64s(&mut gradient[n_before..]).0[0] = sum;
     }
 }
 

@@ -45,14 +45,17 @@ impl Hessian {
 
     /// Of the linear model, whose curvature is 2: the standard deviation of each column, from its mean or from 0.
     pub(crate) fn deviations(&self) -> Vec<f64> {
-        let columns = self.weights.diag().into_iter().zip(&self.cross);
-        columns
-            .map(|(&square, &cross)| {
-                let along = if self.bias > 0.0 { cross * cross / self.bias } else { 0.0 };
-                // What rounding leaves of a constant column is no deviation.
-                if square - along > 1e-14 * square { ((square - along) / 2.0).sqrt() } else { 0.0 }
-            })
-            .collect()
+        self.squares_beside_bias().map(|square| (square / 2.0).sqrt()).collect()
+    }
+
+    /// What is left of the diagonal when the bias is eliminated; nothing of a column that is constant but for rounding.
+    pub(crate) fn squares_beside_bias(&self) -> impl Iterator<Item = f64> {
+        const ROUNDING: f64 = 1e-14;
+        let columns = self.weights.diag().into_iter().zip(&self.cross).zip(self.means());
+        columns.map(|((&square, cross), mean)| {
+            let left = square - cross * mean;
+            if left <= ROUNDING * square { 0.0 } else { left }
+        })
     }
 
     /// Leaves nothing of a column.

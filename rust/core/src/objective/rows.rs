@@ -138,6 +138,15 @@ impl<'a> RowObjective<'a> {
         Self::new(Model::Linear, self.samples.with_target_column(column), self.intercept, self.context)
     }
 
+    /// The linear model of other targets.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowObjective::new`].
+    pub(crate) fn with_targets<'s>(&'s self, targets: &'s Array1<f64>) -> Result<RowObjective<'s>, Error> {
+        RowObjective::new(Model::Linear, self.samples.with_targets(targets.into()), self.intercept, self.context)
+    }
+
     /// Every `step`th row from the `first` on, alone.
     ///
     /// # Errors

@@ -138,9 +138,15 @@ impl<'a> Samples<'a> {
         Self { sample_weight: Some(weights), class_weight: None, ..self }
     }
 
+    /// The same data, with other targets, and without offsets.
+    pub(crate) fn with_targets(self, y: Matrix<'a>) -> Self {
+        assert_eq!(y.shape(), self.y.shape(), "one target a row");
+        Self { y, offset: None, ..self }
+    }
+
     /// The same data, with one of the features for the target, and without offsets.
     pub(crate) fn with_target_column(self, column: usize) -> Self {
-        Self { y: self.x.columns(column..column + 1), offset: None, ..self }
+        self.with_targets(self.x.columns(column..column + 1))
     }
 
     /// The same data, classes counting as their samples do.

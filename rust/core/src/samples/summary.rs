@@ -229,6 +229,11 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// Whether targets are all 0 or 1.
+    pub(crate) fn is_of_classes(&self) -> bool {
+        self.mean_target == self.mean_square_target
+    }
+
     /// The linear model's cost without weights: the targets' variance, or without an intercept their mean square; both less
     /// their offsets.
     pub(crate) fn linear_null_cost(&self, intercept: bool) -> f64 {

@@ -1,12 +1,14 @@
 //! Columns that others determine: then no data tell their weights, and predictions do not depend on these.
 
-use super::least_squares::least_squares;
-use super::normal_equations::dependent_columns as by_products;
+use super::least_squares::{LeastSquares, least_squares};
+use super::normal_equations;
 use super::quasi_newton::Outcome;
 use super::separation::is_unpenalised;
 use super::unless_overflow;
 use crate::error::Error;
-use crate::objective::Standardised;
+use crate::evaluate::forward;
+use crate::model::{Activation, Parameters};
+use crate::objective::{RowObjective, Standardised};
 
 /// Of columns that are dependent the Hessian's condition is infinite, but for rounding errors.
 const SUSPICIOUS: f64 = 1e10;
@@ -22,8 +24,9 @@ pub(super) enum Dependence {
 }
 
 impl Dependence {
-    /// What is to be known where a search ended. Its Hessian knows the rows by what their sigmoid is there, and makes suspicious
-    /// or not. Of columns that outnumber the rows nothing is to be known, and little of those whose weights a penalty tells.
+    /// What the columns' products tell where a search ended. They are formed only where its last Hessian, in which rows count by
+    /// how steep their sigmoid is there, gives reason to; a penalty hides most. Of columns that outnumber the rows nothing is
+    /// to be told.
     ///
     /// # Errors
     ///
@@ -34,7 +37,7 @@ impl Dependence {
         if objective.rows().is_wide() || !is_suspicious {
             return Ok(Self::Of(objective.constants().collect()));
         }
-        let found = by_products(&objective.rows().linear()?)?;
+        let found = normal_equations::dependent_columns(&objective.rows().linear()?)?;
         Ok(found.map_or(Self::Unclear, Self::Of))
     }
 
@@ -49,15 +52,41 @@ impl Dependence {
             return Ok(Vec::new());
         }
         let rows = objective.rows();
-        let (m, n) = rows.samples().features().shape();
         match self {
             Self::Of(columns) => Ok(columns),
-            Self::Unclear if m as f64 * (n * n) as f64 <= MAX_OPERATIONS => {
-                let rows = rows.linear()?;
-                let found = least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), 0.0);
-                Ok(unless_overflow(found)?.map_or(Vec::new(), |found| found.dependent))
+            Self::Unclear if is_worth_qr(rows) => {
+                Ok(by_qr(&rows.linear()?)?.map_or(Vec::new(), |found| found.dependent))
             }
             Self::Unclear => Ok(objective.constants().collect()),
         }
     }
+}
+
+/// The part of `at` that moves no row of the linear model beyond rounding, if there is one; by the columns' products, or by QR
+/// where these do not tell.
+///
+/// # Errors
+///
+/// As a pass over the rows.
+pub(super) fn part_along_null_space(rows: &RowObjective<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {
+    let part = normal_equations::part_along_null_space(rows, at)?;
+    if part.is_some() || !is_worth_qr(rows) {
+        return Ok(part);
+    }
+    let z = forward(rows.samples().features(), None, at, Activation::Identity, rows.context())?;
+    let found = by_qr(&rows.with_targets(&z)?)?.filter(|found| !found.dependent.is_empty());
+    Ok(found.map(|LeastSquares { parameters: other, .. }| {
+        let mut part = at.clone();
+        part.add_scaled(-1.0, &other);
+        part
+    }))
+}
+
+fn is_worth_qr(rows: &RowObjective<'_>) -> bool {
+    let (m, n) = rows.samples().features().shape();
+    m as f64 * (n * n) as f64 <= MAX_OPERATIONS
+}
+
+fn by_qr(rows: &RowObjective<'_>) -> Result<Option<LeastSquares>, Error> {
+    unless_overflow(least_squares(rows.samples(), rows.summary(), rows.context(), rows.intercept(), 0.0))
 }

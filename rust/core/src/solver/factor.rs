@@ -24,9 +24,7 @@ pub(crate) struct Factor {
     bias: Option<f64>,
 }
 
-/// A diagonal entry smaller than this, beside what it is the difference of, is rounding error.
-const CONSTANT: f64 = 1e-14;
-/// So is an eigenvalue, beside the largest, of products of columns.
+/// A smaller eigenvalue of products of columns, beside the largest, is rounding error.
 const SINGULAR: f64 = 1e-13;
 
 /// How a matrix in double precision is inverted.
@@ -122,15 +120,12 @@ struct Scales {
 
 impl Scales {
     fn of(hessian: &Hessian) -> Self {
-        let (weights, cross) = (&hessian.weights, &hessian.cross);
-        let n = cross.len();
         // A fixed bias has none.
-        let means: Array1<f64> = hessian.means().collect();
-        let left: Array1<f64> = (0..n).map(|j| weights[[j, j]] - cross[j] * means[j]).collect();
-        let columns = left.iter().zip(weights.diag()).filter(|(_, entry)| **entry > 0.0);
-        let cancelled = columns.map(|(left, entry)| entry / left.max(0.0)).fold(1.0, f64::max);
-        let is_constant = |j: usize| left[j] <= CONSTANT * weights[[j, j]];
-        let inverse_root = (0..n).map(|j| if is_constant(j) { 0.0 } else { left[j].sqrt().recip() }).collect();
+        let means = hessian.means().collect();
+        let left: Array1<f64> = hessian.squares_beside_bias().collect();
+        let columns = left.iter().zip(hessian.weights.diag()).filter(|(_, entry)| **entry > 0.0);
+        let cancelled = columns.map(|(left, entry)| entry / left).fold(1.0, f64::max);
+        let inverse_root = left.mapv(|left| if left == 0.0 { 0.0 } else { left.sqrt().recip() });
         Self { means, inverse_root, cancelled }
     }
 }

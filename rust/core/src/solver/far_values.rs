@@ -7,7 +7,8 @@
 use ndarray::Array1;
 
 use crate::error::Error;
-use crate::model::Parameters;
+use crate::frame::is_rounding;
+use crate::model::{Model, Parameters};
 use crate::objective::{Middle, RowObjective, Standardised, middles};
 use crate::samples::Samples;
 
@@ -30,9 +31,9 @@ const FAR: f64 = 1e3;
 const RIGHT: f64 = 8.0;
 
 impl FarValues {
-    /// Looks at a few rows; none if no column has such values, as far as these tell.
+    /// Looks at a few rows; none if no column has such values, as far as these tell, or the cost is not the log loss.
     pub(super) fn find(objective: &Standardised<'_>) -> Option<Self> {
-        if !objective.may_have_far_values() {
+        if objective.rows().model() != Model::SigmoidLogLoss || !objective.may_have_far_values() {
             return None;
         }
         let samples = objective.rows().samples();
@@ -45,7 +46,7 @@ impl FarValues {
         let columns = one.into_iter().zip(other).zip(middles).zip(of_all).enumerate();
         let columns = columns.filter_map(|(index, (((one, other), middle), of_all))| {
             // A column that is constant but for a few rows has no other deviation.
-            let is_known = |(centre, deviation): &(f64, f64)| *deviation > 64.0 * f64::EPSILON * centre.abs();
+            let is_known = |(centre, deviation): &(f64, f64)| !is_rounding(*deviation, *centre);
             let known = [one, other, middle].into_iter().filter(is_known);
             let (centre, deviation) = known.min_by(|a, b| a.1.total_cmp(&b.1))?;
             (deviation < SMALL * of_all).then_some(Column { index, centre, deviation })

@@ -9,6 +9,7 @@ use super::quasi_newton::Outcome;
 use super::separation::{Cancelling, separated_along};
 use super::{Observer, ROUNDING, Settings, Step, StopReason, unless_overflow};
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised, WorkingResponse};
 use crate::samples::Samples;
@@ -52,6 +53,13 @@ impl Reached {
     pub(super) fn has_arrived(&self) -> bool {
         self.stop_reason.is_arrival()
     }
+
+    /// In standardised variables.
+    fn step_to(&self, there: &Parameters, frame: &Frame) -> Parameters {
+        let mut step = there.clone();
+        step.add_scaled(-1.0, &self.parameters);
+        frame.enter(&step)
+    }
 }
 
 /// Whether it is worth going on so.
@@ -87,9 +95,7 @@ pub(super) fn go_on(
             let is_little = decrease <= LITTLE * reached.cost.abs();
             break if is_little { None } else { Some(StopReason::MaxIter) };
         }
-        let mut moved = parameters.clone();
-        moved.add_scaled(-1.0, &reached.parameters);
-        last_step = Some(frame.enter(&moved));
+        last_step = Some(reached.step_to(&parameters, frame));
         let n_iter = reached.n_iter + 1;
         reached = Reached { parameters, cost, gradient, n_iter, ..reached };
         let gradient_norm = frame.leave_gradient(&reached.gradient).norm();
@@ -103,7 +109,13 @@ pub(super) fn go_on(
     };
     // Before they end steps may be long, and separate nothing.
     reached.separating = match &last_step {
-        Some(step) if stopped.is_none() => separated_along(objective, step, &reached.parameters, cancelling)?,
+        Some(step) if stopped.is_none() => {
+            let next = || {
+                let there = minimum_of_model(objective, l2, &reached, &[])?;
+                Ok(there.map(|there| reached.step_to(&there, frame)))
+            };
+            separated_along(objective, step, &reached.parameters, cancelling, next)?
+        }
         _ => None,
     };
     let small = objective.optimality(&reached.gradient) <= settings.tol;

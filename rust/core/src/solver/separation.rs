@@ -3,10 +3,11 @@
 
 use std::iter::repeat_n;
 
+use super::dependence::part_along_null_space;
 use super::factor::Factor;
 use super::line_search::Place;
 use super::margins::Margins;
-use super::normal_equations::{are_independent, part_along_null_space};
+use super::normal_equations::are_independent;
 use super::quasi_newton::{Curvature, Outcome};
 use super::{StopReason, unless_interrupted};
 use crate::error::Error;
@@ -97,7 +98,7 @@ fn by_all_columns(objective: &Standardised<'_>, place: &Place) -> Result<Option<
     /// A row at the boundary costs 1/4.
     const LITTLE: f64 = 0.01;
     let (rows, summary) = (objective.rows(), objective.rows().summary());
-    if place.cost > LITTLE || summary.mean_target != summary.mean_square_target {
+    if place.cost > LITTLE || !summary.is_of_classes() {
         return Ok(None);
     }
     let at = objective.frame().leave(&place.at);
@@ -121,7 +122,7 @@ pub(super) enum Cancelling {
 pub(super) fn leaves_no_row_wrong(objective: &Standardised<'_>, cost: f64) -> bool {
     let rows = objective.rows();
     let (samples, summary) = (rows.samples(), rows.summary());
-    let is_of_classes = rows.model() == Model::SigmoidLogLoss && summary.mean_target == summary.mean_square_target;
+    let is_of_classes = rows.model() == Model::SigmoidLogLoss && summary.is_of_classes();
     let each_is_right = cost * summary.weight_sum < std::f64::consts::LN_2 * summary.least_weight;
     is_of_classes && samples.offset_column().is_none() && is_unpenalised(objective) && each_is_right
 }
@@ -136,8 +137,8 @@ pub(super) fn is_unpenalised(objective: &Standardised<'_>) -> bool {
     objective.penalty().iter().all(|&penalty| penalty == 0.0)
 }
 
-/// The columns of a step that separates the classes, standing at `place`, in the data's own variables. A penalty lets nothing
-/// fall for ever, nor does the squared error.
+/// The columns of the last step, if it separates the classes, standing at `place`, in the data's own variables; and if the next,
+/// which is formed only then, is as long. A penalty lets nothing fall for ever, nor does the squared error.
 ///
 /// # Errors
 ///
@@ -147,12 +148,21 @@ pub(super) fn separated_along(
     step: &Parameters,
     place: &Parameters,
     cancelling: Cancelling,
+    next: impl FnOnce() -> Result<Option<Parameters>, Error>,
 ) -> Result<Option<Vec<usize>>, Error> {
     if objective.rows().model() != Model::SigmoidLogLoss || !is_unpenalised(objective) {
         return Ok(None);
     }
-    let margins = Margins::along(objective.rows(), &objective.frame().leave(step), place)?;
-    separated_by(objective, step, margins, cancelling)
+    let along = |step| Margins::along(objective.rows(), &objective.frame().leave(step), place);
+    let margins = along(step)?;
+    let found = separated_by(objective, step, margins, cancelling)?;
+    if found.is_some()
+        && let Some(next) = next()?
+        && !goes_on(&along(&next)?, margins.most)
+    {
+        return Ok(None);
+    }
+    Ok(found)
 }
 
 /// What a direction says of which a Hessian tells nothing.
@@ -166,15 +176,27 @@ pub(super) enum LeftOut {
 }
 
 impl LeftOut {
-    /// Of a direction in standardised variables, standing at `at`.
+    /// Of a direction that a Hessian leaves out, in standardised variables, standing at `at`.
     ///
     /// # Errors
     ///
     /// As a pass over the rows.
     pub(super) fn of(objective: &Standardised<'_>, direction: &Parameters, at: &Parameters) -> Result<Self, Error> {
-        /// By less, beside what cancels, rows are moved by rounding errors, also of the direction.
+        /// Rounding errors of a Hessian's null space.
+        const ROUGH: f64 = 1e-6;
+        Self::along(objective, direction, at, ROUGH)
+    }
+
+    /// Of a direction that is known so well that it separates classes where it moves a row by more than `errors`, beside what
+    /// cancels.
+    fn along(
+        objective: &Standardised<'_>,
+        direction: &Parameters,
+        at: &Parameters,
+        errors: f64,
+    ) -> Result<Self, Error> {
+        /// By less rows are moved by rounding errors.
         const ROUNDING: f64 = 1e-13;
-        const MUCH: f64 = 1e-6;
         let frame = objective.frame();
         // By how much of what cancels, there or in a row like most, the row is moved that is moved back most.
         let size = direction.norm();
@@ -183,7 +205,7 @@ impl LeftOut {
         if by.max(by_back) < ROUNDING {
             return Ok(Self::Nothing);
         }
-        if by.min(by_back) >= ROUNDING || by.max(by_back) < MUCH {
+        if by.min(by_back) >= ROUNDING || by.max(by_back) < errors {
             return Ok(Self::Leads);
         }
         let is_log_loss = objective.rows().model() == Model::SigmoidLogLoss;
@@ -233,10 +255,10 @@ fn separated_by(
 /// As a pass over the rows.
 pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
     const LARGE: f64 = 12.0;
-    if !is_unpenalised(objective) {
+    let rows = objective.rows();
+    if rows.model() != Model::SigmoidLogLoss || !is_unpenalised(objective) {
         return Ok(None);
     }
-    let rows = objective.rows();
     let samples = rows.samples();
     let z = forward(samples.features(), samples.offset_column(), at, Activation::Identity, rows.context())?;
     if z.iter().all(|z| z.abs() < LARGE) {
@@ -260,22 +282,10 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
 /// The columns of a direction that moves those rows alone, and with their classes, whose sigmoid is flat at `at`: such as lead to
 /// infinity are long there.
 fn along_flat_rows(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
-    const FLAT: f64 = 12.0;
-    const FEW_ROWS: usize = 512;
-    const FEW_ROWS_A_COLUMN: usize = 16;
+    /// Where columns are nearly dependent, all that moves rows is small beside what cancels.
+    const EXACT: f64 = 1e-10;
     let (rows, frame) = (objective.rows(), objective.frame());
-    let is_flat = |_: &[f64], margin: f64| margin >= FLAT;
-    // Mostly a few of the other rows show already that nothing leaves these where they are.
-    let few = FEW_ROWS.max(FEW_ROWS_A_COLUMN * rows.n_features());
-    let shown = rows.every(rows.samples().n_samples().div_ceil(few), 0).and_then(|few| {
-        let weights = few.weights_without(at, is_flat)?;
-        let are_independent = match &weights {
-            Some(weights) => are_independent(&few.with_weights(weights)?.linear()?)?,
-            None => are_independent(&few.linear()?)?,
-        };
-        Ok(are_independent.then_some(()))
-    });
-    if unless_interrupted(shown)?.is_some() {
+    if few_rows_hold(rows, at)? {
         return Ok(None);
     }
     let Some(weights) = rows.weights_without(at, is_flat)? else { return Ok(None) };
@@ -284,10 +294,32 @@ fn along_flat_rows(objective: &Standardised<'_>, at: &Parameters) -> Result<Opti
     }
     let others = rows.with_weights(&weights)?;
     let Some(direction) = part_along_null_space(&others.linear()?, at)? else { return Ok(None) };
-    Ok(match LeftOut::of(objective, &frame.enter(&direction), &frame.enter(at))? {
+    Ok(match LeftOut::along(objective, &frame.enter(&direction), &frame.enter(at), EXACT)? {
         LeftOut::Separates(columns) => Some(columns),
         LeftOut::Nothing | LeftOut::Leads => None,
     })
+}
+
+/// Whether a row's sigmoid, where its margin is this, is flat.
+fn is_flat(_: &[f64], margin: f64) -> bool {
+    margin >= 12.0
+}
+
+/// Whether a few of the rows that are not flat show already that nothing leaves all of them where they are; mostly they do.
+fn few_rows_hold(rows: &RowObjective<'_>, at: &Parameters) -> Result<bool, Error> {
+    const ROWS: usize = 512;
+    const ROWS_A_COLUMN: usize = 16;
+    let n_few = ROWS.max(ROWS_A_COLUMN * rows.n_features());
+    let shown = rows.every(rows.samples().n_samples().div_ceil(n_few), 0).and_then(|few| {
+        let weights = few.weights_without(at, is_flat)?;
+        let are_independent = match &weights {
+            Some(weights) => are_independent(&few.with_weights(weights)?.linear()?)?,
+            None => are_independent(&few.linear()?)?,
+        };
+        Ok(Some(are_independent))
+    });
+    // Such as weights that are all 0 tell nothing.
+    Ok(unless_interrupted(shown)?.unwrap_or(false))
 }
 
 /// The columns that a direction which separates is made of: those with the largest parts that do it without the others.
@@ -334,13 +366,18 @@ const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
 
-/// Newton's step and its margins, if it is long: where a value is far from all others of its column, beside the last. To infinity steps move
-/// predictors by 1 each.
+/// Whether the next step's margins go on from the last's: to infinity steps move predictors by 1 each. Where a value is far from
+/// all others of its column, both may be short.
+fn goes_on(next: &Margins, last: f64) -> bool {
+    next.most >= LONG_STEP.max(0.5 * last.min(1.0))
+}
+
+/// Newton's step and its margins, if it is long beside the last.
 fn long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<Option<(Parameters, Margins)>, Error> {
     let (rows, frame) = (objective.rows(), objective.frame());
     let Some(next) = newton_step(objective, at)? else { return Ok(None) };
     let margins = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?;
-    Ok((margins.most >= LONG_STEP.max(0.5 * last.min(1.0))).then_some((next, margins)))
+    Ok(goes_on(&margins, last).then_some((next, margins)))
 }
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {

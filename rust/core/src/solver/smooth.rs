@@ -79,34 +79,18 @@ fn at_the_minimum(
     observer: &mut Observer<'_>,
 ) -> Result<Smooth, Error> {
     let outcome = quasi_newton(objective, start, settings, observer)?;
-    let is_log_loss = objective.rows().model() == Model::SigmoidLogLoss;
-    let may_go_on = outcome.has_arrived() && reweighted::pays(objective.rows());
     let dependence = Dependence::find(objective, &outcome)?;
-    let far_values = if is_log_loss && may_go_on { FarValues::find(objective) } else { None };
-    let mut reached = if let Some(far_values) = far_values {
+    let mut reached = if !outcome.has_arrived() {
+        let separating = separation(objective, &outcome, Cancelling::Unlikely)?;
+        Reached { separating, ..Reached::of(objective, &outcome) }
+    } else if reweighted::pays(objective.rows())
+        && let Some(far_values) = FarValues::find(objective)
+    {
         beyond_far_values(objective, l2, &far_values, &outcome, settings, observer)?
     } else {
-        let mut reached = Reached::of(objective, &outcome);
-        reached.separating = separation(objective, &outcome, Cancelling::Unlikely)?;
-        if reached.separating.is_none()
-            && outcome.has_arrived()
-            && let Some(left_out) = &outcome.left_out
-        {
-            let leads = match LeftOut::of(objective, left_out, &outcome.place.at)? {
-                LeftOut::Nothing => matches!(dependence, Dependence::Unclear),
-                LeftOut::Leads => is_log_loss || matches!(dependence, Dependence::Unclear),
-                LeftOut::Separates(columns) => {
-                    reached.separating = Some(columns);
-                    false
-                }
-            };
-            if leads && may_go_on {
-                reached = go_on(objective, l2, reached, Cancelling::Likely, settings, observer)?;
-            }
-        }
-        reached
+        beyond_left_out(objective, l2, &dependence, &outcome, settings, observer)?
     };
-    if is_log_loss && outcome.has_arrived() && reached.separating.is_none() && reached.has_arrived() {
+    if outcome.has_arrived() && reached.separating.is_none() && reached.has_arrived() {
         reached.separating = separated_at_the_end(objective, &reached.parameters)?;
     }
     let is_separated = reached.separating.is_some();
@@ -123,6 +107,34 @@ fn at_the_minimum(
         condition: reached.condition,
         separating: reached.separating.unwrap_or_default(),
     })
+}
+
+/// The minimum where the last Hessian left out a direction that may lead on.
+fn beyond_left_out(
+    objective: &Standardised<'_>,
+    l2: f64,
+    dependence: &Dependence,
+    outcome: &Outcome,
+    settings: Settings,
+    observer: &mut Observer<'_>,
+) -> Result<Reached, Error> {
+    let separating = separation(objective, outcome, Cancelling::Unlikely)?;
+    let reached = Reached { separating, ..Reached::of(objective, outcome) };
+    let Some(left_out) = outcome.left_out.as_ref().filter(|_| reached.separating.is_none()) else {
+        return Ok(reached);
+    };
+    let rows = objective.rows();
+    let unclear = matches!(dependence, Dependence::Unclear);
+    let leads = match LeftOut::of(objective, left_out, &outcome.place.at)? {
+        LeftOut::Nothing => unclear,
+        LeftOut::Leads => unclear || rows.model() == Model::SigmoidLogLoss,
+        LeftOut::Separates(columns) => return Ok(Reached { separating: Some(columns), ..reached }),
+    };
+    if leads && reweighted::pays(rows) {
+        go_on(objective, l2, reached, Cancelling::Likely, settings, observer)
+    } else {
+        Ok(reached)
+    }
 }
 
 /// The minimum where some values are far from all others of their column, in variables that these do not decide.

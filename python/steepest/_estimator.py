@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from steepest._exceptions import NotFittedError, kin
 from steepest._frames import check_feature_names, feature_names
 from steepest._history import History
 from steepest._hold_out import check_fraction, check_seed, hold_out
-from steepest._names import Activation, Loss, Solver
+from steepest._names import SOLVERS, Activation, Loss, Solver
 from steepest._parametrised import Parametrised
 from steepest._report import Asked, explained, quoted, warn_of_fit
 from steepest._shown import shown
@@ -201,7 +201,7 @@ class Estimator(Parametrised):
 
     def _options(self) -> Mapping[str, Any]:
         """Check the constructor's parameters and return them as the core takes them."""
-        check_choice(self.solver, "solver", get_args(Solver))
+        check_choice(self.solver, "solver", SOLVERS)
         rate = None
         if not (isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             expected = "'auto' or a positive number"

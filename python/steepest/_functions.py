@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from steepest import _core
-from steepest._names import Activation, Loss
+from steepest._names import ACTIVATIONS, LOSSES, Activation, Loss
 from steepest._report import explained
 from steepest._validation import (
     Array,
@@ -55,7 +55,7 @@ def forward(
     ValueError, TypeError
         For data that are not finite, not numeric or of the wrong shape.
     """
-    check_choice(activation, "activation", get_args(Activation))
+    check_choice(activation, "activation", ACTIVATIONS)
     array = as_matrix(X)
     n_samples, n_features = array.shape
     offsets = as_optional_vector(offset, "offset", n_samples, "X")
@@ -157,8 +157,8 @@ def gradient(
 
 
 def _check_model(activation: Any, loss: Any) -> None:
-    check_choice(activation, "activation", get_args(Activation))
-    check_choice(loss, "loss", get_args(Loss))
+    check_choice(activation, "activation", ACTIVATIONS)
+    check_choice(loss, "loss", LOSSES)
 
 
 def _checked(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
-from steepest._names import Loss, Solver
+from steepest._names import LOSSES, Loss, Solver
 from steepest._regressor import Regressor
 from steepest._validation import check_choice
 
@@ -136,5 +136,5 @@ class SigmoidRegression(Regressor):
         self.loss = loss
 
     def _loss(self) -> Loss:
-        check_choice(self.loss, "loss", get_args(Loss))
+        check_choice(self.loss, "loss", LOSSES)
         return self.loss

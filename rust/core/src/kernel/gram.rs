@@ -112,6 +112,8 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
         let (n_left, n_right) = (products.u.n_blocks(), products.v.n_blocks());
         // As many accumulators as the registers hold, and enough to hide an FMA's latency.
         let registers = R::registers::<S>(&Lane::ZERO).len();
+        let n_in_last = products.tiles.n_cols - (n_right - 1) * R::ENTRIES;
+        let last_fills_one = n_in_last <= R::ENTRIES / registers;
         // So many lines with each few rows of a tile, for memory to have time.
         let steps = products.tiles.n_tiles() * (products.u.n_rows() / UNROLLED).max(1);
         let n_lines = products.next.n_lines().div_ceil(steps);
@@ -127,6 +129,10 @@ impl<R: Real> WithSimd for In<R, Products<'_>> {
                         (1, _, 2) => products.add::<S, R, 2, 8, 1>(simd, (row, col), n_lines),
                         (1, 8, _) => products.add::<S, R, 1, 8, 1>(simd, (row, col), n_lines),
                         (1, ..) => products.add::<S, R, 1, 16, 1>(simd, (row, col), n_lines),
+                        // Its other register has no columns.
+                        (2, ..) if last_fills_one && col + 1 == n_right => {
+                            products.add::<S, R, 1, 8, 1>(simd, (row, col), n_lines)
+                        }
                         (2, ..) => products.add::<S, R, 1, 4, 2>(simd, (row, col), n_lines),
                         (4, ..) => products.add::<S, R, 1, 4, 4>(simd, (row, col), n_lines),
                         (8, ..) => products.add::<S, R, 1, 1, 8>(simd, (row, col), n_lines),
@@ -175,7 +181,7 @@ impl Products<'_> {
         let right: [_; TILES] = array::from_fn(|tile| self.v.block(col + tile).as_chunks::<UNROLLED>());
         let right_rest = right.map(|(_, rest)| &rest[..left_rest.len()]);
         let right = right.map(|(right, _)| &right[..left.len()]);
-        for first in (0..R::ENTRIES).step_by(ROWS) {
+        for first in (0..R::ENTRIES.min(self.tiles.n_rows - row * R::ENTRIES)).step_by(ROWS) {
             let mut sums = [[[R::splat(simd, R::zeroed()); VECTORS]; ROWS]; TILES];
             for (i, left) in left.iter().enumerate() {
                 if first == 0 {

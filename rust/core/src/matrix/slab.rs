@@ -132,17 +132,42 @@ impl<'p> Eights for Panel<'p> {
     ) -> [[f64; EIGHT]; ROWS] {
         let mut eights = [[0.0; EIGHT]; ROWS];
         for (eight, row) in eights.iter_mut().zip(rows) {
-            let values = &row[first_col..];
-            if WHOLE {
-                *eight = *values.first_chunk().expect("eight columns");
-                continue;
-            }
-            for (i, register) in S::as_mut_simd_f64s(eight).0.iter_mut().enumerate() {
-                let first = (i * S::F64_LANES).min(values.len());
-                *register = simd.partial_load_f64s(&values[first..values.len().min(first + S::F64_LANES)]);
-            }
+            *eight = if WHOLE {
+                *row[first_col..].first_chunk().expect("eight columns")
+            } else {
+                eight_from(simd, row, first_col)
+            };
         }
         eights
+    }
+}
+
+/// The first eight of what a row has from a column on, or all and zeros.
+#[inline(always)]
+pub(crate) fn eight_from<S: Simd>(simd: S, row: &[f64], first_col: usize) -> [f64; EIGHT] {
+    let values = &row[first_col..];
+    let mut eight = [0.0; EIGHT];
+    if let [register] = S::as_mut_simd_f64s(&mut eight).0 {
+        // By a mask; loads of a part of a shorter register take a call.
+        *register = simd.partial_load_f64s(&values[..values.len().min(EIGHT)]);
+    } else {
+        let (first, rest) = values.split_at(values.len().min(EIGHT / 2));
+        let (low, high) = eight.split_at_mut(EIGHT / 2);
+        low.copy_from_slice(&four_of(first));
+        high.copy_from_slice(&four_of(rest));
+    }
+    eight
+}
+
+/// The first four, or all and zeros.
+#[inline(always)]
+fn four_of(values: &[f64]) -> [f64; 4] {
+    match *values {
+        [] => [0.0; 4],
+        [a] => [a, 0.0, 0.0, 0.0],
+        [a, b] => [a, b, 0.0, 0.0],
+        [a, b, c] => [a, b, c, 0.0],
+        [a, b, c, d, ..] => [a, b, c, d],
     }
 }
 
@@ -304,7 +329,7 @@ mod tests {
 
     fn check_layouts<T: Element + Default>(is_plain: bool, value: impl Fn(usize) -> T) {
         let is_wide = T::DTYPE == DType::F64;
-        for (m, n) in [(2, 9), (8, 8), (9, 17), (23, 5), (40, 33), (96, 24)] {
+        for (m, n) in [(2, 9), (8, 8), (9, 17), (16, 3), (10, 14), (23, 5), (40, 33), (96, 24)] {
             let values = |(i, j): (usize, usize)| value(i * 37 + j * 11);
             let by_rows = Array2::from_shape_fn((m + 2, n + 3), values);
             let by_columns = Array2::from_shape_fn((m + 2, n + 3).f(), values);

@@ -153,7 +153,7 @@ def as_scalar(value: Any, name: str) -> float:
 
 def check_real(value: Any, name: str, expected: str, *, low: float, inclusive: bool) -> float:
     """Return a finite real option above `low`, or at it if `inclusive`."""
-    # What most are is known at once; of other classes abstract ones tell, which takes long beside a small fit.
+    # Floats are known at once; of others abstract classes tell, which takes long beside a small fit.
     if type(value) is not float and (not isinstance(value, numbers.Real) or isinstance(value, _BOOL)):
         raise TypeError(f"{name} is {shown(value)}, expected {expected}.")
     try:

@@ -91,8 +91,8 @@ impl<'a> Course<'a> {
         Ok(wish)
     }
 
-    /// The answer, with early stopping the step with the smallest validation cost; and whether it is an earlier one than the
-    /// last, of which what is known of that is not so.
+    /// The answer, with early stopping the step with the smallest validation cost; and whether that is not the last, of which
+    /// alone the optimality and the like are known.
     pub(crate) fn finish(&mut self, mut fit: Fit) -> (Fit, bool) {
         fit.history = std::mem::take(&mut self.history);
         let Some(best) = self.best.take() else { return (fit, false) };

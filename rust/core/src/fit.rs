@@ -171,7 +171,7 @@ fn by_curvature(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Cour
     finish(rows, options, course, found)
 }
 
-/// The answer, with how far it is from a minimum where that is not known yet.
+/// The answer, with how far it is from a minimum where that is not known, or of another step.
 fn finish(rows: &RowObjective<'_>, options: &FitOptions, course: &mut Course<'_>, found: Fit) -> Result<Fit, Error> {
     let (mut found, goes_back) = course.finish(found);
     if goes_back || found.optimality.is_none() {

@@ -184,13 +184,16 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     let n_before = gradient.len() - S::F64_LANES;
     let has_tail = !gradient.len().is_multiple_of(S::F64_LANES);
     // Before the others: those that it shares with them come out the same.
-    let at_the_end = has_tail.then(|| {
+    // No closure: the compiler may leave one out of line, where there is no SIMD.
+    let at_the_end = if has_tail {
         let mut sum = S::as_simd_f64s(&gradient[n_before..]).0[0];
         for (values, slope) in last_registers::<S, R>(rows).into_iter().zip(slopes) {
             sum = simd.mul_add_e_f64s(values, slope, sum);
         }
-        sum
-    });
+        Some(sum)
+    } else {
+        None
+    };
     let (g_lines, g) = gradient.as_chunks_mut::<LINE>();
     let n_lines = g_lines.len();
     let (lines, rows) = lines(rows, n_lines);

@@ -137,8 +137,9 @@ pub(super) fn is_unpenalised(objective: &Standardised<'_>) -> bool {
     objective.penalty().iter().all(|&penalty| penalty == 0.0)
 }
 
-/// The columns of the last step, if it separates the classes, standing at `place`, in the data's own variables; and if the next,
-/// which is formed only then, is as long. A penalty lets nothing fall for ever, nor does the squared error.
+/// The columns of the last step, if it separates the classes, standing at `place`, in the data's own variables. Not if the next,
+/// which is formed only then, moves nothing; one that cannot be formed, or leads back along what no row holds any more, tells
+/// nothing. A penalty lets nothing fall for ever, nor does the squared error.
 ///
 /// # Errors
 ///
@@ -158,9 +159,10 @@ pub(super) fn separated_along(
     let found = separated_by(objective, step, margins, cancelling)?;
     if found.is_some()
         && let Some(next) = next()?
-        && !goes_on(&along(&next)?, margins.most)
     {
-        return Ok(None);
+        let next = along(&next)?;
+        let moves = next.most.max(-next.least) >= least_of_next(margins.most);
+        return Ok(found.filter(|_| moves));
     }
     Ok(found)
 }
@@ -182,7 +184,7 @@ impl LeftOut {
     ///
     /// As a pass over the rows.
     pub(super) fn of(objective: &Standardised<'_>, direction: &Parameters, at: &Parameters) -> Result<Self, Error> {
-        /// Rounding errors of a Hessian's null space.
+        /// By shares as small the errors of its eigenvectors move rows.
         const ROUGH: f64 = 1e-6;
         Self::along(objective, direction, at, ROUGH)
     }
@@ -366,18 +368,18 @@ const LARGE_PREDICTOR: f64 = 8.0;
 /// More columns than this are not worth a Hessian for a diagnosis alone.
 const MAX_COLUMNS: usize = 1000;
 
-/// Whether the next step's margins go on from the last's: to infinity steps move predictors by 1 each. Where a value is far from
-/// all others of its column, both may be short.
-fn goes_on(next: &Margins, last: f64) -> bool {
-    next.most >= LONG_STEP.max(0.5 * last.min(1.0))
+/// By how much, at least, the next step to infinity moves a predictor: by 1 each time, or where a value is far from all others of
+/// its column by as little as the last.
+fn least_of_next(last: f64) -> f64 {
+    LONG_STEP.max(0.5 * last.min(1.0))
 }
 
-/// Newton's step and its margins, if it is long beside the last.
+/// Newton's step and its margins, if it is long beside the last; if that is infinite, beside 1.
 fn long_step(objective: &Standardised<'_>, at: &Parameters, last: f64) -> Result<Option<(Parameters, Margins)>, Error> {
     let (rows, frame) = (objective.rows(), objective.frame());
     let Some(next) = newton_step(objective, at)? else { return Ok(None) };
     let margins = Margins::along(rows, &frame.leave(&next), &frame.leave(at))?;
-    Ok(goes_on(&margins, last).then_some((next, margins)))
+    Ok((margins.most >= least_of_next(last)).then_some((next, margins)))
 }
 
 fn newton_step(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Parameters>, Error> {

@@ -9,7 +9,7 @@ use pulp::bytemuck::{self, Pod};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::matrix_unit::MatrixUnit;
-use crate::matrix::{EIGHT, Eights, GROUP, Slab, WithEights, eight_from};
+use crate::matrix::{EIGHT, Eights, GROUP, Slab, WithEights, first_eight};
 
 /// In what precision products are formed and summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -397,8 +397,8 @@ impl<const N: usize, const ROWS: usize> Eight<'_, N, ROWS> {
     #[inline(always)]
     fn pack<S: Simd, R: Real, const WHOLE: bool>(self, simd: S, rows: [[f64; WIDTH]; ROWS]) {
         let Self { first, scaling, roots, factors, sums, lanes, part } = self;
-        let centre = load::<S, WHOLE>(simd, scaling.centre, first);
-        let scale = load::<S, WHOLE>(simd, scaling.inverse_scale, first);
+        let centre = load::<S, WHOLE>(simd, &scaling.centre[first..]);
+        let scale = load::<S, WHOLE>(simd, &scaling.inverse_scale[first..]);
         let mut totals = [[simd.splat_f64s(0.0); WIDTH]; N];
         for (totals, sums) in totals.iter_mut().zip(&sums) {
             let sums = f64::registers::<S>(sums);
@@ -425,11 +425,11 @@ impl<const N: usize, const ROWS: usize> Eight<'_, N, ROWS> {
     }
 }
 
-/// Eight values of all, or as many as there are and zeros.
+/// Eight values, or as many as there are and zeros.
 #[inline(always)]
-fn load<S: Simd, const WHOLE: bool>(simd: S, all: &[f64], first: usize) -> [S::f64s; WIDTH] {
+fn load<S: Simd, const WHOLE: bool>(simd: S, values: &[f64]) -> [S::f64s; WIDTH] {
     let mut registers = [simd.splat_f64s(0.0); WIDTH];
-    let eight = if WHOLE { *all[first..].first_chunk().expect("eight values") } else { eight_from(simd, all, first) };
+    let eight = if WHOLE { *values.first_chunk().expect("eight values") } else { first_eight(simd, values) };
     let values = S::as_simd_f64s(&eight).0;
     registers[..values.len()].copy_from_slice(values);
     registers

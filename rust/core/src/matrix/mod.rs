@@ -19,7 +19,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 pub use element::{DType, Element};
 pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Strip};
 use panel::{Source, Strides};
-pub(crate) use slab::{EIGHT, Eights, Slab, WithEights, eight_from};
+pub(crate) use slab::{EIGHT, Eights, Slab, WithEights, first_eight};
 
 use crate::error::Error;
 use crate::processor::reads_long_columns;

@@ -135,17 +135,16 @@ impl<'p> Eights for Panel<'p> {
             *eight = if WHOLE {
                 *row[first_col..].first_chunk().expect("eight columns")
             } else {
-                eight_from(simd, row, first_col)
+                first_eight(simd, &row[first_col..])
             };
         }
         eights
     }
 }
 
-/// The first eight of what a row has from a column on, or all and zeros.
+/// The first eight, or all and zeros.
 #[inline(always)]
-pub(crate) fn eight_from<S: Simd>(simd: S, row: &[f64], first_col: usize) -> [f64; EIGHT] {
-    let values = &row[first_col..];
+pub(crate) fn first_eight<S: Simd>(simd: S, values: &[f64]) -> [f64; EIGHT] {
     let mut eight = [0.0; EIGHT];
     if let [register] = S::as_mut_simd_f64s(&mut eight).0 {
         // By a mask; loads of a part of a shorter register take a call.

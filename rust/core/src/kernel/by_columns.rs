@@ -1,26 +1,27 @@
 //! The products of a strip column by column: a register holds as many rows as it has lanes. A group's number of columns is
 //! known when the code is compiled, so all loops over them unroll.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
-use super::next::{Share, ask_behind};
+use super::Readings;
+use super::next::Share;
 use super::reduce::sum_each;
 use super::strips::segments;
-use super::{Readings, registers};
-use crate::matrix::{Columns, GROUP};
+use crate::matrix::{Columns, GROUP, Raw, Registers};
 
-/// Calls `$function` with the number of columns, up to that of a group, as a constant.
+/// Runs `$task` with the number of columns, up to that of a group, as a constant. In a function of its own, where nothing
+/// else takes registers.
 macro_rules! by_columns {
-    ($n_cols:expr, $function:ident, $arguments:tt) => {
+    ($simd:expr, $n_cols:expr, $task:ident, $fields:tt) => {
         match $n_cols {
-            1 => $function::<S, 1> $arguments,
-            2 => $function::<S, 2> $arguments,
-            3 => $function::<S, 3> $arguments,
-            4 => $function::<S, 4> $arguments,
-            5 => $function::<S, 5> $arguments,
-            6 => $function::<S, 6> $arguments,
-            7 => $function::<S, 7> $arguments,
-            GROUP => $function::<S, GROUP> $arguments,
+            1 => $simd.vectorize($task::<T, 1> $fields),
+            2 => $simd.vectorize($task::<T, 2> $fields),
+            3 => $simd.vectorize($task::<T, 3> $fields),
+            4 => $simd.vectorize($task::<T, 4> $fields),
+            5 => $simd.vectorize($task::<T, 5> $fields),
+            6 => $simd.vectorize($task::<T, 6> $fields),
+            7 => $simd.vectorize($task::<T, 7> $fields),
+            GROUP => $simd.vectorize($task::<T, GROUP> $fields),
             n_cols => unreachable!("a group of {n_cols} columns"),
         }
     };
@@ -28,9 +29,9 @@ macro_rules! by_columns {
 
 /// `z_i = x_i · w + b` for each row.
 #[inline(always)]
-pub(super) fn predict<S: Simd>(
+pub(super) fn predict<S: Simd, T: Raw>(
     simd: S,
-    columns: &Columns<'_>,
+    columns: &Columns<'_, T>,
     weights: &[f64],
     bias: f64,
     z: &mut [f64],
@@ -43,107 +44,132 @@ pub(super) fn predict<S: Simd>(
         share.step();
         let columns = columns.part(group * GROUP, weights.len());
         let bias = (group == 0).then_some(bias);
-        by_columns!(weights.len(), add_products, (simd, &columns, weights, bias, z, readings));
+        let z = &mut *z;
+        by_columns!(simd, weights.len(), AddProducts, { columns, weights, bias, z, readings });
     }
 }
 
 /// Adds `x_i · w` to `z_i`, or to the bias.
-#[inline(always)]
-fn add_products<S: Simd, const N: usize>(
-    simd: S,
-    columns: &Columns<'_>,
-    weights: &[f64],
+struct AddProducts<'a, T, const N: usize> {
+    columns: Columns<'a, T>,
+    weights: &'a [f64],
     bias: Option<f64>,
-    z: &mut [f64],
+    z: &'a mut [f64],
     readings: Readings,
-) {
-    let weights: [f64; N] = weights.try_into().expect("N weights");
-    let (ahead, shares) = (columns.ahead(), readings == Readings::Two && columns.ahead_again().is_some());
-    let columns = columns.all::<N>();
-    let (z, z_tail) = S::as_mut_simd_f64s(z);
-    let (wholes, tails) = registers::<S, N>(columns, z.len(), z_tail.len());
-    let mut splat = [simd.splat_f64s(0.0); N];
-    for (splat, weight) in splat.iter_mut().zip(weights) {
-        *splat = simd.splat_f64s(weight);
-    }
-    let bias = bias.map(|bias| simd.splat_f64s(bias));
-    let n_asked = if shares { N / 2 } else { N };
-    for (i, z) in z.iter_mut().enumerate() {
-        ask_behind(&wholes[..n_asked], i, ahead);
-        let mut sum = bias.unwrap_or(*z);
-        for (column, weight) in wholes.iter().zip(splat) {
-            sum = simd.mul_add_e_f64s(column[i], weight, sum);
+}
+
+impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { columns, weights, bias, z, readings } = self;
+        let weights: [f64; N] = weights.try_into().expect("N weights");
+        let (ahead, shares) = (columns.ahead(), readings == Readings::Two && columns.ahead_again().is_some());
+        let columns = Registers::<S, T>::of_each(columns.all::<N>());
+        let (z, z_tail) = S::as_mut_simd_f64s(z);
+        let z = &mut z[..columns[0].n_whole()];
+        let mut splat = [simd.splat_f64s(0.0); N];
+        for (splat, weight) in splat.iter_mut().zip(weights) {
+            *splat = simd.splat_f64s(weight);
         }
-        *z = sum;
-    }
-    if !z_tail.is_empty() {
-        let mut sum = bias.unwrap_or(simd.partial_load_f64s(z_tail));
-        for (tail, weight) in tails.iter().zip(splat) {
-            sum = simd.mul_add_e_f64s(simd.partial_load_f64s(tail), weight, sum);
+        let bias = bias.map(|bias| simd.splat_f64s(bias));
+        let n_asked = if shares { N / 2 } else { N };
+        for (i, z) in z.iter_mut().enumerate() {
+            ask_behind(&columns[..n_asked], i, ahead);
+            let mut sum = bias.unwrap_or(*z);
+            for (column, weight) in columns.iter().zip(splat) {
+                sum = simd.mul_add_e_f64s(column.whole(i), weight, sum);
+            }
+            *z = sum;
         }
-        simd.partial_store_f64s(z_tail, sum);
+        if !z_tail.is_empty() {
+            let mut sum = bias.unwrap_or(simd.partial_load_f64s(z_tail));
+            for (column, weight) in columns.iter().zip(splat) {
+                sum = simd.mul_add_e_f64s(column.rest(), weight, sum);
+            }
+            simd.partial_store_f64s(z_tail, sum);
+        }
     }
 }
 
 /// `g_j += Σ_i δ_i x_ij` over the rows.
 #[inline(always)]
-pub(super) fn accumulate<S: Simd>(
+pub(super) fn accumulate<S: Simd, T: Raw>(
     simd: S,
-    columns: &Columns<'_>,
+    columns: &Columns<'_, T>,
     slope: &[f64],
     gradient: &mut [f64],
     share: Share<'_>,
 ) {
     assert_eq!(gradient.len(), columns.n_cols());
-    let segments = segments(columns);
+    let segments = segments((columns.n_rows(), columns.n_cols()));
     let mut share = share.in_steps(gradient.len().div_ceil(GROUP));
     for (group, gradient) in gradient.chunks_mut(GROUP).enumerate() {
         share.step();
         let columns = columns.part(group * GROUP, gradient.len());
         for rows in segments.clone() {
             let (columns, slope) = (columns.rows(rows.clone()), &slope[rows]);
-            by_columns!(gradient.len(), accumulate_n, (simd, &columns, slope, gradient));
+            let gradient = &mut *gradient;
+            by_columns!(simd, gradient.len(), AddSums, { columns, slope, gradient });
         }
     }
 }
 
-#[inline(always)]
-fn accumulate_n<S: Simd, const N: usize>(simd: S, columns: &Columns<'_>, slope: &[f64], gradient: &mut [f64]) {
-    let sums = match N {
-        1 => dots::<S, N, 4>(simd, columns, slope),
-        2..=4 => dots::<S, N, 2>(simd, columns, slope),
-        _ => dots::<S, N, 1>(simd, columns, slope),
-    };
-    gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
+/// Adds each column's product with the slopes.
+struct AddSums<'a, T, const N: usize> {
+    columns: Columns<'a, T>,
+    slope: &'a [f64],
+    gradient: &'a mut [f64],
+}
+
+impl<T: Raw, const N: usize> WithSimd for AddSums<'_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { columns, slope, gradient } = self;
+        let sums = match N {
+            1 => dots::<S, T, N, 4>(simd, &columns, slope),
+            2..=4 => dots::<S, T, N, 2>(simd, &columns, slope),
+            _ => dots::<S, T, N, 1>(simd, &columns, slope),
+        };
+        gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
+    }
 }
 
 /// The products of each column with another, in `WAYS` registers each, so that few sums wait for the one before.
 #[inline(always)]
-fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: &Columns<'_>, other: &[f64]) -> [f64; N] {
+fn dots<S: Simd, T: Raw, const N: usize, const WAYS: usize>(
+    simd: S,
+    columns: &Columns<'_, T>,
+    other: &[f64],
+) -> [f64; N] {
     let ahead = columns.ahead_again();
     let (other, other_tail) = S::as_simd_f64s(other);
-    let (columns, tails) = registers::<S, N>(columns.all(), other.len(), other_tail.len());
+    let columns = Registers::<S, T>::of_each(columns.all::<N>());
+    let other = &other[..columns[0].n_whole()];
     let (groups, rest) = other.as_chunks::<WAYS>();
     let mut sums = [[simd.splat_f64s(0.0); N]; WAYS];
     for (group, others) in groups.iter().enumerate() {
         for (way, &other) in others.iter().enumerate() {
             ask_behind(&columns[N / 2..], group * WAYS + way, ahead);
-            for (sum, column) in sums[way].iter_mut().zip(columns) {
-                *sum = simd.mul_add_e_f64s(column[group * WAYS + way], other, *sum);
+            for (sum, column) in sums[way].iter_mut().zip(&columns) {
+                *sum = simd.mul_add_e_f64s(column.whole(group * WAYS + way), other, *sum);
             }
         }
     }
     for (i, &other) in rest.iter().enumerate() {
         ask_behind(&columns[N / 2..], groups.len() * WAYS + i, ahead);
-        for (sum, column) in sums[0].iter_mut().zip(columns) {
-            *sum = simd.mul_add_e_f64s(column[groups.len() * WAYS + i], other, *sum);
+        for (sum, column) in sums[0].iter_mut().zip(&columns) {
+            *sum = simd.mul_add_e_f64s(column.whole(groups.len() * WAYS + i), other, *sum);
         }
     }
     let mut last = [simd.splat_f64s(0.0); GROUP];
     if !other_tail.is_empty() {
         let other = simd.partial_load_f64s(other_tail);
-        for (last, tail) in last.iter_mut().zip(tails) {
-            *last = simd.mul_f64s(simd.partial_load_f64s(tail), other);
+        for (last, column) in last.iter_mut().zip(&columns) {
+            *last = simd.mul_f64s(column.rest(), other);
         }
     }
     for sums in &sums {
@@ -152,4 +178,12 @@ fn dots<S: Simd, const N: usize, const WAYS: usize>(simd: S, columns: &Columns<'
         }
     }
     *sum_each(simd, last).first_chunk().expect("at most a group")
+}
+
+/// Asks for the line that is so far behind a register of each column, where that begins one.
+#[inline(always)]
+fn ask_behind<S: Simd, T: Raw>(columns: &[Registers<'_, S, T>], i: usize, distance: Option<usize>) {
+    if let Some(distance) = distance {
+        columns.iter().for_each(|column| column.ask_behind(i, distance));
+    }
 }

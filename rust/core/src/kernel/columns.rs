@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::strips::segments;
 use super::{Scaling, registers};
-use crate::matrix::{Columns, GROUP, Panel, Strip};
+use crate::matrix::{Columns, GROUP, Panel, Raw, Registers, Strip};
 
 /// `Σ s x̃` and `Σ s x̃²` of each column, with `x̃ = (x − c) / s`.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ impl ColumnSums {
         match strip {
             Strip::Rows(panel) => add_panel(simd, panel, scaling, sample_weight, self),
             Strip::Columns(columns) => add_columns(simd, columns, scaling, sample_weight, self),
+            Strip::ColumnsOfF32(columns) => add_columns(simd, columns, scaling, sample_weight, self),
+            Strip::ColumnsOfU8(columns) => add_columns(simd, columns, scaling, sample_weight, self),
         }
     }
 
@@ -97,31 +99,32 @@ fn add_rows<S: Simd, const R: usize>(
 }
 
 #[inline(always)]
-fn add_columns<S: Simd>(
+fn add_columns<S: Simd, T: Raw>(
     simd: S,
-    columns: &Columns<'_>,
+    columns: &Columns<'_, T>,
     scaling: Scaling<'_>,
     sample_weight: Option<&[f64]>,
     sums: &mut ColumnSums,
 ) {
-    let segments = segments(columns);
+    let segments = segments((columns.n_rows(), columns.n_cols()));
     for (j, (first, second)) in sums.first.iter_mut().zip(&mut sums.second).enumerate() {
         let [column] = columns.part(j, 1).all();
         let (centre, scale) = (scaling.centre[j], scaling.inverse_scale[j]);
         for rows in segments.clone() {
-            let weights = sample_weight.map(|weights| S::as_simd_f64s(&weights[rows.clone()]));
-            let (values, tail) = S::as_simd_f64s(&column[rows]);
+            let weights = sample_weight.map(|weights| &weights[rows.clone()]);
+            let values = &column[rows];
+            let (whole, rest) = values.split_at(values.len() - values.len() % S::F64_LANES);
             let (sum, sum_of_squares) = sums_of_column(
                 simd,
-                values,
-                weights.map(|(weights, _)| weights),
+                Registers::of(whole),
+                weights.map(|weights| S::as_simd_f64s(&weights[..whole.len()]).0),
                 [simd.splat_f64s(centre), simd.splat_f64s(scale)],
             );
             *first += sum;
             *second += sum_of_squares;
-            for (i, value) in tail.iter().enumerate() {
-                let value = (value - centre) * scale;
-                let weighted = weights.map_or(value, |(_, weights)| weights[i] * value);
+            for (i, value) in rest.iter().enumerate() {
+                let value = (value.widen() - centre) * scale;
+                let weighted = weights.map_or(value, |weights| weights[whole.len() + i] * value);
                 *first += weighted;
                 *second += weighted * value;
             }
@@ -133,19 +136,19 @@ fn add_columns<S: Simd>(
 const WAYS: usize = 4;
 
 #[inline(always)]
-fn sums_of_column<S: Simd>(
+fn sums_of_column<S: Simd, T: Raw>(
     simd: S,
-    values: &[S::f64s],
+    values: Registers<'_, S, T>,
     weights: Option<&[S::f64s]>,
     [centre, scale]: [S::f64s; 2],
 ) -> (f64, f64) {
     let mut first = [simd.splat_f64s(0.0); WAYS];
     let mut second = first;
-    for (group, values) in values.chunks(WAYS).enumerate() {
-        for (way, &value) in values.iter().enumerate() {
-            let value = simd.mul_f64s(simd.sub_f64s(value, centre), scale);
+    for group in (0..values.n_whole()).step_by(WAYS) {
+        for way in 0..WAYS.min(values.n_whole() - group) {
+            let value = simd.mul_f64s(simd.sub_f64s(values.whole(group + way), centre), scale);
             let weighted = match weights {
-                Some(weights) => simd.mul_f64s(weights[group * WAYS + way], value),
+                Some(weights) => simd.mul_f64s(weights[group + way], value),
                 None => value,
             };
             first[way] = simd.add_f64s(first[way], weighted);

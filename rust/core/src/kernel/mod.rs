@@ -163,12 +163,12 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             if let Some(strip) = &strip {
                 let share = Share::of(&mut next, n_lines);
                 let finite = &mut finite;
-                Predict { strip, weights: at.weights, bias: at.bias, z, share, readings, finite }.with_simd(simd);
+                simd.vectorize(Predict { strip, weights: at.weights, bias: at.bias, z, share, readings, finite });
             } else {
                 z.fill(at.bias);
             }
             if let Some(offset) = offset {
-                AddOffset { offset: &offset[rows.clone()], z, finite: &mut finite }.with_simd(simd);
+                simd.vectorize(AddOffset { offset: &offset[rows.clone()], z, finite: &mut finite });
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
             let roots = match &mut derivative {
@@ -178,11 +178,11 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
             let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
             let ahead = order.ahead_of_columns();
-            CostSlope { link, targets, ahead, z, costs, roots, share, sums: &mut sums }.with_simd(simd);
+            simd.vectorize(CostSlope { link, targets, ahead, z, costs, roots, share, sums: &mut sums });
             match (&mut derivative, &strip) {
                 (Derivative::Gradient { by_weights, columns, .. }, Some(strip)) => {
                     let share = Share::of(&mut next, n_lines);
-                    Accumulate { strip, slope: z, gradient: by_weights, share }.with_simd(simd);
+                    simd.vectorize(Accumulate { strip, slope: z, gradient: by_weights, share });
                     if let Some((of_columns, scaling)) = columns {
                         of_columns.add(simd, strip, *scaling, sample_weight);
                     }
@@ -279,6 +279,8 @@ impl WithSimd for Predict<'_> {
         match strip {
             Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share, readings),
             Strip::Columns(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
+            Strip::ColumnsOfF32(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
+            Strip::ColumnsOfU8(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
         }
         finite.and(simd, z);
     }
@@ -301,6 +303,8 @@ impl WithSimd for Accumulate<'_> {
         match strip {
             Strip::Rows(panel) => by_rows::accumulate(simd, panel, slope, gradient, share),
             Strip::Columns(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
+            Strip::ColumnsOfF32(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
+            Strip::ColumnsOfU8(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
         }
     }
 }

@@ -103,18 +103,6 @@ impl Next {
     }
 }
 
-/// Asks for the line that is so far behind the `i`th register of each slice, where that begins one.
-#[inline(always)]
-pub(super) fn ask_behind<V>(slices: &[&[V]], i: usize, distance: Option<usize>) {
-    if let Some(distance) = distance
-        && (i * size_of::<V>()).is_multiple_of(CACHE_LINE)
-    {
-        for slice in slices {
-            prefetch((&raw const slice[i]).cast::<u8>().wrapping_add(distance));
-        }
-    }
-}
-
 /// Asks for the lines that are so far behind these values.
 #[inline(always)]
 pub(super) fn ask_for_lines_behind(values: &[f64], distance: Option<usize>) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::sums::SEGMENT_ROWS;
 use super::{Next, Targets};
-use crate::matrix::{Columns, FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, transpose};
+use crate::matrix::{FEW_COLUMNS, GROUP, LONG_PIECE_ROWS, Matrix, Panel, Slab, Strip, transpose};
 use crate::processor::{reads_long_columns, reads_most_in_one_run};
 
 /// A strip fills at most this much of the first-level cache, where its rows still are when they are used the second
@@ -73,7 +73,7 @@ impl<'p> Rows<'p> {
     pub(super) fn strip_rows(&self) -> usize {
         match self {
             Self::Matrix(matrix) | Self::Slab(matrix) if matrix.is_by_columns() => {
-                strip_rows_of_columns(matrix.n_cols(), matrix.columns_are_in_place())
+                strip_rows_of_columns(matrix.n_cols(), matrix.size_in_place())
             }
             _ => strip_rows(self.shape().1),
         }
@@ -210,9 +210,8 @@ fn lane_rows((n_rows, n_cols): (usize, usize)) -> usize {
 /// The rows of a strip in parts that are summed one after the other: in segments, unless there are few columns, whose strips
 /// all have the same length.
 #[inline(always)]
-pub(super) fn segments(columns: &Columns<'_>) -> impl Iterator<Item = Range<usize>> + Clone + use<> {
-    let n_rows = columns.n_rows();
-    let segment_rows = if columns.n_cols() > FEW_COLUMNS { SEGMENT_ROWS } else { n_rows.max(1) };
+pub(super) fn segments((n_rows, n_cols): (usize, usize)) -> impl Iterator<Item = Range<usize>> + Clone + use<> {
+    let segment_rows = if n_cols > FEW_COLUMNS { SEGMENT_ROWS } else { n_rows.max(1) };
     (0..n_rows).step_by(segment_rows).map(move |start| start..(start + segment_rows).min(n_rows))
 }
 
@@ -223,20 +222,23 @@ fn strip_rows(n_cols: usize) -> usize {
     strip_rows - strip_rows % GROUP
 }
 
-/// The same where these lie column by column. Pieces of columns are longer than a strip of rows needs, as memory delivers
-/// more of a few long pieces than of many short ones, but the strip stays in the second-level cache. Of more columns than that
-/// allows, pieces in place are so long that it need not; what is packed gets shorter, to bound its memory. AMD's processors
-/// read longer pieces faster yet.
+/// The same where these lie column by column, in place with elements of so many bytes, or packed. Pieces of columns are longer
+/// than a strip of rows needs, as memory delivers more of a few long pieces than of many short ones, but the strip stays in the
+/// second-level cache. Of more columns than that allows, pieces in place are so long that it need not; what is packed gets
+/// shorter, to bound its memory. AMD's processors read longer pieces faster yet.
 /// A power of two, so that panels hold whole strips.
-fn strip_rows_of_columns(n_cols: usize, in_place: bool) -> usize {
-    let rows = COLUMNS_BYTES / size_of::<f64>() / n_cols.max(1);
+fn strip_rows_of_columns(n_cols: usize, size_in_place: Option<usize>) -> usize {
     const LONGER_ROWS: usize = 4 * SEGMENT_ROWS;
+    let in_place = size_in_place.is_some();
+    let size = size_in_place.unwrap_or(size_of::<f64>());
+    let rows = COLUMNS_BYTES / size / n_cols.max(1);
     if in_place && LONGER_ROWS <= 2 * rows && reads_long_columns() {
         LONGER_ROWS
     } else if in_place && rows < SEGMENT_ROWS {
         LONG_PIECE_ROWS
     } else {
-        1 << rows.clamp(GROUP, SEGMENT_ROWS).ilog2()
+        let most = (SEGMENT_ROWS * size_of::<f64>() / size).min(LONGER_ROWS);
+        1 << rows.clamp(GROUP, most).ilog2()
     }
 }
 
@@ -249,8 +251,9 @@ mod tests {
     #[test]
     fn strips_hold_whole_groups_of_rows() {
         for n_cols in 0..50_000 {
-            let packed = strip_rows_of_columns(n_cols, false);
-            for rows in [strip_rows(n_cols), packed, strip_rows_of_columns(n_cols, true)] {
+            let packed = strip_rows_of_columns(n_cols, None);
+            let in_place = [1, 4, 8].map(|size| strip_rows_of_columns(n_cols, Some(size)));
+            for rows in [strip_rows(n_cols), packed].into_iter().chain(in_place) {
                 assert!(rows >= GROUP && rows.is_multiple_of(GROUP), "{rows} of {n_cols} columns");
             }
             let bytes = packed * n_cols * size_of::<f64>();

@@ -1,9 +1,9 @@
 //! The products of a strip, with every SIMD that this machine has and on the scalar path.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 
 use super::*;
-use crate::matrix::Matrix;
+use crate::matrix::{Element, Matrix};
 use crate::simd_kind::SimdKind;
 
 fn values(shape: (usize, usize)) -> Array2<f64> {
@@ -81,7 +81,7 @@ fn products_agree_with_plain_loops_for_every_tail() {
 fn rows_that_lie_apart_and_columns_give_the_same_bits() {
     for n_cols in 1..=35 {
         let host = values((11, n_cols + 3));
-        let apart = host.slice(ndarray::s![.., 1..=n_cols]);
+        let apart = host.slice(s![.., 1..=n_cols]);
         let fortran = apart.t().as_standard_layout().into_owned().reversed_axes();
         let expected = products(apart.to_owned().view());
         assert_eq!(products(apart), expected, "{n_cols} columns");
@@ -90,18 +90,54 @@ fn rows_that_lie_apart_and_columns_give_the_same_bits() {
 }
 
 #[test]
-fn columns_that_are_packed_give_the_same_bits() {
-    for n_cols in 1..=35 {
-        let wide = values((n_cols, 21)).mapv(|value| value as f32);
-        let plain = wide.mapv(f64::from);
-        // As far apart as places that share one in the caches.
-        let mut host = Array2::zeros((n_cols, 512));
-        host.slice_mut(ndarray::s![.., ..21]).assign(&plain);
-        let [narrow, plain, far] = [(&wide).into(), Matrix::from(&plain), Matrix::from(&host)].map(|x| x.transposed());
-        let products = |x: Matrix<'_>| products_of((21, n_cols), &x.strip_as_it_lies(0..21, &mut Vec::new()));
-        assert_eq!(products(narrow), products(plain), "{n_cols} columns");
-        assert_eq!(products(far), products(plain), "{n_cols} columns");
+fn columns_of_every_type_give_the_same_bits_in_place_and_packed() {
+    fn check<T: Element>(what: &str, value: impl Fn(f64) -> T, widen: impl Fn(&T) -> f64, in_place: bool) {
+        for (n_cols, n_rows) in (1..=35).map(|n| (n, 21)).chain([(11, 300), (3, 77)]) {
+            let narrow = values((n_cols, n_rows)).mapv(|v| value(100.0 * (1.0 + v)));
+            let plain = narrow.map(&widen);
+            // As far apart as places that share one in the caches.
+            let mut host = Array2::zeros((n_cols, 512));
+            host.slice_mut(s![.., ..n_rows]).assign(&plain);
+            let [narrow, plain, far] =
+                [(&narrow).into(), Matrix::from(&plain), Matrix::from(&host)].map(|x| x.transposed());
+            assert_eq!(narrow.size_in_place().is_some(), in_place, "{what}");
+            let strip = |x: Matrix<'_>, check: &mut dyn FnMut(&Strip<'_>)| {
+                let mut buffer = Vec::new();
+                check(&x.strip_as_it_lies(0..n_rows, &mut buffer));
+                assert_eq!(buffer.is_empty(), x.size_in_place().is_some(), "{what}");
+            };
+            let (mut expected, mut expected_sums) = (Vec::new(), Vec::new());
+            strip(plain, &mut |strip| {
+                expected = products_of((n_rows, n_cols), strip);
+                expected_sums = sums_of_columns((n_rows, n_cols), strip);
+            });
+            for x in [narrow, far] {
+                strip(x, &mut |strip| {
+                    assert_eq!(products_of((n_rows, n_cols), strip), expected, "{what}, {n_rows} × {n_cols}");
+                    assert_eq!(sums_of_columns((n_rows, n_cols), strip), expected_sums, "{what}, {n_rows} × {n_cols}");
+                });
+            }
+        }
     }
+    check("f64", |v| v, |v| *v, true);
+    check("f32", |v| v as f32, |v| f64::from(*v), true);
+    check("u8", |v| v as u8, |v| f64::from(*v), true);
+    check("i32", |v| v as i32, |v| f64::from(*v), false);
+}
+
+/// The sums of the columns, with and without weights, by every kind of SIMD.
+fn sums_of_columns((n_rows, n_cols): (usize, usize), strip: &Strip<'_>) -> Vec<[Vec<f64>; 4]> {
+    let (ones, slopes) = (vec![1.0; n_cols], slopes(n_rows));
+    let scaling = Scaling { centre: &ones, inverse_scale: &ones };
+    let by = |simd: SimdKind| {
+        let [plain, weighted] = [None, Some(&slopes[..])].map(|sample_weight| {
+            let mut sums = ColumnSums::zeros(n_cols);
+            simd.run(AddColumns { strip, scaling, sample_weight, sums: &mut sums });
+            sums
+        });
+        [plain.first, plain.second, weighted.first, weighted.second]
+    };
+    SimdKind::all().into_iter().map(by).collect()
 }
 
 /// The products, and the sums of the columns, costs and slopes, of a strip of columns and of shorter ones.
@@ -157,7 +193,7 @@ fn a_predictor_does_not_depend_on_the_rows_beside_it() {
         let x = values((21, n_cols));
         let together = products(x.view());
         for i in 0..21 {
-            for (all, alone) in together.iter().zip(products(x.slice(ndarray::s![i..=i, ..]))) {
+            for (all, alone) in together.iter().zip(products(x.slice(s![i..=i, ..]))) {
                 assert_eq!(all.1[i].to_bits(), alone.1[0].to_bits(), "{:?}, row {i}, {n_cols} columns", all.0);
             }
         }

@@ -45,7 +45,7 @@ pub trait Element: sealed::Sealed + Copy + 'static {
 
 /// The bits of an element as they lie in memory. Every bit pattern is a value, so reading one is sound
 /// whatever another thread writes there; that is why bool is read as the byte behind it.
-pub(super) trait Raw: Copy + Default {
+pub(crate) trait Raw: Copy + Default {
     fn widen(self) -> f64;
     fn swap_bytes(self) -> Self;
     /// The same values if they need no widening.

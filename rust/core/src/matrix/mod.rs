@@ -16,8 +16,9 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
+pub(crate) use element::Raw;
 pub use element::{DType, Element};
-pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Strip};
+pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Registers, Strip};
 use panel::{Source, Strides};
 pub(crate) use slab::{EIGHT, Eights, Slab, WithEights, first_eight};
 
@@ -245,7 +246,7 @@ impl<'a> Matrix<'a> {
         if self.n_cols > FEW_COLUMNS {
             Strip::Rows(self.panel(rows, buffer))
         } else {
-            Strip::Columns(self.strip_of_columns(rows, buffer))
+            self.strip_of_columns(rows, buffer)
         }
     }
 
@@ -254,38 +255,52 @@ impl<'a> Matrix<'a> {
     where
         'a: 'p,
     {
-        if self.is_by_columns() {
-            Strip::Columns(self.strip_of_columns(rows, buffer))
-        } else {
-            self.strip(rows, buffer)
-        }
+        if self.is_by_columns() { self.strip_of_columns(rows, buffer) } else { self.strip(rows, buffer) }
     }
 
-    /// Whether a strip by columns is borrowed.
-    pub(crate) fn columns_are_in_place(&self) -> bool {
+    /// The size of an element where a strip by columns is borrowed; none where it is packed.
+    pub(crate) fn size_in_place(&self) -> Option<usize> {
         /// Places in memory so far apart share a place in the caches, where few of them fit.
         const SAME_PLACE: isize = 4096;
         let collide = self.n_cols > FEW_COLUMNS && self.col_stride % SAME_PLACE == 0;
-        self.transposed().rows_are_plain_f64() && !collide
+        let in_place = !collide
+            && match self.dtype {
+                DType::F64 => self.transposed().rows_are_plain::<f64>(),
+                DType::F32 => self.transposed().rows_are_plain::<f32>(),
+                DType::U8 => self.transposed().rows_are_plain::<u8>(),
+                _ => false,
+            };
+        in_place.then(|| self.dtype.size())
     }
 
-    fn strip_of_columns<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Columns<'p>
+    fn strip_of_columns<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Strip<'p>
     where
         'a: 'p,
     {
-        const COLUMN_DISTANCE: usize = 1024;
         let some = self.rows(rows);
-        if some.columns_are_in_place() {
-            let col_stride = self.col_stride / size_of::<f64>() as isize;
-            // At least the next strip, as neither reading of this one brings it; of a long one the next rows.
-            let distance = (DISTANCE / self.n_cols.max(1)).max(COLUMN_DISTANCE.min(some.n_rows * size_of::<f64>()));
-            // SAFETY: columns_are_in_place checked alignment, stride and byte order; the rows are in bounds.
-            let columns = unsafe { Columns::new(some.data.cast(), some.shape(), col_stride) };
-            return columns.with_ahead(distance, self.n_cols <= FEW_COLUMNS || !reads_long_columns());
+        if some.size_in_place().is_some() {
+            return match some.dtype {
+                DType::F64 => Strip::Columns(some.columns_in_place()),
+                DType::F32 => Strip::ColumnsOfF32(some.columns_in_place()),
+                DType::U8 => Strip::ColumnsOfU8(some.columns_in_place()),
+                dtype => unreachable!("{dtype:?}"),
+            };
         }
         Self::pack(&[some.transposed()], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
-        unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) }.with_ahead_of_source(some.ahead())
+        let columns = unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) };
+        Strip::Columns(columns.with_ahead_of_source(some.ahead()))
+    }
+
+    fn columns_in_place<T: Raw + Element>(&self) -> Columns<'a, T> {
+        const COLUMN_DISTANCE: usize = 1024;
+        assert!(self.transposed().rows_are_plain::<T>());
+        let size = size_of::<T>();
+        // At least the next strip, as neither reading of this one brings it; of a long one the next rows.
+        let distance = (DISTANCE / self.n_cols.max(1)).max(COLUMN_DISTANCE.min(self.n_rows * size));
+        // SAFETY: type, alignment, stride and byte order have been checked; the rows are in bounds.
+        let columns = unsafe { Columns::new(self.data.cast(), self.shape(), self.col_stride / size as isize) };
+        columns.with_ahead(distance, self.n_cols <= FEW_COLUMNS || !reads_long_columns())
     }
 
     /// The rows of `rows` of a matrix with one column, as a slice; borrowed or packed like [`Matrix::panel`].
@@ -366,10 +381,14 @@ impl<'a> Matrix<'a> {
     }
 
     fn rows_are_plain_f64(&self) -> bool {
-        let size = size_of::<f64>() as isize;
-        self.is_f64()
+        self.rows_are_plain::<f64>()
+    }
+
+    fn rows_are_plain<T: Element>(&self) -> bool {
+        let size = size_of::<T>() as isize;
+        self.dtype == T::DTYPE
             && !self.byte_swapped
-            && self.data.cast::<f64>().is_aligned()
+            && self.data.cast::<T>().is_aligned()
             && self.row_stride % size == 0
             && (self.n_cols == 1 || self.col_stride == size)
     }

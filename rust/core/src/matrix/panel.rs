@@ -4,6 +4,11 @@ use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use pulp::Simd;
+
+use super::element::{Raw, read};
+use super::{CACHE_LINE, prefetch};
+
 /// Rows that kernels take together.
 pub(crate) const GROUP: usize = 8;
 
@@ -172,22 +177,22 @@ impl<'p> Panel<'p> {
 
 /// A block of rows, each column contiguous; they may lie apart, by `col_stride` elements.
 #[derive(Clone, Copy)]
-pub(crate) struct Columns<'p> {
-    data: *const f64,
+pub(crate) struct Columns<'p, T = f64> {
+    data: *const T,
     n_rows: usize,
     n_cols: usize,
     col_stride: isize,
     ahead: Option<usize>,
     ahead_again: Option<usize>,
     ahead_of_source: Pieces,
-    lifetime: PhantomData<&'p [f64]>,
+    lifetime: PhantomData<&'p [T]>,
 }
 
-impl<'p> Columns<'p> {
+impl<'p, T: Raw> Columns<'p, T> {
     /// # Safety
     ///
     /// For every `j < n_cols`, the `n_rows` values at `data + j·col_stride` must be aligned and readable for `'p`.
-    pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), col_stride: isize) -> Self {
+    pub(super) unsafe fn new(data: *const T, (n_rows, n_cols): (usize, usize), col_stride: isize) -> Self {
         let (ahead, ahead_of_source) = (None, Pieces::NONE);
         Self { data, n_rows, n_cols, col_stride, ahead, ahead_again: ahead, ahead_of_source, lifetime: PhantomData }
     }
@@ -242,7 +247,7 @@ impl<'p> Columns<'p> {
 
     /// All columns, each of length `n_rows`.
     #[inline(always)]
-    pub(crate) fn all<const N: usize>(&self) -> [&'p [f64]; N] {
+    pub(crate) fn all<const N: usize>(&self) -> [&'p [T]; N] {
         assert_eq!(N, self.n_cols);
         array::from_fn(|j| {
             // SAFETY: the column is in bounds, and the rest is what new was promised.
@@ -251,10 +256,70 @@ impl<'p> Columns<'p> {
     }
 }
 
+/// A column by registers of as many `f64` as there are lanes, widened as each is taken; and what is left of it.
+pub(crate) struct Registers<'p, S, T> {
+    values: &'p [T],
+    n_whole: usize,
+    simd: PhantomData<S>,
+}
+
+impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
+    #[inline(always)]
+    pub(crate) fn of(values: &'p [T]) -> Self {
+        Self { values, n_whole: values.len() / S::F64_LANES, simd: PhantomData }
+    }
+
+    /// Those of columns that are as long as each other.
+    #[inline(always)]
+    pub(crate) fn of_each<const N: usize>(columns: [&'p [T]; N]) -> [Self; N] {
+        let n_rows = columns.first().map_or(0, |column| column.len());
+        array::from_fn(|j| Self::of(&columns[j][..n_rows]))
+    }
+
+    /// How many are whole.
+    #[inline(always)]
+    pub(crate) fn n_whole(&self) -> usize {
+        self.n_whole
+    }
+
+    #[inline(always)]
+    pub(crate) fn whole(&self, i: usize) -> S::f64s {
+        assert!(i < self.n_whole);
+        let address = self.values.as_ptr().wrapping_add(i * S::F64_LANES).cast::<u8>();
+        let mut wide = [0.0; GROUP];
+        for (lane, wide) in wide[..S::F64_LANES].iter_mut().enumerate() {
+            // SAFETY: so many whole registers of values are in bounds.
+            *wide = unsafe { read::<T>(address.wrapping_add(lane * size_of::<T>())) }.widen();
+        }
+        S::as_simd_f64s(&wide).0[0]
+    }
+
+    /// The values behind those, and zeros.
+    #[inline(always)]
+    pub(crate) fn rest(&self) -> S::f64s {
+        let mut wide = [0.0; GROUP];
+        for (wide, value) in wide.iter_mut().zip(&self.values[self.n_whole * S::F64_LANES..]) {
+            *wide = value.widen();
+        }
+        S::as_simd_f64s(&wide).0[0]
+    }
+
+    /// Asks for the line that is so far behind a whole register, where that begins one.
+    #[inline(always)]
+    pub(crate) fn ask_behind(&self, i: usize, distance: usize) {
+        let offset = i * S::F64_LANES * size_of::<T>();
+        if offset.is_multiple_of(CACHE_LINE) {
+            prefetch(self.values.as_ptr().cast::<u8>().wrapping_add(offset + distance));
+        }
+    }
+}
+
 /// A block of rows in the form in which the kernels take it.
 pub(crate) enum Strip<'p> {
     Rows(Panel<'p>),
     Columns(Columns<'p>),
+    ColumnsOfF32(Columns<'p, f32>),
+    ColumnsOfU8(Columns<'p, u8>),
 }
 
 impl Strip<'_> {
@@ -263,6 +328,8 @@ impl Strip<'_> {
         match self {
             Self::Rows(panel) => Self::Rows(panel.without_ahead()),
             Self::Columns(columns) => Self::Columns(columns.without_ahead()),
+            Self::ColumnsOfF32(columns) => Self::ColumnsOfF32(columns.without_ahead()),
+            Self::ColumnsOfU8(columns) => Self::ColumnsOfU8(columns.without_ahead()),
         }
     }
 
@@ -271,6 +338,8 @@ impl Strip<'_> {
         match self {
             Self::Rows(panel) => panel.ahead_of_source(),
             Self::Columns(columns) => columns.ahead_of_source,
+            // Never packed.
+            Self::ColumnsOfF32(_) | Self::ColumnsOfU8(_) => Pieces::NONE,
         }
     }
 }

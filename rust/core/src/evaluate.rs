@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::kernel::{self, Precision, link};
+use crate::kernel::{self, Precision, Predictor, Rows, StripBuffers, link};
 use crate::matrix::Matrix;
 use crate::model::{Activation, Model, Parameters};
 use crate::objective::{Objective, RowObjective};
@@ -68,6 +68,14 @@ pub fn class_probabilities(
 
 const OFFSET: &str = "offset";
 
+/// What a panel needs.
+#[derive(Default)]
+struct Room {
+    strips: StripBuffers,
+    offsets: Vec<f64>,
+    z: Vec<f64>,
+}
+
 /// One pass that writes `WIDTH` values for each row: `write` gets the predictors of some rows and their place.
 fn for_each_row<const WIDTH: usize>(
     x: Matrix<'_>,
@@ -82,21 +90,21 @@ fn for_each_row<const WIDTH: usize>(
         check_column(x, offset, OFFSET)?;
     }
     let weights = &*at.contiguous_weights();
-    let partition = Partition::new(x.shape());
+    let partition = Partition::new(x.shape()).in_long_panels();
     let mut values = vec![0.0; x.n_rows() * WIDTH];
     let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate();
-    let visit = |[panel, offsets, z]: &mut [Vec<f64>; 3], rows: Range<usize>, state: &mut (usize, &mut [f64])| {
+    let visit = |scratch: &mut Room, rows: Range<usize>, state: &mut (usize, &mut [f64])| {
+        let Room { strips, offsets, z } = scratch;
         let (chunk, out) = state;
         let first = *chunk * partition.chunk_rows;
         let out = &mut out[(rows.start - first) * WIDTH..(rows.end - first) * WIDTH];
         z.resize(rows.len(), 0.0);
-        let mut finite = kernel::predict(&x.strip(rows.clone(), panel), weights, at.bias, z);
+        let offset = offset.map(|offset| offset.column(rows.clone(), offsets));
         if let Some(offset) = offset {
-            let offset = offset.column(rows.clone(), offsets);
             check_finite(offset, rows.start, OFFSET)?;
-            finite &= kernel::add_offset(offset, z);
         }
-        if !finite {
+        let at = Predictor { weights, bias: at.bias, offset };
+        if !kernel::predict(Rows::Matrix(x.rows(rows.clone())), at, z, strips) {
             return Err(x.why_not_finite(rows, "X"));
         }
         write(z, out);

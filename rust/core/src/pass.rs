@@ -79,9 +79,10 @@ impl Partition {
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(panel_rows), every: 1 }
     }
 
-    /// With so many panels as one.
-    pub(crate) fn in_longer_panels(self, factor: usize) -> Self {
-        Self { panel_rows: factor * self.panel_rows, ..self }
+    /// For kernels that take some rows of a panel at a time: in so much longer ones that little time is lost between them.
+    pub(crate) fn in_long_panels(self) -> Self {
+        const FACTOR: usize = 64;
+        Self { panel_rows: FACTOR * self.panel_rows, ..self }
     }
 
     /// For data that lie column by column: with chunks of so many rows that a piece of each column is long, unless they are
@@ -208,7 +209,7 @@ mod tests {
     fn longer_chunks_are_long_pieces_of_columns_and_still_many() {
         for (shape, rows) in [((20_000, 2_000), 256), ((2_000, 2_000), 32), ((100_000, 200), 1024), ((3, 1 << 20), 16)]
         {
-            let partition = Partition::new(shape).in_longer_panels(64).in_longer_chunks();
+            let partition = Partition::new(shape).in_long_panels().in_longer_chunks();
             assert_eq!(partition.chunk_rows, rows, "{shape:?}");
             let covered: usize =
                 (0..partition.n_chunks()).flat_map(|chunk| partition.panels(chunk)).map(|p| p.len()).sum();

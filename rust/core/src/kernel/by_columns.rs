@@ -49,6 +49,104 @@ pub(super) fn predict<S: Simd, T: Raw>(
     }
 }
 
+/// The same in the order of sums of rows by rows, to the bit: in as many sums a row as a register has lanes, each of every so
+/// manieth column, and those behind the last whole register in the lanes of one that ends with them. For more columns than a
+/// few.
+#[inline(always)]
+pub(super) fn predict_as_rows<S: Simd, T: Raw>(
+    simd: S,
+    columns: &Columns<'_, T>,
+    weights: &[f64],
+    bias: f64,
+    z: &mut [f64],
+    sums: &mut Vec<f64>,
+    share: Share<'_>,
+) {
+    assert!(weights.len() == columns.n_cols() && weights.len() > GROUP && z.len() == columns.n_rows());
+    let (groups, rest) = weights.as_chunks::<GROUP>();
+    let mut share = share.in_steps(groups.len());
+    sums.resize(z.len().div_ceil(S::F64_LANES) * S::F64_LANES * S::F64_LANES, 0.0);
+    for (group, &weights) in groups.iter().enumerate() {
+        share.step();
+        let columns = columns.part(group * GROUP, GROUP);
+        let sums = &mut *sums;
+        simd.vectorize(AddToLanes { columns, weights, lane: 0, is_first: group == 0, sums });
+    }
+    let n_whole = weights.len() - weights.len() % S::F64_LANES;
+    for (column, &weight) in (groups.as_flattened().len()..).zip(rest) {
+        let lane = if column < n_whole { column % S::F64_LANES } else { column + S::F64_LANES - weights.len() };
+        let (columns, weights, sums) = (columns.part(column, 1), [weight], &mut *sums);
+        simd.vectorize(AddToLanes { columns, weights, lane, is_first: false, sums });
+    }
+    let bias = simd.splat_f64s(bias);
+    let (z, z_tail) = S::as_mut_simd_f64s(z);
+    let mut sums = S::as_simd_f64s(sums).0.chunks_exact(S::F64_LANES);
+    for (z, sums) in z.iter_mut().zip(&mut sums) {
+        *z = simd.add_f64s(sum_of_lanes(simd, sums), bias);
+    }
+    if let Some(sums) = sums.next() {
+        simd.partial_store_f64s(z_tail, simd.add_f64s(sum_of_lanes(simd, sums), bias));
+    }
+}
+
+/// Adds the products with columns to the sums of the lanes of each row, from this lane on.
+struct AddToLanes<'a, T, const N: usize> {
+    columns: Columns<'a, T>,
+    weights: [f64; N],
+    lane: usize,
+    is_first: bool,
+    sums: &'a mut [f64],
+}
+
+impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { columns, weights, lane, is_first, sums } = self;
+        let ahead = columns.ahead();
+        let columns = Registers::<S, T>::of_each(columns.all::<N>());
+        let n_lanes = N.min(S::F64_LANES);
+        let zero = simd.splat_f64s(0.0);
+        let mut splat = [zero; N];
+        for (splat, weight) in splat.iter_mut().zip(weights) {
+            *splat = simd.splat_f64s(weight);
+        }
+        let rows = S::as_mut_simd_f64s(sums).0.chunks_exact_mut(S::F64_LANES);
+        for (i, sums) in rows.enumerate() {
+            let is_whole = i < columns[0].n_whole();
+            let sums = &mut sums[lane..lane + n_lanes];
+            let mut lanes = [zero; N];
+            if !is_first {
+                lanes[..n_lanes].copy_from_slice(sums);
+            }
+            if is_whole {
+                ask_behind(&columns, i, ahead);
+            }
+            for (j, (column, weight)) in columns.iter().zip(splat).enumerate() {
+                let values = if is_whole { column.whole(i) } else { column.rest() };
+                lanes[j % n_lanes] = simd.mul_add_e_f64s(values, weight, lanes[j % n_lanes]);
+            }
+            sums.copy_from_slice(&lanes[..n_lanes]);
+        }
+    }
+}
+
+/// Of the lanes of each of some rows, as neighbours are added.
+#[inline(always)]
+fn sum_of_lanes<S: Simd>(simd: S, lanes: &[S::f64s]) -> S::f64s {
+    let mut sums = [simd.splat_f64s(0.0); GROUP];
+    sums[..S::F64_LANES].copy_from_slice(lanes);
+    let mut n = S::F64_LANES;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            sums[i] = simd.add_f64s(sums[2 * i], sums[2 * i + 1]);
+        }
+    }
+    sums[0]
+}
+
 /// Adds `x_i · w` to `z_i`, or to the bias.
 struct AddProducts<'a, T, const N: usize> {
     columns: Columns<'a, T>,

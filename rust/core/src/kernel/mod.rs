@@ -27,7 +27,7 @@ pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
 use sums::{AllFinite, Lanes, Logarithms};
 pub(crate) use sums::{largest, sum, weighted_sum};
 
-use crate::matrix::Strip;
+use crate::matrix::{Columns, FEW_COLUMNS, Raw, Strip};
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -143,7 +143,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { of, cost, mut derivative } = self;
         let Evaluation { link, rows: all, targets, at, buffers } = of;
-        let StripBuffers { x, z, costs, ordered } = buffers;
+        let StripBuffers { x, z, costs, ordered, .. } = buffers;
         let order = all.order();
         let (targets, offset) = order.columns(targets, at.offset, ordered);
         z.resize(all.strip_rows(), 0.0);
@@ -241,14 +241,81 @@ impl WithSimd for SumColumns<'_> {
     }
 }
 
-/// `z_i = x_i · w + b` for each row of the strip. Returns whether all are finite.
-pub(crate) fn predict(strip: &Strip<'_>, weights: &[f64], bias: f64, z: &mut [f64]) -> bool {
-    let mut next = Next::ahead_of(strip);
-    let n_lines = next.n_lines();
-    let share = Share::of(&mut next, n_lines);
-    let mut finite = AllFinite::default();
-    Arch::new().dispatch(Predict { strip, weights, bias, z, share, readings: Readings::One, finite: &mut finite });
-    finite.holds()
+/// `z_i = x_i · w + b` plus its offset, if there is one, for each row. Returns whether all are finite. They depend on
+/// neither the layout nor the other rows.
+pub(crate) fn predict(rows: Rows<'_>, at: Predictor<'_>, z: &mut [f64], buffers: &mut StripBuffers) -> bool {
+    Arch::new().dispatch(PredictRows { rows, at, z, buffers })
+}
+
+struct PredictRows<'a> {
+    rows: Rows<'a>,
+    at: Predictor<'a>,
+    z: &'a mut [f64],
+    buffers: &'a mut StripBuffers,
+}
+
+impl WithSimd for PredictRows<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Self { rows: all, at: Predictor { weights, bias, offset }, z: of_all, buffers } = self;
+        let StripBuffers { x, lanes, ordered, .. } = buffers;
+        let order = all.order();
+        let mut all_finite = AllFinite::default();
+        for rows in all.strips(order) {
+            let strip = all.strip(order, rows.clone(), x);
+            let mut next = Next::ahead_of(&strip);
+            let n_lines = next.n_lines();
+            let share = Share::of(&mut next, n_lines);
+            let (z, finite, lanes) = (&mut of_all[rows], &mut all_finite, &mut *lanes);
+            match &strip {
+                Strip::Rows(_) => {
+                    let readings = Readings::One;
+                    Predict { strip: &strip, weights, bias, z, share, readings, finite }.with_simd(simd);
+                }
+                Strip::Columns(columns) => {
+                    PredictAsRows { columns, weights, bias, z, lanes, share, finite }.with_simd(simd);
+                }
+                Strip::ColumnsOfF32(columns) => {
+                    PredictAsRows { columns, weights, bias, z, lanes, share, finite }.with_simd(simd);
+                }
+                Strip::ColumnsOfU8(columns) => {
+                    PredictAsRows { columns, weights, bias, z, lanes, share, finite }.with_simd(simd);
+                }
+            }
+        }
+        order.restore(of_all, &mut ordered.y);
+        if let Some(offset) = offset {
+            simd.vectorize(AddOffset { offset, z: of_all, finite: &mut all_finite });
+        }
+        all_finite.holds()
+    }
+}
+
+struct PredictAsRows<'a, T> {
+    columns: &'a Columns<'a, T>,
+    weights: &'a [f64],
+    bias: f64,
+    z: &'a mut [f64],
+    lanes: &'a mut Vec<f64>,
+    share: Share<'a>,
+    finite: &'a mut AllFinite,
+}
+
+impl<T: Raw> WithSimd for PredictAsRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { columns, weights, bias, z, lanes, share, finite } = self;
+        if weights.len() <= FEW_COLUMNS {
+            by_columns::predict(simd, columns, weights, bias, z, share, Readings::One);
+        } else {
+            by_columns::predict_as_rows(simd, columns, weights, bias, z, lanes, share);
+        }
+        finite.and(simd, z);
+    }
 }
 
 struct Predict<'a> {
@@ -309,13 +376,7 @@ impl WithSimd for Accumulate<'_> {
     }
 }
 
-/// Adds an offset to linear predictors. Returns whether all are finite.
-pub(crate) fn add_offset(offset: &[f64], z: &mut [f64]) -> bool {
-    let mut finite = AllFinite::default();
-    Arch::new().dispatch(AddOffset { offset, z, finite: &mut finite });
-    finite.holds()
-}
-
+/// Adds an offset to linear predictors.
 struct AddOffset<'a> {
     offset: &'a [f64],
     z: &'a mut [f64],

@@ -41,6 +41,7 @@ pub(crate) struct StripBuffers {
     pub(super) x: Vec<f64>,
     pub(super) z: Vec<f64>,
     pub(super) costs: Vec<f64>,
+    pub(super) lanes: Vec<f64>,
     pub(super) ordered: Ordered,
 }
 
@@ -96,8 +97,8 @@ impl<'p> Rows<'p> {
             Self::Matrix(matrix) if rows.start < order.in_lanes() => {
                 Strip::Rows(order.panel_in_lanes(matrix, rows, buffer))
             }
-            Self::Matrix(matrix) => matrix.strip_as_it_lies(rows, buffer),
-            Self::Slab(matrix) => matrix.strip_as_it_lies(rows, buffer).without_ahead(),
+            Self::Matrix(matrix) => matrix.strip(rows, buffer),
+            Self::Slab(matrix) => matrix.strip(rows, buffer).without_ahead(),
             Self::Panel(panel) => Strip::Rows(panel.rows(rows)).without_ahead(),
         }
     }

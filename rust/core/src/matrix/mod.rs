@@ -237,25 +237,17 @@ impl<'a> Matrix<'a> {
         self.n_cols > FEW_COLUMNS && self.col_stride.abs() > self.row_stride.abs()
     }
 
-    /// The rows of `rows` in the form that kernels take, the same for any layout; borrowed or packed like
-    /// [`Matrix::panel`].
+    /// The rows of `rows` in the form that kernels take: by columns where these are few or lie together; borrowed or packed
+    /// like [`Matrix::panel`].
     pub(crate) fn strip<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Strip<'p>
     where
         'a: 'p,
     {
-        if self.n_cols > FEW_COLUMNS {
-            Strip::Rows(self.panel(rows, buffer))
-        } else {
+        if self.n_cols <= FEW_COLUMNS || self.is_by_columns() {
             self.strip_of_columns(rows, buffer)
+        } else {
+            Strip::Rows(self.panel(rows, buffer))
         }
-    }
-
-    /// The same, but by columns where the data lie so.
-    pub(crate) fn strip_as_it_lies<'p>(&self, rows: Range<usize>, buffer: &'p mut Vec<f64>) -> Strip<'p>
-    where
-        'a: 'p,
-    {
-        if self.is_by_columns() { self.strip_of_columns(rows, buffer) } else { self.strip(rows, buffer) }
     }
 
     /// The size of an element where a strip by columns is borrowed; none where it is packed.

@@ -3,14 +3,14 @@
 use ndarray::{Array1, Array2};
 
 use super::products::{Chosen, MAX_BLOCK, Sums, products_of_columns, scale_and_mirror, squares};
-use super::rows::{LONG, RowObjective, Scratch};
+use super::rows::{RowObjective, Scratch};
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss};
 use crate::kernel::{
-    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, Rows, Scaling, Targets,
+    self, CostGradient, Evaluation, Next, Order, Packed, Precision, Predictor, Rows, Scaling, StripBuffers, Targets,
 };
-use crate::matrix::{Matrix, Slab};
+use crate::matrix::Slab;
 use crate::model::{Model, Parameters};
 use crate::pass::Partition;
 
@@ -79,8 +79,8 @@ impl Hessian {
 pub(crate) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> Array1<f64> {
     let mut product = vec![0.0; vector.len()];
     let vector = vector.as_slice().expect("vectors of solvers are contiguous");
-    let panel = Matrix::from(matrix);
-    kernel::predict(&panel.strip(0..vector.len(), &mut Vec::new()), vector, 0.0, &mut product);
+    let at = Predictor { weights: vector, bias: 0.0, offset: None };
+    kernel::predict(Rows::Matrix(matrix.into()), at, &mut product, &mut StripBuffers::default());
     product.into()
 }
 
@@ -254,7 +254,7 @@ impl RowObjective<'_> {
         let panel_rows = partition.panel_rows;
         let in_lanes = every == 1 && Order::may_be_in_lanes(&self.samples().features());
         if in_lanes {
-            partition = partition.in_longer_panels(LONG);
+            partition = partition.in_long_panels();
         }
         let states = (0..partition.n_chunks()).map(|_| SecondOrder::zeros(n, precision));
         let sums = self.pass(&partition, at, states, SecondOrder::merge, |x, targets, at, scratch, sums| {
@@ -336,6 +336,7 @@ mod tests {
 
     use super::*;
     use crate::context::Context;
+    use crate::matrix::Matrix;
     use crate::samples::Samples;
 
     #[test]

@@ -39,9 +39,6 @@ pub(crate) struct WorkingResponse {
     pub(crate) weight: Array1<f64>,
 }
 
-/// Panels of which a kernel takes some rows at a time are so much longer, so that little time is lost between them.
-pub(super) const LONG: usize = 64;
-
 /// What a thread needs for one panel.
 #[derive(Default)]
 struct Workspace {
@@ -75,7 +72,7 @@ impl<'a> RowObjective<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
         let summary = samples.summarise(model, context)?;
-        let mut partition = samples.partition().in_longer_panels(LONG);
+        let mut partition = samples.partition().in_long_panels();
         if samples.features().is_by_columns() {
             partition = partition.in_longer_chunks();
         }
@@ -328,7 +325,7 @@ impl<'a> RowObjective<'a> {
             let target = target.split_off_mut(..x.n_rows()).expect("one a row");
             let weight = weight.split_off_mut(..x.n_rows()).expect("one a row");
             let Scratch { strips, x: buffer, slopes, .. } = scratch;
-            kernel::predict(&x.strip(0..x.n_rows(), buffer), at.weights, at.bias, target);
+            kernel::predict(Rows::Matrix(x), Predictor { offset: None, ..at }, target, strips);
             slopes.resize(x.n_rows(), 0.0);
             let rows = Evaluation { link, rows: Rows::Matrix(x), targets, at, buffers: strips };
             let finite = rows.cost_slopes(&mut 0.0, &mut 0.0, slopes, weight);

@@ -90,7 +90,7 @@ fn for_each_row<const WIDTH: usize>(
         check_column(x, offset, OFFSET)?;
     }
     let weights = &*at.contiguous_weights();
-    let partition = Partition::new(x.shape()).in_long_panels();
+    let partition = Partition::for_strips(&x);
     let mut values = vec![0.0; x.n_rows() * WIDTH];
     let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate();
     let visit = |scratch: &mut Room, rows: Range<usize>, state: &mut (usize, &mut [f64])| {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::matrix::LONG_PIECE_ROWS;
+use crate::matrix::{LONG_PIECE_ROWS, Matrix};
 use crate::threads::{MAX_THREADS, run_on};
 
 /// A packed panel fills about this much, so that it is still in the nearest caches when it is used.
@@ -58,6 +58,12 @@ impl Partition {
         Self { n_rows, panel_rows, chunk_rows: chunk_rows.next_multiple_of(unit), every: 1 }
     }
 
+    /// For kernels that go through rows by strips.
+    pub(crate) fn for_strips(x: &Matrix<'_>) -> Self {
+        let partition = Self::new(x.shape()).in_long_panels();
+        if x.is_by_columns() { partition.in_longer_chunks() } else { partition }
+    }
+
     /// For sums over one panel of so many.
     pub(crate) fn for_products_of_some((n_rows, n_cols): (usize, usize), n_sums: usize, every: usize) -> Self {
         let some = Self::for_products((n_rows.div_ceil(every), n_cols), n_sums, 1);
@@ -87,7 +93,7 @@ impl Partition {
 
     /// For data that lie column by column: with chunks of so many rows that a piece of each column is long, unless they are
     /// then too few for threads to share.
-    pub(crate) fn in_longer_chunks(self) -> Self {
+    fn in_longer_chunks(self) -> Self {
         let rows = LONG_PIECE_ROWS.min(self.n_rows / MANY_CHUNKS);
         Self { chunk_rows: self.chunk_rows.max(rows).next_multiple_of(MIN_PANEL_ROWS), ..self }
     }

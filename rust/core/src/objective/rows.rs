@@ -72,10 +72,7 @@ impl<'a> RowObjective<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
         let summary = samples.summarise(model, context)?;
-        let mut partition = samples.partition().in_long_panels();
-        if samples.features().is_by_columns() {
-            partition = partition.in_longer_chunks();
-        }
+        let partition = Partition::for_strips(&samples.features());
         Ok(Self { model, samples, intercept, summary, partition, context, bends: false })
     }
 

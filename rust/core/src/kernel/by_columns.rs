@@ -172,9 +172,12 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
             *splat = simd.splat_f64s(weight);
         }
         let bias = bias.map(|bias| simd.splat_f64s(bias));
-        let n_asked = if shares { N / 2 } else { N };
         for (i, z) in z.iter_mut().enumerate() {
-            ask_behind(&columns[..n_asked], i, ahead);
+            ask_behind(&columns[..N / 2], i, ahead);
+            // All of them known when the code is compiled, as a slice of so many would lie in memory.
+            if !shares {
+                ask_behind(&columns[N / 2..], i, ahead);
+            }
             let mut sum = bias.unwrap_or(*z);
             for (column, weight) in columns.iter().zip(splat) {
                 sum = simd.mul_add_e_f64s(column.whole(i), weight, sum);

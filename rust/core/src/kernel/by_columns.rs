@@ -62,7 +62,7 @@ pub(super) fn predict_as_rows<S: Simd, T: Raw>(
     sums: &mut Vec<f64>,
     share: Share<'_>,
 ) {
-    assert!(weights.len() == columns.n_cols() && weights.len() > GROUP && z.len() == columns.n_rows());
+    assert!(weights.len() == columns.n_cols() && weights.len() >= GROUP && z.len() == columns.n_rows());
     let (groups, rest) = weights.as_chunks::<GROUP>();
     let mut share = share.in_steps(groups.len());
     sums.resize(z.len().div_ceil(S::F64_LANES) * S::F64_LANES * S::F64_LANES, 0.0);

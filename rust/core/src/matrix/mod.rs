@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::processor::reads_long_columns;
 
 /// Up to so many columns a row fills too little of a register; they are worked on column by column.
-pub(crate) const FEW_COLUMNS: usize = 8;
+pub(crate) const FEW_COLUMNS: usize = 7;
 /// Of columns that lie apart memory delivers so many rows each nearly as fast as more.
 pub(crate) const LONG_PIECE_ROWS: usize = 256;
 pub(crate) const CACHE_LINE: usize = 64;

@@ -300,6 +300,19 @@ def test_values_that_overflow_are_diagnosed(cls):
     refuses(cls, ValueError, "too large for double precision; rescale", np.sign(X) * 1.7e308, Y)
 
 
+@every_estimator
+def test_a_prediction_that_overflows_is_named_by_its_row(cls):
+    model = cls(max_iter=2, tol=0).fit(X, Y)
+    model.coef_ = np.full_like(model.coef_, 5.0)
+    many = np.ones((5000, 3))
+    many[4321] = 1e308
+    for data in (many, np.asfortranarray(many)):
+        with pytest.raises(ValueError, match="the prediction for row 4321 of X overflows"):
+            model.predict(data)
+        with pytest.raises(ValueError, match="the prediction for row 4321 of X overflows"):
+            model.predict(data, offset=np.ones(5000))
+
+
 def test_column_names_must_match():
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     model = LinearRegression(max_iter=2, tol=0).fit(frame, Y)

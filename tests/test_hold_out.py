@@ -71,6 +71,21 @@ def test_the_seed_decides_which(cls, few):
 
 
 @every_estimator
+@pytest.mark.parametrize("generator", [np.random.default_rng, np.random.RandomState])
+@pytest.mark.filterwarnings("ignore:.*the model without weights:steepest.ConvergenceWarning")  # by some of all seeds
+def test_a_generator_draws_another_share_for_each_fit_and_the_same_again_from_its_state(cls, few, generator):
+    X, y, _, _ = few
+
+    def two_fits():
+        model = cls(**PARAMS, random_state=generator(0))
+        return [model.fit(X, y).coef_ for _ in range(2)]
+
+    (first, second), again = two_fits(), two_fits()
+    assert (first != second).any()
+    np.testing.assert_array_equal([first, second], again)
+
+
+@every_estimator
 def test_samples_of_weight_0_might_as_well_not_be_there(cls, few):
     X, y, _, _ = few
     weights = (np.arange(120) % 3 > 0).astype(float)
@@ -127,8 +142,8 @@ def test_shares_that_leave_nothing_are_refused(cls, few):
     ]:
         with pytest.raises(error, match=f"validation_fraction is {value!r}, expected None or a number above 0"):
             cls(validation_fraction=value).fit(X, y)
-    for seed, error in [(-1, ValueError), (0.5, TypeError), (np.random.default_rng(0), TypeError)]:
-        with pytest.raises(error, match=r"random_state is .*, expected None or an integer, 0 or larger"):
+    for seed, error in [(-1, ValueError), (0.5, TypeError), ("0", TypeError)]:
+        with pytest.raises(error, match=r"random_state is .*, expected None, an integer, 0 or larger, a numpy.random"):
             cls(validation_fraction=0.1, random_state=seed).fit(X, y)
     with pytest.raises(ValueError, match=r"validation_fraction is 0\.9, which leaves none of the [12] sample\(s\)"):
         cls(validation_fraction=0.9).fit(X[:3], [0, 1, 1], [1.0, 1.0, 0.0])

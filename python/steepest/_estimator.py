@@ -10,7 +10,7 @@ from steepest import _core
 from steepest._exceptions import NotFittedError, kin
 from steepest._frames import check_feature_names, feature_names
 from steepest._history import History
-from steepest._hold_out import check_fraction, check_seed, hold_out
+from steepest._hold_out import check_fraction, check_random_state, hold_out
 from steepest._names import SOLVERS, Activation, Loss, Solver
 from steepest._parametrised import Parametrised
 from steepest._report import Asked, explained, quoted, warn_of_fit
@@ -35,6 +35,8 @@ from steepest._validation import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from steepest._hold_out import RandomState
 
 
 class Estimator(Parametrised):
@@ -68,7 +70,7 @@ class Estimator(Parametrised):
         early_stopping: bool = False,
         patience: int = 10,
         validation_fraction: float | None = None,
-        random_state: int | None = 0,
+        random_state: RandomState = 0,
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:
@@ -154,7 +156,7 @@ class Estimator(Parametrised):
             some 600 columns, see constants alone.
         """
         options = self._options()
-        fraction, seed = check_fraction(self.validation_fraction), check_seed(self.random_state)
+        fraction, seed = check_fraction(self.validation_fraction), check_random_state(self.random_state)
         X_array = as_matrix(X)
         n_samples, n_features = X_array.shape
         names = feature_names(X, n_features)
@@ -400,7 +402,7 @@ _Samples: TypeAlias = tuple[Array, Array, Array | None, Array | None]
 _NO_SAMPLES = (None, None, None, None)
 
 
-def _split(fraction: float, seed: int | None, training: _Samples, classes: Array | None) -> tuple[_Samples, _Samples]:
+def _split(fraction: float, seed: RandomState, training: _Samples, classes: Array | None) -> tuple[_Samples, _Samples]:
     """Set samples aside for validation: copies of these, and weights of 0 where they were."""
     X, targets, weights, offsets = training
     counts = average_weights(weights, len(X))

@@ -10,13 +10,17 @@ from steepest._shown import shown
 from steepest._validation import check_integer, check_real
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import numpy.typing as npt
 
     from steepest._validation import Array
 
+    RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
+
 
 def hold_out(
-    fraction: float, random_state: int | None, n_samples: int, weights: Array | None, groups: Array | None
+    fraction: float, random_state: RandomState, n_samples: int, weights: Array | None, groups: Array | None
 ) -> npt.NDArray[np.bool_]:
     """Draw a share of the samples.
 
@@ -24,8 +28,8 @@ def hold_out(
     ----------
     fraction : float
         Which share of each group, between 0 and 1; at least one sample of each.
-    random_state : int or None
-        The seed.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        The seed, or what draws one.
     n_samples : int
         The number of samples m.
     weights : ndarray of shape (m,), or None
@@ -44,6 +48,8 @@ def hold_out(
         If no sample of a group would be left.
     """
     counted = np.ones(n_samples, dtype=np.bool_) if weights is None else weights > 0
+    if isinstance(random_state, np.random.RandomState):
+        random_state = int(random_state.randint(1 << 32, dtype=np.uint64))
     generator = np.random.default_rng(random_state)
     drawn = np.zeros(n_samples, dtype=np.bool_)
     for group in [counted] if groups is None else [counted & ~groups, counted & groups]:
@@ -70,6 +76,10 @@ def check_fraction(value: Any) -> float | None:
     return fraction
 
 
-def check_seed(value: Any) -> int | None:
-    """Return a seed, or None for one from the operating system."""
-    return None if value is None else check_integer(value, "random_state", "None or an integer, 0 or larger", low=0)
+def check_random_state(value: Any) -> RandomState:
+    """Return a seed, what draws one, or None for one from the operating system."""
+    # NumPy imports its generators when they are first asked for, which takes time.
+    if value is None or (not isinstance(value, int) and isinstance(value, np.random.Generator | np.random.RandomState)):
+        return value
+    expected = "None, an integer, 0 or larger, a numpy.random.Generator or RandomState"
+    return check_integer(value, "random_state", expected, low=0)

@@ -10,6 +10,7 @@ from steepest._validation import check_bool
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from steepest._hold_out import RandomState
     from steepest._names import Solver
 
 
@@ -50,8 +51,8 @@ class LinearRegression(Regressor):
     validation_fraction : float, optional
         The share of the samples, above 0 and below 1, that `fit` sets aside as validation data; they
         are drawn at random, and nothing is fitted to them. Not together with `X_val`. They are copied, the others not.
-    random_state : int or None, default=0
-        The seed by which they are drawn; None for another one at each fit.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default=0
+        The seed by which they are drawn, or what draws one; None for another one at each fit.
     warm_start : bool, default=False
         Start from the last fit instead of 0. What "auto" solves exactly needs no start.
     precompute : bool or "auto", default="auto"
@@ -121,7 +122,7 @@ class LinearRegression(Regressor):
         early_stopping: bool = False,
         patience: int = 10,
         validation_fraction: float | None = None,
-        random_state: int | None = 0,
+        random_state: RandomState = 0,
         warm_start: bool = False,
         precompute: bool | Literal["auto"] = "auto",
         n_threads: int | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from steepest._validation import (
     is_missing,
     ravel_column,
 )
+
+if TYPE_CHECKING:
+    from steepest._hold_out import RandomState
 
 
 class LogisticRegression(Estimator):
@@ -69,8 +72,8 @@ class LogisticRegression(Estimator):
         The share of the samples, above 0 and below 1, that `fit` sets aside as validation data, the same of each class;
         they are drawn at random, and nothing is fitted to them. Not together with `X_val`. They are copied, the others
         not.
-    random_state : int or None, default=0
-        The seed by which they are drawn; None for another one at each fit.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default=0
+        The seed by which they are drawn, or what draws one; None for another one at each fit.
     warm_start : bool, default=False
         Start from the last fit, instead of where the solver would: gradient descent from 0.
     n_threads : int, optional
@@ -138,7 +141,7 @@ class LogisticRegression(Estimator):
         early_stopping: bool = False,
         patience: int = 10,
         validation_fraction: float | None = None,
-        random_state: int | None = 0,
+        random_state: RandomState = 0,
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:

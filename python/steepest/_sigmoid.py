@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from steepest._names import LOSSES, Loss, Solver
 from steepest._regressor import Regressor
 from steepest._validation import check_choice
+
+if TYPE_CHECKING:
+    from steepest._hold_out import RandomState
 
 
 class SigmoidRegression(Regressor):
@@ -49,8 +52,8 @@ class SigmoidRegression(Regressor):
     validation_fraction : float, optional
         The share of the samples, above 0 and below 1, that `fit` sets aside as validation data; they
         are drawn at random, and nothing is fitted to them. Not together with `X_val`. They are copied, the others not.
-    random_state : int or None, default=0
-        The seed by which they are drawn; None for another one at each fit.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default=0
+        The seed by which they are drawn, or what draws one; None for another one at each fit.
     warm_start : bool, default=False
         Start from the last fit, instead of where the solver would: gradient descent from 0.
     n_threads : int, optional
@@ -114,7 +117,7 @@ class SigmoidRegression(Regressor):
         early_stopping: bool = False,
         patience: int = 10,
         validation_fraction: float | None = None,
-        random_state: int | None = 0,
+        random_state: RandomState = 0,
         warm_start: bool = False,
         n_threads: int | None = None,
     ) -> None:

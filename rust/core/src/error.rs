@@ -141,6 +141,18 @@ pub enum Error {
     )]
     Overflow,
 
+    /// Finite data and parameters whose prediction is not.
+    #[error(
+        "the prediction for row {row} of {argument} overflows: X w + b is too large for double precision there; rescale \
+         the values of {argument} or the parameters"
+    )]
+    PredictionOverflow {
+        /// The name of the matrix.
+        argument: &'static str,
+        /// The first such row.
+        row: usize,
+    },
+
     /// Gradient descent moved away from the minimum.
     #[error(
         "gradient descent diverged at iteration {iteration}: the cost rose from {} to {} with learning_rate={}; the largest \

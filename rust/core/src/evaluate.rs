@@ -33,8 +33,8 @@ use crate::samples::{Samples, check_column, check_finite};
 /// # Errors
 ///
 /// [`Error::Empty`], [`Error::Features`] if the weights are not `n`, [`Error::Length`] or [`Error::NotAColumn`] for the
-/// offset, [`Error::NonFiniteMatrix`], [`Error::NonFiniteVector`] for the parameters and the offset, [`Error::Overflow`] if
-/// `z` is not finite, [`Error::Interrupted`].
+/// offset, [`Error::NonFiniteMatrix`], [`Error::NonFiniteVector`] for the parameters and the offset,
+/// [`Error::PredictionOverflow`] if `z` is not finite, [`Error::Interrupted`].
 pub fn forward(
     x: Matrix<'_>,
     offset: Option<Matrix<'_>>,
@@ -47,6 +47,23 @@ pub fn forward(
         Activation::Sigmoid => link::sigmoids(z, out),
     };
     for_each_row::<1>(x, offset, at, context, write).map(Array1::from_vec)
+}
+
+/// The linear predictor of each row, as a step towards a fit: [`Error::Overflow`] is no row's.
+///
+/// # Errors
+///
+/// As [`forward`].
+pub(crate) fn predictors(
+    x: Matrix<'_>,
+    offset: Option<Matrix<'_>>,
+    at: &Parameters,
+    context: &Context<'_>,
+) -> Result<Array1<f64>, Error> {
+    forward(x, offset, at, Activation::Identity, context).map_err(|error| match error {
+        Error::PredictionOverflow { .. } => Error::Overflow,
+        error => error,
+    })
 }
 
 /// The probability of each of two classes for each row of `x`: `σ(−z)` and `σ(z)`, with `z = X w + b` plus the `offset`
@@ -66,6 +83,7 @@ pub fn class_probabilities(
     Ok(Array2::from_shape_vec((x.n_rows(), 2), probabilities).expect("two values a row"))
 }
 
+const X: &str = "X";
 const OFFSET: &str = "offset";
 
 /// What a panel needs.
@@ -105,7 +123,11 @@ fn for_each_row<const WIDTH: usize>(
         }
         let at = Predictor { weights, bias: at.bias, offset };
         if !kernel::predict(Rows::Matrix(x.rows(rows.clone())), at, z, strips) {
-            return Err(x.why_not_finite(rows, "X"));
+            let first = rows.start + z.iter().position(|z| !z.is_finite()).unwrap_or(0);
+            return Err(match x.why_not_finite(rows, X) {
+                Error::Overflow => Error::PredictionOverflow { argument: X, row: first },
+                error => error,
+            });
         }
         write(z, out);
         Ok(())

@@ -6,8 +6,8 @@ use super::quasi_newton::Outcome;
 use super::separation::is_unpenalised;
 use super::unless_overflow;
 use crate::error::Error;
-use crate::evaluate::forward;
-use crate::model::{Activation, Parameters};
+use crate::evaluate::predictors;
+use crate::model::Parameters;
 use crate::objective::{RowObjective, Standardised};
 
 /// Of columns that are dependent the Hessian's condition is infinite, but for rounding errors.
@@ -73,7 +73,7 @@ pub(super) fn part_along_null_space(rows: &RowObjective<'_>, at: &Parameters) ->
     if part.is_some() || !is_worth_qr(rows) {
         return Ok(part);
     }
-    let z = forward(rows.samples().features(), None, at, Activation::Identity, rows.context())?;
+    let z = predictors(rows.samples().features(), None, at, rows.context())?;
     let found = by_qr(&rows.with_targets(&z)?)?.filter(|found| !found.dependent.is_empty());
     Ok(found.map(|LeastSquares { parameters: other, .. }| {
         let mut part = at.clone();

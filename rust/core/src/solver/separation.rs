@@ -11,9 +11,9 @@ use super::normal_equations::are_independent;
 use super::quasi_newton::{Curvature, Outcome};
 use super::{StopReason, unless_interrupted};
 use crate::error::Error;
-use crate::evaluate::forward;
+use crate::evaluate::predictors;
 use crate::kernel::Precision;
-use crate::model::{Activation, Model, Parameters};
+use crate::model::{Model, Parameters};
 use crate::objective::{Objective, RowObjective, Standardised};
 
 /// Steps that still move a predictor by this much, where the gradient is small, lead to infinity.
@@ -262,7 +262,7 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
         return Ok(None);
     }
     let samples = rows.samples();
-    let z = forward(samples.features(), samples.offset_column(), at, Activation::Identity, rows.context())?;
+    let z = predictors(samples.features(), samples.offset_column(), at, rows.context())?;
     if z.iter().all(|z| z.abs() < LARGE) {
         return Ok(None);
     }

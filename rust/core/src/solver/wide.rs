@@ -10,9 +10,9 @@ use super::inverse::Inverse;
 use super::large_columns::{Bordered, LargeColumns};
 use crate::context::Context;
 use crate::error::Error;
-use crate::evaluate::forward;
+use crate::evaluate::predictors;
 use crate::matrix::Matrix;
-use crate::model::{Activation, Parameters};
+use crate::model::Parameters;
 use crate::objective::{Objective, Standardised, products_of_rows};
 use crate::samples::without_offset;
 
@@ -245,7 +245,7 @@ impl<'a> Features<'a> {
         let of = Parameters { weights: of, bias: 0.0 };
         let mut weights = Array1::zeros(self.x.n_cols());
         self.for_each_block(|columns, block| {
-            let found = forward(block.transposed(), None, &of, Activation::Identity, context)?;
+            let found = predictors(block.transposed(), None, &of, context)?;
             weights.slice_mut(s![columns]).assign(&found);
             Ok(())
         })?;
@@ -257,7 +257,7 @@ impl<'a> Features<'a> {
         let mut z = Array1::zeros(self.x.n_rows());
         self.for_each_block(|columns, block| {
             let weights = weights.slice(s![columns]).to_owned();
-            z += &forward(block, None, &Parameters { weights, bias: 0.0 }, Activation::Identity, context)?;
+            z += &predictors(block, None, &Parameters { weights, bias: 0.0 }, context)?;
             Ok(())
         })?;
         Ok(z)

@@ -390,6 +390,21 @@ def test_what_is_named_does_not_depend_on_the_layout():
             steepest.cost(x, np.zeros(3000), weights=np.full(9, 10.0), bias=0.0)
 
 
+def test_what_is_named_of_a_prediction_is_the_first_row_whatever_the_layout():
+    X, offset = np.ones((3000, 200)), np.zeros(3000)
+    weights = np.full(200, 10.0)
+    X[5] = 1e308
+    X[20, 3] = offset[12] = np.nan
+    for x in (X.copy(), np.asfortranarray(X), X.astype(">f8")):
+        with pytest.raises(ValueError, match="prediction for row 5 of X overflows"):
+            steepest.forward(x, weights, 0.0, offset=offset)
+        x[5] = 1.0
+        with pytest.raises(ValueError, match="offset contains NaN at index 12"):
+            steepest.forward(x, weights, 0.0, offset=offset)
+        with pytest.raises(ValueError, match="X contains NaN at row 20, column 3"):
+            steepest.forward(x, weights, 0.0)
+
+
 @pytest.mark.parametrize("n_features", [3, 300])
 def test_the_first_bad_target_is_named_whatever_is_wrong_with_it(n_features):
     y = np.full(5000, 0.5)

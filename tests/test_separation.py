@@ -327,6 +327,18 @@ def powers_of_years(seed):
     return year[:, None] ** np.arange(1, 4), y
 
 
+def days_and_their_squares(seed):
+    """The same of Julian dates in one month, which leave a millionth of a millionth of what they are."""
+    rng = np.random.default_rng(seed)
+    day = rng.integers(0, 30, 200)
+    low = rng.integers(3, 14)
+    high = rng.integers(low + 2, 27)
+    y = (day > low) & (day < high)
+    mixed = (day == low) | (day == high)
+    y[mixed] = rng.random(mixed.sum()) < 0.5
+    return (2.45e6 + day)[:, None] ** np.arange(1, 3), y
+
+
 def columns_that_nearly_agree(seed):
     """Two columns that differ by a millionth, in rows that are all of one class."""
     rng = np.random.default_rng(seed)
@@ -335,7 +347,7 @@ def columns_that_nearly_agree(seed):
     return np.column_stack([x, x + few / 1024]), few | (x / 1000 + rng.logistic(size=200) > 0)
 
 
-@pytest.mark.parametrize("data", [powers_of_years, columns_that_nearly_agree])
+@pytest.mark.parametrize("data", [powers_of_years, days_and_their_squares, columns_that_nearly_agree])
 def test_separation_in_part_is_noticed_along_columns_whose_products_tell_nothing(data):
     for seed in range(16):
         model = LogisticRegression()

@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::kernel::{self, Precision, Predictor, Rows, StripBuffers, link};
+use crate::kernel::{self, Order, Precision, Predictor, StripBuffers, link};
 use crate::matrix::Matrix;
 use crate::model::{Activation, Model, Parameters};
 use crate::objective::{Objective, RowObjective};
@@ -86,7 +86,7 @@ pub fn class_probabilities(
 const X: &str = "X";
 const OFFSET: &str = "offset";
 
-/// What a panel needs.
+/// What is needed for some rows.
 #[derive(Default)]
 struct Room {
     strips: StripBuffers,
@@ -111,23 +111,17 @@ fn for_each_row<const WIDTH: usize>(
     let partition = Partition::for_strips(&x);
     let mut values = vec![0.0; x.n_rows() * WIDTH];
     let states = values.chunks_mut(partition.chunk_rows * WIDTH).enumerate();
-    let visit = |scratch: &mut Room, rows: Range<usize>, state: &mut (usize, &mut [f64])| {
-        let Room { strips, offsets, z } = scratch;
+    let visit = |room: &mut Room, rows: Range<usize>, state: &mut (usize, &mut [f64])| {
+        let Room { strips, offsets, z } = room;
         let (chunk, out) = state;
         let first = *chunk * partition.chunk_rows;
         let out = &mut out[(rows.start - first) * WIDTH..(rows.end - first) * WIDTH];
         z.resize(rows.len(), 0.0);
         let offset = offset.map(|offset| offset.column(rows.clone(), offsets));
-        if let Some(offset) = offset {
-            check_finite(offset, rows.start, OFFSET)?;
-        }
         let at = Predictor { weights, bias: at.bias, offset };
-        if !kernel::predict(Rows::Matrix(x.rows(rows.clone())), at, z, strips) {
-            let first = rows.start + z.iter().position(|z| !z.is_finite()).unwrap_or(0);
-            return Err(match x.why_not_finite(rows, X) {
-                Error::Overflow => Error::PredictionOverflow { argument: X, row: first },
-                error => error,
-            });
+        let some = x.rows(rows.clone());
+        if !kernel::predict(&some, Order::of_predictors(&x, &some), at, z, strips) {
+            return Err(why_not_finite(x, rows, offset, z));
         }
         write(z, out);
         Ok(())
@@ -135,6 +129,19 @@ fn for_each_row<const WIDTH: usize>(
     // All is written in its place.
     run(context, &partition, states, Default::default, visit, |_, _| ())?;
     Ok(values)
+}
+
+/// Why some of these predictors are not finite: the first of which that is so, whatever rows are looked at together.
+fn why_not_finite(x: Matrix<'_>, rows: Range<usize>, offset: Option<&[f64]>, z: &[f64]) -> Error {
+    let of_row = |(i, row): (usize, usize)| {
+        match x.why_not_finite(row..row + 1, X) {
+            Error::Overflow => {}
+            error => return Some(error),
+        }
+        let fault = offset.and_then(|offset| check_finite(&offset[i..=i], row, OFFSET).err());
+        fault.or((!z[i].is_finite()).then_some(Error::PredictionOverflow { argument: X, row }))
+    };
+    rows.enumerate().find_map(of_row).unwrap_or(Error::Overflow)
 }
 
 /// The cost `C` of `model` at the parameters `at`.

@@ -38,7 +38,7 @@ pub(super) fn predict<S: Simd, T: Raw>(
     share: Share<'_>,
     readings: Readings,
 ) {
-    assert!(!weights.is_empty() && weights.len() == columns.n_cols());
+    assert!(!weights.is_empty() && weights.len() == columns.n_cols() && z.len() == columns.n_rows());
     let mut share = share.in_steps(weights.len().div_ceil(GROUP));
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         share.step();
@@ -49,9 +49,8 @@ pub(super) fn predict<S: Simd, T: Raw>(
     }
 }
 
-/// The same in the order of sums of rows by rows, to the bit: in as many sums a row as a register has lanes, each of every so
-/// manieth column, and those behind the last whole register in the lanes of one that ends with them. For more columns than a
-/// few.
+/// The same in the order of sums by rows, to the bit: each row has a sum for each lane of a register, of which the columns take
+/// turns; what is left of them takes the last lanes, as in the register that ends where a row does.
 #[inline(always)]
 pub(super) fn predict_as_rows<S: Simd, T: Raw>(
     simd: S,
@@ -59,43 +58,41 @@ pub(super) fn predict_as_rows<S: Simd, T: Raw>(
     weights: &[f64],
     bias: f64,
     z: &mut [f64],
-    sums: &mut Vec<f64>,
+    lane_sums: &mut Vec<f64>,
     share: Share<'_>,
 ) {
     assert!(weights.len() == columns.n_cols() && weights.len() >= GROUP && z.len() == columns.n_rows());
     let (groups, rest) = weights.as_chunks::<GROUP>();
     let mut share = share.in_steps(groups.len());
-    sums.resize(z.len().div_ceil(S::F64_LANES) * S::F64_LANES * S::F64_LANES, 0.0);
+    lane_sums.resize(z.len().div_ceil(S::F64_LANES) * S::F64_LANES * S::F64_LANES, 0.0);
     for (group, &weights) in groups.iter().enumerate() {
         share.step();
         let columns = columns.part(group * GROUP, GROUP);
-        let sums = &mut *sums;
-        simd.vectorize(AddToLanes { columns, weights, lane: 0, is_first: group == 0, sums });
+        let total = (rest.is_empty() && group + 1 == groups.len()).then_some((bias, &mut *z));
+        let sums = &mut *lane_sums;
+        simd.vectorize(AddToLanes { columns, weights, first_lane: 0, is_first: group == 0, sums, total });
     }
     let n_whole = weights.len() - weights.len() % S::F64_LANES;
-    for (column, &weight) in (groups.as_flattened().len()..).zip(rest) {
-        let lane = if column < n_whole { column % S::F64_LANES } else { column + S::F64_LANES - weights.len() };
-        let (columns, weights, sums) = (columns.part(column, 1), [weight], &mut *sums);
-        simd.vectorize(AddToLanes { columns, weights, lane, is_first: false, sums });
-    }
-    let bias = simd.splat_f64s(bias);
-    let (z, z_tail) = S::as_mut_simd_f64s(z);
-    let mut sums = S::as_simd_f64s(sums).0.chunks_exact(S::F64_LANES);
-    for (z, sums) in z.iter_mut().zip(&mut sums) {
-        *z = simd.add_f64s(sum_of_lanes(simd, sums), bias);
-    }
-    if let Some(sums) = sums.next() {
-        simd.partial_store_f64s(z_tail, simd.add_f64s(sum_of_lanes(simd, sums), bias));
+    for (i, &weight) in rest.iter().enumerate() {
+        let column = groups.len() * GROUP + i;
+        let first_lane = if column < n_whole { column % S::F64_LANES } else { column + S::F64_LANES - weights.len() };
+        let total = (i + 1 == rest.len()).then_some((bias, &mut *z));
+        let (columns, weights, sums) = (columns.part(column, 1), [weight], &mut *lane_sums);
+        simd.vectorize(AddToLanes { columns, weights, first_lane, is_first: false, sums, total });
     }
 }
 
-/// Adds the products with columns to the sums of the lanes of each row, from this lane on.
+/// Adds the products with a group of columns to the sums of the lanes of each row, or with one to that of one lane. In the end
+/// forms the predictors.
 struct AddToLanes<'a, T, const N: usize> {
     columns: Columns<'a, T>,
     weights: [f64; N],
-    lane: usize,
+    first_lane: usize,
     is_first: bool,
+    /// For each register of rows one for each lane.
     sums: &'a mut [f64],
+    /// The bias, and where predictors go.
+    total: Option<(f64, &'a mut [f64])>,
 }
 
 impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
@@ -103,7 +100,8 @@ impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { columns, weights, lane, is_first, sums } = self;
+        let Self { columns, weights, first_lane, is_first, sums, total } = self;
+        const { assert!(N == 1 || N == GROUP) }
         let ahead = columns.ahead();
         let columns = Registers::<S, T>::of_each(columns.all::<N>());
         let n_lanes = N.min(S::F64_LANES);
@@ -112,10 +110,13 @@ impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
         for (splat, weight) in splat.iter_mut().zip(weights) {
             *splat = simd.splat_f64s(weight);
         }
+        let (bias, z) = total.unzip();
+        let bias = simd.splat_f64s(bias.unwrap_or(0.0));
+        let (mut z, mut z_tail) = z.map(S::as_mut_simd_f64s).unzip();
         let rows = S::as_mut_simd_f64s(sums).0.chunks_exact_mut(S::F64_LANES);
-        for (i, sums) in rows.enumerate() {
+        for (i, all) in rows.enumerate() {
             let is_whole = i < columns[0].n_whole();
-            let sums = &mut sums[lane..lane + n_lanes];
+            let sums = &mut all[first_lane..first_lane + n_lanes];
             let mut lanes = [zero; N];
             if !is_first {
                 lanes[..n_lanes].copy_from_slice(sums);
@@ -127,12 +128,27 @@ impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
                 let values = if is_whole { column.whole(i) } else { column.rest() };
                 lanes[j % n_lanes] = simd.mul_add_e_f64s(values, weight, lanes[j % n_lanes]);
             }
-            sums.copy_from_slice(&lanes[..n_lanes]);
+            let (Some(z), Some(z_tail)) = (&mut z, &mut z_tail) else {
+                sums.copy_from_slice(&lanes[..n_lanes]);
+                continue;
+            };
+            let sum = if N == 1 {
+                sums.copy_from_slice(&lanes[..n_lanes]);
+                sum_of_lanes(simd, all)
+            } else {
+                sum_of_lanes(simd, &lanes[..n_lanes])
+            };
+            let predictors = simd.add_f64s(sum, bias);
+            if is_whole {
+                z[i] = predictors;
+            } else {
+                simd.partial_store_f64s(z_tail, predictors);
+            }
         }
     }
 }
 
-/// Of the lanes of each of some rows, as neighbours are added.
+/// The sums of the lanes of each of some rows: neighbours are added, as by [`sum_each`].
 #[inline(always)]
 fn sum_of_lanes<S: Simd>(simd: S, lanes: &[S::f64s]) -> S::f64s {
     let mut sums = [simd.splat_f64s(0.0); GROUP];
@@ -203,7 +219,7 @@ pub(super) fn accumulate<S: Simd, T: Raw>(
     gradient: &mut [f64],
     share: Share<'_>,
 ) {
-    assert_eq!(gradient.len(), columns.n_cols());
+    assert!(gradient.len() == columns.n_cols() && slope.len() == columns.n_rows());
     let segments = segments((columns.n_rows(), columns.n_cols()));
     let mut share = share.in_steps(gradient.len().div_ceil(GROUP));
     for (group, gradient) in gradient.chunks_mut(GROUP).enumerate() {

@@ -108,7 +108,7 @@ impl<'w> Weights<'w> {
     }
 }
 
-/// The register that ends where each row does. Kernels by rows are for more columns than one has lanes.
+/// The register that ends where each row does. Kernels by rows are for at least as many columns as one has lanes.
 #[inline(always)]
 fn last_registers<S: Simd, const R: usize>(rows: [&[f64]; R]) -> [S::f64s; R] {
     let of = |row: &[f64]| S::as_simd_f64s(&row[row.len() - S::F64_LANES..]).0[0];

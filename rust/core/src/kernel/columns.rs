@@ -1,10 +1,10 @@
 //! Sums of each column and of its squares, from which means and standard deviations follow.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::strips::segments;
-use super::{Scaling, registers};
-use crate::matrix::{Columns, GROUP, Panel, Raw, Registers, Strip};
+use super::{By, Scaling, registers};
+use crate::matrix::{Columns, GROUP, Panel, Raw, Registers, Strip, WithStrip};
 
 /// `Σ s x̃` and `Σ s x̃²` of each column, with `x̃ = (x − c) / s`.
 #[derive(Clone, Debug)]
@@ -18,26 +18,40 @@ impl ColumnSums {
         Self { first: vec![0.0; n], second: vec![0.0; n] }
     }
 
-    /// Adds the rows of a strip; each counts once if there are no weights.
-    #[inline(always)]
-    pub(super) fn add<S: Simd>(
-        &mut self,
-        simd: S,
-        strip: &Strip<'_>,
-        scaling: Scaling<'_>,
-        sample_weight: Option<&[f64]>,
-    ) {
-        match strip {
-            Strip::Rows(panel) => add_panel(simd, panel, scaling, sample_weight, self),
-            Strip::Columns(columns) => add_columns(simd, columns, scaling, sample_weight, self),
-            Strip::ColumnsOfF32(columns) => add_columns(simd, columns, scaling, sample_weight, self),
-            Strip::ColumnsOfU8(columns) => add_columns(simd, columns, scaling, sample_weight, self),
-        }
-    }
-
     pub(crate) fn merge(&mut self, other: &Self) {
         self.first.iter_mut().zip(&other.first).for_each(|(ours, theirs)| *ours += theirs);
         self.second.iter_mut().zip(&other.second).for_each(|(ours, theirs)| *ours += theirs);
+    }
+}
+
+/// Adds the rows of a strip; each counts once if there are no weights.
+pub(super) struct AddColumns<'a> {
+    pub(super) strip: &'a Strip<'a>,
+    pub(super) scaling: Scaling<'a>,
+    pub(super) sample_weight: Option<&'a [f64]>,
+    pub(super) sums: &'a mut ColumnSums,
+}
+
+impl WithSimd for AddColumns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.strip.visit(By { simd, task: self });
+    }
+}
+
+impl<S: Simd> WithStrip for By<S, AddColumns<'_>> {
+    #[inline(always)]
+    fn rows(self, panel: &Panel<'_>) {
+        let Self { simd, task: AddColumns { scaling, sample_weight, sums, .. } } = self;
+        add_panel(simd, panel, scaling, sample_weight, sums);
+    }
+
+    #[inline(always)]
+    fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
+        let Self { simd, task: AddColumns { scaling, sample_weight, sums, .. } } = self;
+        add_columns(simd, columns, scaling, sample_weight, sums);
     }
 }
 

@@ -15,6 +15,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+use columns::AddColumns;
 pub(crate) use columns::ColumnSums;
 use exponential::exp_of_negative;
 pub(crate) use gram::Tiles;
@@ -27,7 +28,7 @@ pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
 use sums::{AllFinite, Lanes, Logarithms};
 pub(crate) use sums::{largest, sum, weighted_sum};
 
-use crate::matrix::{Columns, FEW_COLUMNS, Raw, Strip};
+use crate::matrix::{Columns, FEW_COLUMNS, Matrix, Panel, Raw, Strip, WithStrip};
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -162,8 +163,8 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let n_lines = next.n_lines().div_ceil(n_parts.max(1));
             if let Some(strip) = &strip {
                 let share = Share::of(&mut next, n_lines);
-                let finite = &mut finite;
-                simd.vectorize(Predict { strip, weights: at.weights, bias: at.bias, z, share, readings, finite });
+                simd.vectorize(Predict { strip, weights: at.weights, bias: at.bias, z, share, readings });
+                finite.and(simd, z);
             } else {
                 z.fill(at.bias);
             }
@@ -184,7 +185,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                     let share = Share::of(&mut next, n_lines);
                     simd.vectorize(Accumulate { strip, slope: z, gradient: by_weights, share });
                     if let Some((of_columns, scaling)) = columns {
-                        of_columns.add(simd, strip, *scaling, sample_weight);
+                        simd.vectorize(AddColumns { strip, scaling: *scaling, sample_weight, sums: of_columns });
                     }
                 }
                 (Derivative::Slopes { slopes, .. }, _) => slopes[rows].copy_from_slice(z),
@@ -236,19 +237,27 @@ impl WithSimd for SumColumns<'_> {
         let sample_weight = sample_weight.map(|weights| order.of(weights, &mut ordered.sample_weight));
         for strip in rows.strips(order) {
             let weights = sample_weight.map(|weights| &weights[strip.clone()]);
-            sums.add(simd, &rows.strip(order, strip, x), scaling, weights);
+            let strip = &rows.strip(order, strip, x);
+            simd.vectorize(AddColumns { strip, scaling, sample_weight: weights, sums });
         }
     }
 }
 
 /// `z_i = x_i · w + b` plus its offset, if there is one, for each row. Returns whether all are finite. They depend on
-/// neither the layout nor the other rows.
-pub(crate) fn predict(rows: Rows<'_>, at: Predictor<'_>, z: &mut [f64], buffers: &mut StripBuffers) -> bool {
-    Arch::new().dispatch(PredictRows { rows, at, z, buffers })
+/// neither the order nor the layout nor the other rows.
+pub(crate) fn predict(
+    x: &Matrix<'_>,
+    order: Order,
+    at: Predictor<'_>,
+    z: &mut [f64],
+    buffers: &mut StripBuffers,
+) -> bool {
+    Arch::new().dispatch(PredictRows { x, order, at, z, buffers })
 }
 
 struct PredictRows<'a> {
-    rows: Rows<'a>,
+    x: &'a Matrix<'a>,
+    order: Order,
     at: Predictor<'a>,
     z: &'a mut [f64],
     buffers: &'a mut StripBuffers,
@@ -259,63 +268,70 @@ impl WithSimd for PredictRows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { rows: all, at: Predictor { weights, bias, offset }, z: of_all, buffers } = self;
-        let StripBuffers { x, lanes, ordered, .. } = buffers;
-        let order = all.order();
-        let mut all_finite = AllFinite::default();
-        for rows in all.strips(order) {
-            let strip = all.strip(order, rows.clone(), x);
-            let mut next = Next::ahead_of(&strip);
+        let Self { x, order, at: Predictor { weights, bias, offset }, z: of_all, buffers } = self;
+        let StripBuffers { x: buffer, lane_sums, ordered, .. } = buffers;
+        // Then a sum of zeros is 0, whatever the signs of those that underflowed.
+        let bias = bias + 0.0;
+        let mut finite = AllFinite::default();
+        for rows in order.parts(x.n_rows(), Rows::Matrix(*x).strip_rows()) {
+            let strip = &order.strip_of_predictors(x, rows.clone(), buffer);
+            let mut next = Next::ahead_of(strip);
             let n_lines = next.n_lines();
             let share = Share::of(&mut next, n_lines);
-            let (z, finite, lanes) = (&mut of_all[rows], &mut all_finite, &mut *lanes);
-            match &strip {
-                Strip::Rows(_) => {
-                    let readings = Readings::One;
-                    Predict { strip: &strip, weights, bias, z, share, readings, finite }.with_simd(simd);
-                }
-                Strip::Columns(columns) => {
-                    PredictAsRows { columns, weights, bias, z, lanes, share, finite }.with_simd(simd);
-                }
-                Strip::ColumnsOfF32(columns) => {
-                    PredictAsRows { columns, weights, bias, z, lanes, share, finite }.with_simd(simd);
-                }
-                Strip::ColumnsOfU8(columns) => {
-                    PredictAsRows { columns, weights, bias, z, lanes, share, finite }.with_simd(simd);
-                }
+            let z = &mut of_all[rows];
+            simd.vectorize(PredictStrip { strip, weights, bias, z, lane_sums, share });
+            if offset.is_none() {
+                finite.and(simd, z);
             }
         }
         order.restore(of_all, &mut ordered.y);
         if let Some(offset) = offset {
-            simd.vectorize(AddOffset { offset, z: of_all, finite: &mut all_finite });
+            simd.vectorize(AddOffset { offset, z: of_all, finite: &mut finite });
         }
-        all_finite.holds()
+        finite.holds()
     }
 }
 
-struct PredictAsRows<'a, T> {
-    columns: &'a Columns<'a, T>,
+struct PredictStrip<'a> {
+    strip: &'a Strip<'a>,
     weights: &'a [f64],
     bias: f64,
     z: &'a mut [f64],
-    lanes: &'a mut Vec<f64>,
+    lane_sums: &'a mut Vec<f64>,
     share: Share<'a>,
-    finite: &'a mut AllFinite,
 }
 
-impl<T: Raw> WithSimd for PredictAsRows<'_, T> {
+impl WithSimd for PredictStrip<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { columns, weights, bias, z, lanes, share, finite } = self;
+        self.strip.visit(By { simd, task: self });
+    }
+}
+
+impl<S: Simd> WithStrip for By<S, PredictStrip<'_>> {
+    #[inline(always)]
+    fn rows(self, panel: &Panel<'_>) {
+        let Self { simd, task: PredictStrip { weights, bias, z, share, .. } } = self;
+        by_rows::predict(simd, panel, weights, bias, z, share, Readings::One);
+    }
+
+    #[inline(always)]
+    fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
+        let Self { simd, task: PredictStrip { weights, bias, z, lane_sums, share, .. } } = self;
         if weights.len() <= FEW_COLUMNS {
             by_columns::predict(simd, columns, weights, bias, z, share, Readings::One);
         } else {
-            by_columns::predict_as_rows(simd, columns, weights, bias, z, lanes, share);
+            by_columns::predict_as_rows(simd, columns, weights, bias, z, lane_sums, share);
         }
-        finite.and(simd, z);
     }
+}
+
+/// A task, and the SIMD that it is compiled for.
+struct By<S, T> {
+    simd: S,
+    task: T,
 }
 
 struct Predict<'a> {
@@ -325,7 +341,6 @@ struct Predict<'a> {
     z: &'a mut [f64],
     share: Share<'a>,
     readings: Readings,
-    finite: &'a mut AllFinite,
 }
 
 /// How often rows are read: for their predictors, and for the gradient. Of what lies ahead of rows in place each reading asks
@@ -342,14 +357,21 @@ impl WithSimd for Predict<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { strip, weights, bias, z, share, readings, finite } = self;
-        match strip {
-            Strip::Rows(panel) => by_rows::predict(simd, panel, weights, bias, z, share, readings),
-            Strip::Columns(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
-            Strip::ColumnsOfF32(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
-            Strip::ColumnsOfU8(columns) => by_columns::predict(simd, columns, weights, bias, z, share, readings),
-        }
-        finite.and(simd, z);
+        self.strip.visit(By { simd, task: self });
+    }
+}
+
+impl<S: Simd> WithStrip for By<S, Predict<'_>> {
+    #[inline(always)]
+    fn rows(self, panel: &Panel<'_>) {
+        let Self { simd, task: Predict { weights, bias, z, share, readings, .. } } = self;
+        by_rows::predict(simd, panel, weights, bias, z, share, readings);
+    }
+
+    #[inline(always)]
+    fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
+        let Self { simd, task: Predict { weights, bias, z, share, readings, .. } } = self;
+        by_columns::predict(simd, columns, weights, bias, z, share, readings);
     }
 }
 
@@ -366,13 +388,21 @@ impl WithSimd for Accumulate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { strip, slope, gradient, share } = self;
-        match strip {
-            Strip::Rows(panel) => by_rows::accumulate(simd, panel, slope, gradient, share),
-            Strip::Columns(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
-            Strip::ColumnsOfF32(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
-            Strip::ColumnsOfU8(columns) => by_columns::accumulate(simd, columns, slope, gradient, share),
-        }
+        self.strip.visit(By { simd, task: self });
+    }
+}
+
+impl<S: Simd> WithStrip for By<S, Accumulate<'_>> {
+    #[inline(always)]
+    fn rows(self, panel: &Panel<'_>) {
+        let Self { simd, task: Accumulate { slope, gradient, share, .. } } = self;
+        by_rows::accumulate(simd, panel, slope, gradient, share);
+    }
+
+    #[inline(always)]
+    fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
+        let Self { simd, task: Accumulate { slope, gradient, share, .. } } = self;
+        by_columns::accumulate(simd, columns, slope, gradient, share);
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct StripBuffers {
     pub(super) x: Vec<f64>,
     pub(super) z: Vec<f64>,
     pub(super) costs: Vec<f64>,
-    pub(super) lanes: Vec<f64>,
+    pub(super) lane_sums: Vec<f64>,
     pub(super) ordered: Ordered,
 }
 
@@ -111,6 +111,18 @@ impl Order {
         Self { lane_rows: if Self::may_be_in_lanes(matrix) { lane_rows(matrix.shape()) } else { 0 } }
     }
 
+    /// The order in which predictors alone of some rows of a matrix are formed, which does not change them. What the caches hold is
+    /// read as fast in one place, and so are long rows or few of them.
+    pub(crate) fn of_predictors(all: &Matrix<'_>, some: &Matrix<'_>) -> Self {
+        const LARGE: usize = 16 << 20;
+        const LONG_ROW: usize = 4 << 10;
+        const MIN_LANE_ROWS: usize = 32;
+        let row_bytes = all.n_cols() * size_of::<f64>();
+        let order = Self::of_rows(some);
+        let pays = all.n_rows() * row_bytes >= LARGE && row_bytes <= LONG_ROW && order.lane_rows >= MIN_LANE_ROWS;
+        if pays { order } else { Self::AS_THEY_LIE }
+    }
+
     /// Whether many rows of it are in lanes.
     pub(crate) fn may_be_in_lanes(matrix: &Matrix<'_>) -> bool {
         // What has to be widened is packed faster in one run.
@@ -143,6 +155,23 @@ impl Order {
             self.panel_in_lanes(matrix, places, buffer).into()
         } else {
             matrix.slab(places, buffer)
+        }
+    }
+
+    /// The rows at one part's places, for predictors, which are the same in any form: few rows are packed, as rows.
+    pub(super) fn strip_of_predictors<'s>(
+        self,
+        matrix: &Matrix<'s>,
+        places: Range<usize>,
+        buffer: &'s mut Vec<f64>,
+    ) -> Strip<'s> {
+        const FEW_ROWS: usize = 32;
+        if places.start < self.in_lanes() {
+            Strip::Rows(self.panel_in_lanes(matrix, places, buffer))
+        } else if places.len() < FEW_ROWS && matrix.n_cols() > FEW_COLUMNS {
+            Strip::Rows(matrix.panel(places, buffer))
+        } else {
+            matrix.strip(places, buffer)
         }
     }
 
@@ -289,7 +318,7 @@ mod tests {
 
     #[test]
     fn every_order_has_each_row_once_with_its_values() {
-        for n in [9, 32, 35, 64, 512] {
+        for n in [8, 9, 32, 35, 64, 512] {
             for m in (8..70).chain([1000, 4096, 4099]) {
                 let x = Array2::from_shape_fn((m, n + 3), |(i, j)| (i * (n + 3) + j) as f64);
                 let in_lanes = check(x.slice(s![.., ..n]));

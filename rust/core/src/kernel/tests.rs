@@ -25,10 +25,8 @@ impl WithSimd for Products<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strip, weights, slope, z, gradient } = self;
-        let finite = &mut AllFinite::default();
         let (share, readings) = (Share::NOTHING, Readings::Two);
-        Predict { strip, weights, bias: 0.5, z, share, readings, finite }.with_simd(simd);
-        assert!(finite.holds());
+        Predict { strip, weights, bias: 0.5, z, share, readings }.with_simd(simd);
         Accumulate { strip, slope, gradient, share: Share::NOTHING }.with_simd(simd);
     }
 }
@@ -135,10 +133,16 @@ fn predictors_are_the_same_bits_whatever_the_layout_the_type_and_the_rows_beside
         for simd in SimdKind::all() {
             for offset in [None, Some(&offset[..])] {
                 let predict = |x: Matrix<'_>, offset: Option<&[f64]>| {
-                    let (rows, weights, mut z) = (Rows::Matrix(x), &weights(n_cols), vec![0.0; x.n_rows()]);
-                    let at = Predictor { weights, bias: 0.3, offset };
-                    assert!(simd.run(PredictRows { rows, at, z: &mut z, buffers: &mut StripBuffers::default() }));
-                    z.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+                    let at = Predictor { weights: &weights(n_cols), bias: 0.3, offset };
+                    let by = |order| {
+                        let mut z = vec![0.0; x.n_rows()];
+                        let buffers = &mut StripBuffers::default();
+                        assert!(simd.run(PredictRows { x: &x, order, at, z: &mut z, buffers }));
+                        z.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+                    };
+                    let z = by(Order::AS_THEY_LIE);
+                    assert_eq!(by(Order::of_rows(&x)), z, "{simd:?}, {n_rows} × {n_cols}");
+                    z
                 };
                 let expected = predict(all[0], offset);
                 for x in all {
@@ -148,6 +152,29 @@ fn predictors_are_the_same_bits_whatever_the_layout_the_type_and_the_rows_beside
                     let alone = predict(x.rows(i..i + 1), offset.map(|offset| &offset[i..=i]));
                     assert_eq!(alone, expected[i..=i], "{simd:?}, row {i} of {n_rows} × {n_cols}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn predictors_of_rows_and_of_columns_overflow_and_underflow_alike() {
+    for n_cols in [8, 9, 11, 13, 16, 35] {
+        for (value, is_finite) in [(1e-200, true), (1e200, false), (f64::NAN, false), (f64::INFINITY, false)] {
+            let mut x = Array2::from_elem((40, n_cols), -1e-200);
+            x[[39, n_cols - 1]] = value;
+            let columns = x.t().as_standard_layout().into_owned();
+            for simd in SimdKind::all() {
+                let predict = |x: Matrix<'_>| {
+                    let (weights, mut z) = (&vec![if value > 1.0 { 1e200 } else { 1e-200 }; n_cols], vec![0.0; 40]);
+                    let at = Predictor { weights, bias: -0.0, offset: None };
+                    let (order, buffers) = (Order::AS_THEY_LIE, &mut StripBuffers::default());
+                    let finite = simd.run(PredictRows { x: &x, order, at, z: &mut z, buffers });
+                    assert_eq!(finite, is_finite, "{simd:?}, {n_cols} columns, {value}");
+                    z.into_iter().map(|z| if z.is_nan() { u64::MAX } else { z.to_bits() }).collect::<Vec<_>>()
+                };
+                let by_columns = predict(Matrix::from(&columns).transposed());
+                assert_eq!(predict((&x).into()), by_columns, "{simd:?}, {n_cols} columns, {value}");
             }
         }
     }
@@ -212,23 +239,6 @@ fn strips_of_whole_segments_give_the_same_bits_however_long_they_are() {
                 assert_eq!(sums(simd, strip_rows), expected, "{simd:?}, {n_cols} columns, {strip_rows} rows");
             }
         }
-    }
-}
-
-struct AddColumns<'a> {
-    strip: &'a Strip<'a>,
-    scaling: Scaling<'a>,
-    sample_weight: Option<&'a [f64]>,
-    sums: &'a mut ColumnSums,
-}
-
-impl WithSimd for AddColumns<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { strip, scaling, sample_weight, sums } = self;
-        sums.add(simd, strip, scaling, sample_weight);
     }
 }
 

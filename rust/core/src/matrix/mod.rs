@@ -18,15 +18,16 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 pub(crate) use element::Raw;
 pub use element::{DType, Element};
-pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Registers, Strip};
+pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Registers, Strip, WithStrip};
 use panel::{Source, Strides};
 pub(crate) use slab::{EIGHT, Eights, Slab, WithEights, first_eight};
 
 use crate::error::Error;
 use crate::processor::reads_long_columns;
 
-/// Up to so many columns a row fills too little of a register; they are worked on column by column.
-pub(crate) const FEW_COLUMNS: usize = 7;
+/// Up to so many columns a row fills too little of a register; they are worked on column by column. A row of more fills one of
+/// any SIMD at least, which kernels by rows rely on.
+pub(crate) const FEW_COLUMNS: usize = GROUP - 1;
 /// Of columns that lie apart memory delivers so many rows each nearly as fast as more.
 pub(crate) const LONG_PIECE_ROWS: usize = 256;
 pub(crate) const CACHE_LINE: usize = 64;
@@ -162,9 +163,9 @@ impl<'a> Matrix<'a> {
     {
         let some = self.rows(rows);
         let shape = some.shape();
-        if self.rows_are_plain_f64() {
+        if self.rows_are_plain::<f64>() {
             let strides = Strides::even(self.row_stride / size_of::<f64>() as isize);
-            // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
+            // SAFETY: rows_are_plain checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Panel::new(some.data.cast(), shape, strides) }.from(some.source());
         }
         Self::pack(&[some], buffer);
@@ -185,10 +186,10 @@ impl<'a> Matrix<'a> {
         let strides = Strides { row: self.row_stride * apart as isize, group: self.row_stride };
         let ahead = self.row_stride.wrapping_mul(n_rows as isize) as usize;
         let source = Source { strides, ahead, ..lanes[0].source() };
-        if self.rows_are_plain_f64() {
+        if self.rows_are_plain::<f64>() {
             let size = size_of::<f64>() as isize;
             let strides = Strides { row: strides.row / size, group: strides.group / size };
-            // SAFETY: rows_are_plain_f64 checked alignment, stride and byte order; the rows are in bounds.
+            // SAFETY: rows_are_plain checked alignment, stride and byte order; the rows are in bounds.
             return unsafe { Panel::new(lanes[0].data.cast(), shape, strides) }.from(source);
         }
         Self::pack(&lanes, buffer);
@@ -205,7 +206,7 @@ impl<'a> Matrix<'a> {
     {
         let size = self.dtype.size() as isize;
         let is_plain = !self.byte_swapped && (self.row_stride == size || self.col_stride == size);
-        if slab::is_taken_plain(self.dtype) && is_plain && !self.rows_are_plain_f64() {
+        if slab::is_taken_plain(self.dtype) && is_plain && !self.rows_are_plain::<f64>() {
             Slab::Plain(self.rows(rows))
         } else {
             self.panel(rows, buffer).into()
@@ -302,7 +303,7 @@ impl<'a> Matrix<'a> {
     {
         assert!(self.n_cols == 1);
         let some = self.rows(rows);
-        if self.rows_are_plain_f64() && self.row_stride == size_of::<f64>() as isize {
+        if self.rows_are_plain::<f64>() && self.row_stride == size_of::<f64>() as isize {
             // SAFETY: aligned f64 in native byte order, one after the other, in bounds.
             return unsafe { std::slice::from_raw_parts(some.data.cast(), some.n_rows) };
         }
@@ -370,10 +371,6 @@ impl<'a> Matrix<'a> {
 
     fn element(&self, row: usize, col: usize) -> *const u8 {
         self.data.wrapping_offset(row as isize * self.row_stride + col as isize * self.col_stride)
-    }
-
-    fn rows_are_plain_f64(&self) -> bool {
-        self.rows_are_plain::<f64>()
     }
 
     fn rows_are_plain<T: Element>(&self) -> bool {

@@ -322,7 +322,23 @@ pub(crate) enum Strip<'p> {
     ColumnsOfU8(Columns<'p, u8>),
 }
 
+/// What is done with a strip, by its form.
+pub(crate) trait WithStrip {
+    fn rows(self, rows: &Panel<'_>);
+    fn columns<T: Raw>(self, columns: &Columns<'_, T>);
+}
+
 impl Strip<'_> {
+    #[inline(always)]
+    pub(crate) fn visit(&self, task: impl WithStrip) {
+        match self {
+            Self::Rows(panel) => task.rows(panel),
+            Self::Columns(columns) => task.columns(columns),
+            Self::ColumnsOfF32(columns) => task.columns(columns),
+            Self::ColumnsOfU8(columns) => task.columns(columns),
+        }
+    }
+
     /// Without what is ahead: for kernels beside others that ask for it.
     pub(crate) fn without_ahead(self) -> Self {
         match self {

@@ -80,7 +80,7 @@ pub(crate) fn symmetric_product(matrix: &Array2<f64>, vector: &Array1<f64>) -> A
     let mut product = vec![0.0; vector.len()];
     let vector = vector.as_slice().expect("vectors of solvers are contiguous");
     let at = Predictor { weights: vector, bias: 0.0, offset: None };
-    kernel::predict(Rows::Matrix(matrix.into()), at, &mut product, &mut StripBuffers::default());
+    kernel::predict(&matrix.into(), Order::AS_THEY_LIE, at, &mut product, &mut StripBuffers::default());
     product.into()
 }
 

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::kernel::link::{Linear, Link, SigmoidLogLoss, SigmoidSquaredError, Square};
-use crate::kernel::{self, CostGradient, Evaluation, Ordered, Predictor, Rows, StripBuffers, Targets};
+use crate::kernel::{self, CostGradient, Evaluation, Order, Ordered, Predictor, Rows, StripBuffers, Targets};
 use crate::matrix::Matrix;
 use crate::model::{Model, Parameters};
 use crate::objective::Objective;
@@ -322,7 +322,7 @@ impl<'a> RowObjective<'a> {
             let target = target.split_off_mut(..x.n_rows()).expect("one a row");
             let weight = weight.split_off_mut(..x.n_rows()).expect("one a row");
             let Scratch { strips, x: buffer, slopes, .. } = scratch;
-            kernel::predict(Rows::Matrix(x), Predictor { offset: None, ..at }, target, strips);
+            kernel::predict(&x, Order::AS_THEY_LIE, Predictor { offset: None, ..at }, target, strips);
             slopes.resize(x.n_rows(), 0.0);
             let rows = Evaluation { link, rows: Rows::Matrix(x), targets, at, buffers: strips };
             let finite = rows.cost_slopes(&mut 0.0, &mut 0.0, slopes, weight);

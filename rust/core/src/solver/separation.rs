@@ -285,7 +285,7 @@ pub(super) fn separated_at_the_end(objective: &Standardised<'_>, at: &Parameters
 /// infinity are long there.
 fn along_flat_rows(objective: &Standardised<'_>, at: &Parameters) -> Result<Option<Vec<usize>>, Error> {
     /// Where columns are nearly dependent, all that moves rows is small beside what cancels.
-    const EXACT: f64 = 1e-10;
+    const EXACT: f64 = 1e-12;
     let (rows, frame) = (objective.rows(), objective.frame());
     if few_rows_hold(rows, at)? {
         return Ok(None);

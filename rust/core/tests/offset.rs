@@ -178,5 +178,5 @@ fn faults_are_named() {
     bad.fill(f64::MAX);
     let at = Parameters { weights: Array1::zeros(2), bias: f64::MAX };
     let predicted = forward((&x).into(), Some((&bad).into()), &at, identity, &threads(1));
-    assert_eq!(predicted.unwrap_err(), Error::Overflow);
+    assert_eq!(predicted.unwrap_err(), Error::PredictionOverflow { argument: "X", row: 0 });
 }

@@ -3,10 +3,10 @@
 
 use pulp::Simd;
 
+use super::Readings;
 use super::next::Share;
 use super::reduce::sum_each;
-use super::{Readings, registers};
-use crate::matrix::{CACHE_LINE, GROUP, Panel, prefetch};
+use crate::matrix::{CACHE_LINE, GROUP, Panel, Raw, Registers, prefetch, register};
 
 /// Values of a line of the cache.
 const LINE: usize = CACHE_LINE / size_of::<f64>();
@@ -16,9 +16,9 @@ const LINE: usize = CACHE_LINE / size_of::<f64>();
 /// Eight rows at a time, so that a weight is loaded once for all of them. They come from memory out of the order in which
 /// they lie there, so they have been asked for before. A row's predictor does not depend on the others.
 #[inline(always)]
-pub(super) fn predict<S: Simd>(
+pub(super) fn predict<S: Simd, T: Raw>(
     simd: S,
-    panel: &Panel<'_>,
+    panel: &Panel<'_, T>,
     weights: &[f64],
     bias: f64,
     z: &mut [f64],
@@ -65,14 +65,16 @@ type OfSecondHalf = Ahead<{ GROUP / 2 }, GROUP>;
 
 impl<const FIRST: usize, const END: usize> Ahead<FIRST, END> {
     #[inline(always)]
-    fn new(panel: &Panel<'_>) -> Self {
+    fn new<T: Raw>(panel: &Panel<'_, T>) -> Self {
         Self { distance: panel.ahead() }
     }
 
-    /// The share of the `j`th value of each row, a line or several, or of what is behind the last.
+    /// The share of the `j`th value of each row, a line or several or half of one, or of what is behind the last.
     #[inline(always)]
     fn step<V, const R: usize>(self, rows: &[&[V]; R], j: usize) {
-        if let Some(distance) = self.distance {
+        if let Some(distance) = self.distance
+            && (j * size_of::<V>()).is_multiple_of(CACHE_LINE)
+        {
             for row in &rows[FIRST..END] {
                 let address = row.as_ptr().wrapping_add(j).cast::<u8>().wrapping_add(distance);
                 (0..size_of::<V>()).step_by(CACHE_LINE).for_each(|line| prefetch(address.wrapping_add(line)));
@@ -83,7 +85,7 @@ impl<const FIRST: usize, const END: usize> Ahead<FIRST, END> {
 
 /// Of each slice the first lines, so many, and what is behind them.
 #[inline(always)]
-fn lines<const N: usize>(slices: [&[f64]; N], n_lines: usize) -> ([&[[f64; LINE]]; N], [&[f64]; N]) {
+fn lines<T, const N: usize>(slices: [&[T]; N], n_lines: usize) -> ([&[[T; LINE]]; N], [&[T]; N]) {
     let mut parts = ([&[][..]; N], [&[][..]; N]);
     for (i, slice) in slices.into_iter().enumerate() {
         let (lines, rest) = slice.as_chunks::<LINE>();
@@ -110,20 +112,19 @@ impl<'w> Weights<'w> {
 
 /// The register that ends where each row does. Kernels by rows are for at least as many columns as one has lanes.
 #[inline(always)]
-fn last_registers<S: Simd, const R: usize>(rows: [&[f64]; R]) -> [S::f64s; R] {
-    let of = |row: &[f64]| S::as_simd_f64s(&row[row.len() - S::F64_LANES..]).0[0];
-    let mut last = [of(rows[0]); R];
+fn last_registers<S: Simd, T: Raw, const R: usize>(simd: S, rows: [&[T]; R]) -> [S::f64s; R] {
+    let mut last = [simd.splat_f64s(0.0); R];
     for (last, row) in last.iter_mut().zip(rows) {
-        *last = of(row);
+        *last = Registers::<S, T>::of(&row[row.len() - S::F64_LANES..]).whole(0);
     }
     last
 }
 
 /// For each row what adds up to `x_i · w`.
 #[inline(always)]
-fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
+fn products<S: Simd, T: Raw, const R: usize, const FIRST: usize, const END: usize>(
     simd: S,
-    rows: [&[f64]; R],
+    rows: [&[T]; R],
     weights: &Weights<'_>,
     ahead: Ahead<FIRST, END>,
 ) -> [S::f64s; R] {
@@ -134,7 +135,7 @@ fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
         ahead.step(&lines, j);
         for (k, &w) in S::as_simd_f64s(w).0.iter().enumerate() {
             for (sum, line) in sums.iter_mut().zip(lines) {
-                *sum = simd.mul_add_e_f64s(S::as_simd_f64s(&line[j]).0[k], w, *sum);
+                *sum = simd.mul_add_e_f64s(register::<S, T>(&line[j], k), w, *sum);
             }
         }
     }
@@ -142,15 +143,15 @@ fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
         ahead.step(&lines, w_lines.len());
     }
     let (w, w_tail) = S::as_simd_f64s(w);
-    let (behind, _) = registers::<S, R>(behind, w.len(), w_tail.len());
-    for (j, &w) in w.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(behind) {
-            *sum = simd.mul_add_e_f64s(row[j], w, *sum);
+    let behind = Registers::<S, T>::of_each(behind);
+    for (j, &w) in w[..behind[0].n_whole()].iter().enumerate() {
+        for (sum, row) in sums.iter_mut().zip(&behind) {
+            *sum = simd.mul_add_e_f64s(row.whole(j), w, *sum);
         }
     }
     if !w_tail.is_empty() {
         let w = S::as_simd_f64s(&weights.last).0[0];
-        for (sum, last) in sums.iter_mut().zip(last_registers::<S, R>(rows)) {
+        for (sum, last) in sums.iter_mut().zip(last_registers(simd, rows)) {
             *sum = simd.mul_add_e_f64s(last, w, *sum);
         }
     }
@@ -159,7 +160,13 @@ fn products<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
 
 /// `g_j += Σ_i δ_i x_ij` over the rows of the panel.
 #[inline(always)]
-pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gradient: &mut [f64], share: Share<'_>) {
+pub(super) fn accumulate<S: Simd, T: Raw>(
+    simd: S,
+    panel: &Panel<'_, T>,
+    slope: &[f64],
+    gradient: &mut [f64],
+    share: Share<'_>,
+) {
     assert_eq!(slope.len(), panel.n_rows());
     let (groups, rest) = slope.as_chunks::<GROUP>();
     let mut share = share.in_steps(groups.len());
@@ -173,9 +180,9 @@ pub(super) fn accumulate<S: Simd>(simd: S, panel: &Panel<'_>, slope: &[f64], gra
 }
 
 #[inline(always)]
-fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
+fn add_rows<S: Simd, T: Raw, const R: usize, const FIRST: usize, const END: usize>(
     simd: S,
-    rows: [&[f64]; R],
+    rows: [&[T]; R],
     slopes: [f64; R],
     gradient: &mut [f64],
     ahead: Ahead<FIRST, END>,
@@ -187,7 +194,7 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     // No closure: the compiler may leave one out of line, where there is no SIMD.
     let at_the_end = if has_tail {
         let mut sum = S::as_simd_f64s(&gradient[n_before..]).0[0];
-        for (values, slope) in last_registers::<S, R>(rows).into_iter().zip(slopes) {
+        for (values, slope) in last_registers(simd, rows).into_iter().zip(slopes) {
             sum = simd.mul_add_e_f64s(values, slope, sum);
         }
         Some(sum)
@@ -208,12 +215,12 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
     if !g.is_empty() {
         ahead.step(&lines, n_lines);
     }
-    let (g, g_tail) = S::as_mut_simd_f64s(g);
-    let (rows, _) = registers::<S, R>(rows, g.len(), g_tail.len());
-    for (j, g) in g.iter_mut().enumerate() {
+    let (g, _) = S::as_mut_simd_f64s(g);
+    let rows = Registers::<S, T>::of_each(rows);
+    for (j, g) in g[..rows[0].n_whole()].iter_mut().enumerate() {
         let mut sum = *g;
         for (row, slope) in rows.iter().zip(slopes) {
-            sum = simd.mul_add_e_f64s(row[j], slope, sum);
+            sum = simd.mul_add_e_f64s(row.whole(j), slope, sum);
         }
         *g = sum;
     }
@@ -224,9 +231,9 @@ fn add_rows<S: Simd, const R: usize, const FIRST: usize, const END: usize>(
 
 /// Adds to lines of the gradient, `N` at a time, whose sums are under way together, so that few wait for the row before.
 #[inline(always)]
-fn add_lines<S: Simd, const R: usize, const N: usize, const FIRST: usize, const END: usize>(
+fn add_lines<S: Simd, T: Raw, const R: usize, const N: usize, const FIRST: usize, const END: usize>(
     simd: S,
-    rows: [&[[[f64; LINE]; N]]; R],
+    rows: [&[[[T; LINE]; N]]; R],
     slopes: [S::f64s; R],
     gradient: &mut [[[f64; LINE]; N]],
     ahead: Ahead<FIRST, END>,
@@ -235,9 +242,9 @@ fn add_lines<S: Simd, const R: usize, const N: usize, const FIRST: usize, const 
         ahead.step(&rows, j);
         let mut sums = *gradient;
         for (row, slope) in rows.iter().zip(slopes) {
-            let values = S::as_simd_f64s(row[j].as_flattened()).0;
-            for (sum, &values) in S::as_mut_simd_f64s(sums.as_flattened_mut()).0.iter_mut().zip(values) {
-                *sum = simd.mul_add_e_f64s(values, slope, *sum);
+            let values = row[j].as_flattened();
+            for (k, sum) in S::as_mut_simd_f64s(sums.as_flattened_mut()).0.iter_mut().enumerate() {
+                *sum = simd.mul_add_e_f64s(register::<S, T>(values, k), slope, *sum);
             }
         }
         *gradient = sums;

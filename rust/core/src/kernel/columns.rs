@@ -43,7 +43,7 @@ impl WithSimd for AddColumns<'_> {
 
 impl<S: Simd> WithStrip for By<S, AddColumns<'_>> {
     #[inline(always)]
-    fn rows(self, panel: &Panel<'_>) {
+    fn rows<T: Raw>(self, panel: &Panel<'_, T>) {
         let Self { simd, task: AddColumns { scaling, sample_weight, sums, .. } } = self;
         add_panel(simd, panel, scaling, sample_weight, sums);
     }
@@ -56,9 +56,9 @@ impl<S: Simd> WithStrip for By<S, AddColumns<'_>> {
 }
 
 #[inline(always)]
-fn add_panel<S: Simd>(
+fn add_panel<S: Simd, T: Raw>(
     simd: S,
-    panel: &Panel<'_>,
+    panel: &Panel<'_, T>,
     scaling: Scaling<'_>,
     sample_weight: Option<&[f64]>,
     sums: &mut ColumnSums,
@@ -75,24 +75,25 @@ fn add_panel<S: Simd>(
 }
 
 #[inline(always)]
-fn add_rows<S: Simd, const R: usize>(
+fn add_rows<S: Simd, T: Raw, const R: usize>(
     simd: S,
-    rows: [&[f64]; R],
+    rows: [&[T]; R],
     weights: Option<&[f64; R]>,
     scaling: Scaling<'_>,
     sums: &mut ColumnSums,
 ) {
     let (first, first_tail) = S::as_mut_simd_f64s(&mut sums.first);
     let (second, second_tail) = S::as_mut_simd_f64s(&mut sums.second);
+    let rows = Registers::<S, T>::of_each(rows);
+    let first = &mut first[..rows[0].n_whole()];
     let second = &mut second[..first.len()];
-    let (rows, tails) = registers::<S, R>(rows, first.len(), first_tail.len());
     let Scaling { centre, inverse_scale } = scaling;
     let ([centre, scale], [centre_tail, scale_tail]) =
         registers::<S, 2>([centre, inverse_scale], first.len(), first_tail.len());
     for j in 0..first.len() {
         let (mut sum, mut sum_of_squares) = (first[j], second[j]);
         for (i, row) in rows.iter().enumerate() {
-            let value = simd.mul_f64s(simd.sub_f64s(row[j], centre[j]), scale[j]);
+            let value = simd.mul_f64s(simd.sub_f64s(row.whole(j), centre[j]), scale[j]);
             let weighted = match weights {
                 Some(weights) => simd.mul_f64s(simd.splat_f64s(weights[i]), value),
                 None => value,
@@ -103,8 +104,8 @@ fn add_rows<S: Simd, const R: usize>(
         (first[j], second[j]) = (sum, sum_of_squares);
     }
     for (j, (first, second)) in first_tail.iter_mut().zip(second_tail).enumerate() {
-        for (i, row) in tails.iter().enumerate() {
-            let value = (row[j] - centre_tail[j]) * scale_tail[j];
+        for (i, row) in rows.iter().enumerate() {
+            let value = (row.tail()[j].widen() - centre_tail[j]) * scale_tail[j];
             let weighted = weights.map_or(value, |weights| weights[i] * value);
             *first += weighted;
             *second += weighted * value;

@@ -312,7 +312,7 @@ impl WithSimd for PredictStrip<'_> {
 
 impl<S: Simd> WithStrip for By<S, PredictStrip<'_>> {
     #[inline(always)]
-    fn rows(self, panel: &Panel<'_>) {
+    fn rows<T: Raw>(self, panel: &Panel<'_, T>) {
         let Self { simd, task: PredictStrip { weights, bias, z, share, .. } } = self;
         by_rows::predict(simd, panel, weights, bias, z, share, Readings::One);
     }
@@ -363,7 +363,7 @@ impl WithSimd for Predict<'_> {
 
 impl<S: Simd> WithStrip for By<S, Predict<'_>> {
     #[inline(always)]
-    fn rows(self, panel: &Panel<'_>) {
+    fn rows<T: Raw>(self, panel: &Panel<'_, T>) {
         let Self { simd, task: Predict { weights, bias, z, share, readings, .. } } = self;
         by_rows::predict(simd, panel, weights, bias, z, share, readings);
     }
@@ -394,7 +394,7 @@ impl WithSimd for Accumulate<'_> {
 
 impl<S: Simd> WithStrip for By<S, Accumulate<'_>> {
     #[inline(always)]
-    fn rows(self, panel: &Panel<'_>) {
+    fn rows<T: Raw>(self, panel: &Panel<'_, T>) {
         let Self { simd, task: Accumulate { slope, gradient, share, .. } } = self;
         by_rows::accumulate(simd, panel, slope, gradient, share);
     }

@@ -94,9 +94,7 @@ impl<'p> Rows<'p> {
 
     pub(super) fn strip<'s>(&'s self, order: Order, rows: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
         match self {
-            Self::Matrix(matrix) if rows.start < order.in_lanes() => {
-                Strip::Rows(order.panel_in_lanes(matrix, rows, buffer))
-            }
+            Self::Matrix(matrix) if rows.start < order.in_lanes() => order.strip_in_lanes(matrix, rows, buffer),
             Self::Matrix(matrix) => matrix.strip(rows, buffer),
             Self::Slab(matrix) => matrix.strip(rows, buffer).without_ahead(),
             Self::Panel(panel) => Strip::Rows(panel.rows(rows)).without_ahead(),
@@ -125,9 +123,9 @@ impl Order {
 
     /// Whether many rows of it are in lanes.
     pub(crate) fn may_be_in_lanes(matrix: &Matrix<'_>) -> bool {
-        // What has to be widened is packed faster in one run.
-        let lies_so = matrix.n_cols() > FEW_COLUMNS && matrix.is_f64() && !matrix.is_by_columns();
-        lies_so && !reads_most_in_one_run()
+        // What has to be packed is so faster in one run.
+        let is_read_in_place = matrix.is_f64() || matrix.is_f32();
+        is_read_in_place && matrix.n_cols() > FEW_COLUMNS && !matrix.is_by_columns() && !reads_most_in_one_run()
     }
 
     fn in_lanes(self) -> usize {
@@ -167,7 +165,7 @@ impl Order {
     ) -> Strip<'s> {
         const FEW_ROWS: usize = 32;
         if places.start < self.in_lanes() {
-            Strip::Rows(self.panel_in_lanes(matrix, places, buffer))
+            self.strip_in_lanes(matrix, places, buffer)
         } else if places.len() < FEW_ROWS && matrix.n_cols() > FEW_COLUMNS {
             Strip::Rows(matrix.panel(places, buffer))
         } else {
@@ -176,6 +174,11 @@ impl Order {
     }
 
     /// The rows at one part's places, which are in lanes.
+    fn strip_in_lanes<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Strip<'s> {
+        matrix.strip_of_lanes(places.start / GROUP..places.end / GROUP, self.lane_rows, buffer)
+    }
+
+    /// The same for products of their columns.
     fn panel_in_lanes<'s>(self, matrix: &Matrix<'s>, places: Range<usize>, buffer: &'s mut Vec<f64>) -> Panel<'s> {
         matrix.panel_of_lanes(places.start / GROUP..places.end / GROUP, self.lane_rows, buffer)
     }
@@ -340,6 +343,6 @@ mod tests {
         assert_eq!(lane_rows((100_000, FEW_COLUMNS)), 0, "too few columns");
         let in_lanes = |matrix: Matrix<'_>| Rows::Matrix(matrix).order().in_lanes();
         assert_eq!(in_lanes(Array2::<f64>::zeros((32, 4096)).t().into()), 0, "columns lie together");
-        assert_eq!(in_lanes((&Array2::<f32>::zeros((4096, 32))).into()), 0, "not f64");
+        assert_eq!(in_lanes((&Array2::<u8>::zeros((4096, 32))).into()), 0, "has to be packed");
     }
 }

@@ -76,11 +76,15 @@ fn products_agree_with_plain_loops_for_every_tail() {
 }
 
 #[test]
-fn rows_that_lie_apart_give_the_same_bits() {
+fn rows_that_lie_apart_or_are_widened_give_the_same_bits() {
     for n_cols in 1..=35 {
         let host = values((11, n_cols + 3));
         let apart = host.slice(s![.., 1..=n_cols]);
         assert_eq!(products(apart), products(apart.to_owned().view()), "{n_cols} columns");
+        let narrow = host.mapv(|value| value as f32);
+        let narrow = narrow.slice(s![.., 1..=n_cols]);
+        let in_place = products_of(narrow.dim(), &Matrix::from(narrow).strip(0..11, &mut Vec::new()));
+        assert_eq!(in_place, products(narrow.mapv(f64::from).view()), "{n_cols} columns of f32");
     }
 }
 

@@ -18,7 +18,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 pub(crate) use element::Raw;
 pub use element::{DType, Element};
-pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Registers, Strip, WithStrip};
+pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Registers, Strip, WithStrip, register};
 use panel::{Source, Strides};
 pub(crate) use slab::{EIGHT, Eights, Slab, WithEights, first_eight};
 
@@ -164,9 +164,7 @@ impl<'a> Matrix<'a> {
         let some = self.rows(rows);
         let shape = some.shape();
         if self.rows_are_plain::<f64>() {
-            let strides = Strides::even(self.row_stride / size_of::<f64>() as isize);
-            // SAFETY: rows_are_plain checked alignment, stride and byte order; the rows are in bounds.
-            return unsafe { Panel::new(some.data.cast(), shape, strides) }.from(some.source());
+            return some.rows_in_place();
         }
         Self::pack(&[some], buffer);
         let strides = Strides::even(self.n_cols as isize);
@@ -180,22 +178,45 @@ impl<'a> Matrix<'a> {
     where
         'a: 'p,
     {
-        let n_rows = rows.len();
-        let lanes: [_; GROUP] = array::from_fn(|lane| self.rows(rows.start + lane * apart..rows.end + lane * apart));
-        let shape = (GROUP * n_rows, self.n_cols);
-        let strides = Strides { row: self.row_stride * apart as isize, group: self.row_stride };
-        let ahead = self.row_stride.wrapping_mul(n_rows as isize) as usize;
-        let source = Source { strides, ahead, ..lanes[0].source() };
         if self.rows_are_plain::<f64>() {
-            let size = size_of::<f64>() as isize;
-            let strides = Strides { row: strides.row / size, group: strides.group / size };
-            // SAFETY: rows_are_plain checked alignment, stride and byte order; the rows are in bounds.
-            return unsafe { Panel::new(lanes[0].data.cast(), shape, strides) }.from(source);
+            return self.lanes_in_place(rows, apart);
         }
+        let n_rows = rows.len();
+        let (lanes, source) = self.lanes(rows, apart);
         Self::pack(&lanes, buffer);
         let strides = Strides { row: (n_rows * self.n_cols) as isize, group: self.n_cols as isize };
         // SAFETY: pack has just filled GROUP · n_rows · n_cols values, lane by lane, borrowed for 'p.
-        unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(source)
+        unsafe { Panel::new(buffer.as_ptr(), (GROUP * n_rows, self.n_cols), strides) }.from(source)
+    }
+
+    /// The same as a strip.
+    pub(crate) fn strip_of_lanes<'p>(&self, rows: Range<usize>, apart: usize, buffer: &'p mut Vec<f64>) -> Strip<'p>
+    where
+        'a: 'p,
+    {
+        if self.rows_are_plain::<f32>() {
+            Strip::RowsOfF32(self.lanes_in_place(rows, apart))
+        } else {
+            Strip::Rows(self.panel_of_lanes(rows, apart, buffer))
+        }
+    }
+
+    fn lanes(&self, rows: Range<usize>, apart: usize) -> ([Self; GROUP], Source) {
+        let lanes: [_; GROUP] = array::from_fn(|lane| self.rows(rows.start + lane * apart..rows.end + lane * apart));
+        let strides = Strides { row: self.row_stride * apart as isize, group: self.row_stride };
+        let ahead = self.row_stride.wrapping_mul(rows.len() as isize) as usize;
+        let source = Source { strides, ahead, ..lanes[0].source() };
+        (lanes, source)
+    }
+
+    fn lanes_in_place<T: Raw + Element>(&self, rows: Range<usize>, apart: usize) -> Panel<'a, T> {
+        assert!(self.rows_are_plain::<T>());
+        let shape = (GROUP * rows.len(), self.n_cols);
+        let (lanes, source) = self.lanes(rows, apart);
+        let size = size_of::<T>() as isize;
+        let strides = Strides { row: source.strides.row / size, group: source.strides.group / size };
+        // SAFETY: type, alignment, stride and byte order have been checked; the rows of all lanes are in bounds.
+        unsafe { Panel::new(lanes[0].data.cast(), shape, strides) }.from(source)
     }
 
     /// The rows of `rows` for those who take eight columns at a time: packed where they are of another type than these can
@@ -233,6 +254,10 @@ impl<'a> Matrix<'a> {
         self.dtype == DType::F64
     }
 
+    pub(crate) fn is_f32(&self) -> bool {
+        self.dtype == DType::F32
+    }
+
     /// Whether there are more than a few columns, and each lies in one place rather than each row.
     pub(crate) fn is_by_columns(&self) -> bool {
         self.n_cols > FEW_COLUMNS && self.col_stride.abs() > self.row_stride.abs()
@@ -246,9 +271,18 @@ impl<'a> Matrix<'a> {
     {
         if self.n_cols <= FEW_COLUMNS || self.is_by_columns() {
             self.strip_of_columns(rows, buffer)
+        } else if self.rows_are_plain::<f32>() {
+            Strip::RowsOfF32(self.rows(rows).rows_in_place())
         } else {
             Strip::Rows(self.panel(rows, buffer))
         }
+    }
+
+    fn rows_in_place<T: Raw + Element>(&self) -> Panel<'a, T> {
+        assert!(self.rows_are_plain::<T>());
+        let strides = Strides::even(self.row_stride / size_of::<T>() as isize);
+        // SAFETY: type, alignment, stride and byte order have been checked; the rows are in bounds.
+        unsafe { Panel::new(self.data.cast(), self.shape(), strides) }.from(self.source())
     }
 
     /// The size of an element where a strip by columns is borrowed; none where it is packed.

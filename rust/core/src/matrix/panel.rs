@@ -31,16 +31,16 @@ impl Strides {
     }
 }
 
-/// A block of rows, each contiguous; they may lie apart.
+/// A block of rows, each contiguous; they may lie apart. They are `f64`, or of a type that is widened as it is loaded.
 #[derive(Clone, Copy)]
-pub(crate) struct Panel<'p> {
-    data: *const f64,
+pub(crate) struct Panel<'p, T = f64> {
+    data: *const T,
     n_rows: usize,
     n_cols: usize,
     /// In elements.
     strides: Strides,
     source: Source,
-    lifetime: PhantomData<&'p [f64]>,
+    lifetime: PhantomData<&'p [T]>,
 }
 
 /// Where a panel's rows come from: in memory, how many bytes each, how many from one to the next, and how far behind is what
@@ -100,11 +100,11 @@ impl Pieces {
         Self { first: std::ptr::null(), n_pieces: 0, n_bytes: 0, stride: 0, n_lanes: 1, apart: 0 };
 }
 
-impl<'p> Panel<'p> {
+impl<'p, T: Raw> Panel<'p, T> {
     /// # Safety
     ///
     /// For every `i < n_rows`, the `n_cols` values that begin where `strides` says must be aligned and readable for `'p`.
-    pub(super) unsafe fn new(data: *const f64, (n_rows, n_cols): (usize, usize), strides: Strides) -> Self {
+    pub(super) unsafe fn new(data: *const T, (n_rows, n_cols): (usize, usize), strides: Strides) -> Self {
         Self { data, n_rows, n_cols, strides, source: Source::UNKNOWN, lifetime: PhantomData }
     }
 
@@ -135,14 +135,14 @@ impl<'p> Panel<'p> {
     /// Row `i`, of length `n_cols`. Slices of single rows, never of the whole block: what lies between two rows
     /// may be anything, even somebody's exclusive borrow.
     #[inline(always)]
-    pub(crate) fn row(&self, i: usize) -> &'p [f64] {
+    pub(crate) fn row(&self, i: usize) -> &'p [T] {
         let [row] = self.block(i);
         row
     }
 
     /// Rows `first` to `first + R − 1`, of one group.
     #[inline(always)]
-    pub(crate) fn block<const R: usize>(&self, first: usize) -> [&'p [f64]; R] {
+    pub(crate) fn block<const R: usize>(&self, first: usize) -> [&'p [T]; R] {
         assert!(first < self.n_rows && R <= self.n_rows - first && first % GROUP + R <= GROUP);
         let start = self.strides.offset(first);
         array::from_fn(|i| {
@@ -294,11 +294,17 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
         S::as_simd_f64s(&wide).0[0]
     }
 
-    /// The values behind those, and zeros.
+    /// The values behind those.
+    #[inline(always)]
+    pub(crate) fn tail(&self) -> &'p [T] {
+        &self.values[self.n_whole * S::F64_LANES..]
+    }
+
+    /// The same in a register, and zeros.
     #[inline(always)]
     pub(crate) fn rest(&self) -> S::f64s {
         let mut wide = [0.0; GROUP];
-        for (wide, value) in wide.iter_mut().zip(&self.values[self.n_whole * S::F64_LANES..]) {
+        for (wide, value) in wide.iter_mut().zip(self.tail()) {
             *wide = value.widen();
         }
         S::as_simd_f64s(&wide).0[0]
@@ -314,9 +320,20 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     }
 }
 
+/// A register of these values, widened.
+#[inline(always)]
+pub(crate) fn register<S: Simd, T: Raw>(values: &[T], i: usize) -> S::f64s {
+    let mut wide = [0.0; GROUP];
+    for (wide, value) in wide.iter_mut().zip(&values[i * S::F64_LANES..][..S::F64_LANES]) {
+        *wide = value.widen();
+    }
+    S::as_simd_f64s(&wide).0[0]
+}
+
 /// A block of rows in the form in which the kernels take it.
 pub(crate) enum Strip<'p> {
     Rows(Panel<'p>),
+    RowsOfF32(Panel<'p, f32>),
     Columns(Columns<'p>),
     ColumnsOfF32(Columns<'p, f32>),
     ColumnsOfU8(Columns<'p, u8>),
@@ -324,7 +341,7 @@ pub(crate) enum Strip<'p> {
 
 /// What is done with a strip, by its form.
 pub(crate) trait WithStrip {
-    fn rows(self, rows: &Panel<'_>);
+    fn rows<T: Raw>(self, rows: &Panel<'_, T>);
     fn columns<T: Raw>(self, columns: &Columns<'_, T>);
 }
 
@@ -333,6 +350,7 @@ impl Strip<'_> {
     pub(crate) fn visit(&self, task: impl WithStrip) {
         match self {
             Self::Rows(panel) => task.rows(panel),
+            Self::RowsOfF32(panel) => task.rows(panel),
             Self::Columns(columns) => task.columns(columns),
             Self::ColumnsOfF32(columns) => task.columns(columns),
             Self::ColumnsOfU8(columns) => task.columns(columns),
@@ -343,6 +361,7 @@ impl Strip<'_> {
     pub(crate) fn without_ahead(self) -> Self {
         match self {
             Self::Rows(panel) => Self::Rows(panel.without_ahead()),
+            Self::RowsOfF32(panel) => Self::RowsOfF32(panel.without_ahead()),
             Self::Columns(columns) => Self::Columns(columns.without_ahead()),
             Self::ColumnsOfF32(columns) => Self::ColumnsOfF32(columns.without_ahead()),
             Self::ColumnsOfU8(columns) => Self::ColumnsOfU8(columns.without_ahead()),
@@ -355,7 +374,7 @@ impl Strip<'_> {
             Self::Rows(panel) => panel.ahead_of_source(),
             Self::Columns(columns) => columns.ahead_of_source,
             // Never packed.
-            Self::ColumnsOfF32(_) | Self::ColumnsOfU8(_) => Pieces::NONE,
+            Self::RowsOfF32(_) | Self::ColumnsOfF32(_) | Self::ColumnsOfU8(_) => Pieces::NONE,
         }
     }
 }

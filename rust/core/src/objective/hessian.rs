@@ -252,7 +252,8 @@ impl RowObjective<'_> {
         let (m, n) = self.samples().features().shape();
         let mut partition = Partition::for_products_of_some((m, n), n * n / 2 + 2 * n, every);
         let panel_rows = partition.panel_rows;
-        let in_lanes = every == 1 && Order::may_be_in_lanes(&self.samples().features());
+        let features = self.samples().features();
+        let in_lanes = every == 1 && features.is_f64() && Order::may_be_in_lanes(&features);
         if in_lanes {
             partition = partition.in_long_panels();
         }

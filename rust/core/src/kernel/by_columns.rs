@@ -3,8 +3,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Readings;
 use super::next::Share;
+use super::predict::Readings;
 use super::reduce::sum_each;
 use super::strips::segments;
 use crate::matrix::{Columns, GROUP, Raw, Registers};

@@ -3,8 +3,8 @@
 
 use pulp::Simd;
 
-use super::Readings;
 use super::next::Share;
+use super::predict::Readings;
 use super::reduce::sum_each;
 use crate::matrix::{CACHE_LINE, GROUP, Panel, Raw, Registers, prefetch, register};
 

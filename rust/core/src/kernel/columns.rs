@@ -126,20 +126,19 @@ fn add_columns<S: Simd, T: Raw>(
         let [column] = columns.part(j, 1).all();
         let (centre, scale) = (scaling.centre[j], scaling.inverse_scale[j]);
         for rows in segments.clone() {
-            let weights = sample_weight.map(|weights| &weights[rows.clone()]);
-            let values = &column[rows];
-            let (whole, rest) = values.split_at(values.len() - values.len() % S::F64_LANES);
+            let weights = sample_weight.map(|weights| S::as_simd_f64s(&weights[rows.clone()]));
+            let values = Registers::<S, T>::of(&column[rows]);
             let (sum, sum_of_squares) = sums_of_column(
                 simd,
-                Registers::of(whole),
-                weights.map(|weights| S::as_simd_f64s(&weights[..whole.len()]).0),
+                &values,
+                weights.map(|(weights, _)| weights),
                 [simd.splat_f64s(centre), simd.splat_f64s(scale)],
             );
             *first += sum;
             *second += sum_of_squares;
-            for (i, value) in rest.iter().enumerate() {
+            for (i, value) in values.tail().iter().enumerate() {
                 let value = (value.widen() - centre) * scale;
-                let weighted = weights.map_or(value, |weights| weights[whole.len() + i] * value);
+                let weighted = weights.map_or(value, |(_, weights)| weights[i] * value);
                 *first += weighted;
                 *second += weighted * value;
             }
@@ -153,7 +152,7 @@ const WAYS: usize = 4;
 #[inline(always)]
 fn sums_of_column<S: Simd, T: Raw>(
     simd: S,
-    values: Registers<'_, S, T>,
+    values: &Registers<'_, S, T>,
     weights: Option<&[S::f64s]>,
     [centre, scale]: [S::f64s; 2],
 ) -> (f64, f64) {

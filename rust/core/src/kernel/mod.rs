@@ -9,6 +9,7 @@ pub(crate) mod link;
 mod matrix_unit;
 mod next;
 mod packed;
+mod predict;
 mod reduce;
 mod strips;
 mod sums;
@@ -23,12 +24,14 @@ use link::Link;
 pub(crate) use next::Next;
 use next::{Share, ask_for_lines_behind};
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
+pub(crate) use predict::predict;
+use predict::{Predict, Readings};
 use pulp::{Arch, Simd, WithSimd};
 pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
 use sums::{AllFinite, Lanes, Logarithms};
 pub(crate) use sums::{largest, sum, weighted_sum};
 
-use crate::matrix::{Columns, FEW_COLUMNS, Matrix, Panel, Raw, Strip, WithStrip};
+use crate::matrix::{Columns, Panel, Raw, Strip, WithStrip};
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -163,7 +166,8 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let n_lines = next.n_lines().div_ceil(n_parts.max(1));
             if let Some(strip) = &strip {
                 let share = Share::of(&mut next, n_lines);
-                simd.vectorize(Predict { strip, weights: at.weights, bias: at.bias, z, share, readings });
+                let (weights, bias) = (at.weights, at.bias);
+                simd.vectorize(Predict { strip, weights, bias, z, share, readings, as_rows: None });
                 finite.and(simd, z);
             } else {
                 z.fill(at.bias);
@@ -243,136 +247,10 @@ impl WithSimd for SumColumns<'_> {
     }
 }
 
-/// `z_i = x_i · w + b` plus its offset, if there is one, for each row. Returns whether all are finite. They depend on
-/// neither the order nor the layout nor the other rows.
-pub(crate) fn predict(
-    x: &Matrix<'_>,
-    order: Order,
-    at: Predictor<'_>,
-    z: &mut [f64],
-    buffers: &mut StripBuffers,
-) -> bool {
-    Arch::new().dispatch(PredictRows { x, order, at, z, buffers })
-}
-
-struct PredictRows<'a> {
-    x: &'a Matrix<'a>,
-    order: Order,
-    at: Predictor<'a>,
-    z: &'a mut [f64],
-    buffers: &'a mut StripBuffers,
-}
-
-impl WithSimd for PredictRows<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { x, order, at: Predictor { weights, bias, offset }, z: of_all, buffers } = self;
-        let StripBuffers { x: buffer, lane_sums, ordered, .. } = buffers;
-        // Then a sum of zeros is 0, whatever the signs of those that underflowed.
-        let bias = bias + 0.0;
-        let mut finite = AllFinite::default();
-        for rows in order.parts(x.n_rows(), Rows::Matrix(*x).strip_rows()) {
-            let strip = &order.strip_of_predictors(x, rows.clone(), buffer);
-            let mut next = Next::ahead_of(strip);
-            let n_lines = next.n_lines();
-            let share = Share::of(&mut next, n_lines);
-            let z = &mut of_all[rows];
-            simd.vectorize(PredictStrip { strip, weights, bias, z, lane_sums, share });
-            if offset.is_none() {
-                finite.and(simd, z);
-            }
-        }
-        order.restore(of_all, &mut ordered.y);
-        if let Some(offset) = offset {
-            simd.vectorize(AddOffset { offset, z: of_all, finite: &mut finite });
-        }
-        finite.holds()
-    }
-}
-
-struct PredictStrip<'a> {
-    strip: &'a Strip<'a>,
-    weights: &'a [f64],
-    bias: f64,
-    z: &'a mut [f64],
-    lane_sums: &'a mut Vec<f64>,
-    share: Share<'a>,
-}
-
-impl WithSimd for PredictStrip<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        self.strip.visit(By { simd, task: self });
-    }
-}
-
-impl<S: Simd> WithStrip for By<S, PredictStrip<'_>> {
-    #[inline(always)]
-    fn rows<T: Raw>(self, panel: &Panel<'_, T>) {
-        let Self { simd, task: PredictStrip { weights, bias, z, share, .. } } = self;
-        by_rows::predict(simd, panel, weights, bias, z, share, Readings::One);
-    }
-
-    #[inline(always)]
-    fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
-        let Self { simd, task: PredictStrip { weights, bias, z, lane_sums, share, .. } } = self;
-        if weights.len() <= FEW_COLUMNS {
-            by_columns::predict(simd, columns, weights, bias, z, share, Readings::One);
-        } else {
-            by_columns::predict_as_rows(simd, columns, weights, bias, z, lane_sums, share);
-        }
-    }
-}
-
 /// A task, and the SIMD that it is compiled for.
 struct By<S, T> {
     simd: S,
     task: T,
-}
-
-struct Predict<'a> {
-    strip: &'a Strip<'a>,
-    weights: &'a [f64],
-    bias: f64,
-    z: &'a mut [f64],
-    share: Share<'a>,
-    readings: Readings,
-}
-
-/// How often rows are read: for their predictors, and for the gradient. Of what lies ahead of rows in place each reading asks
-/// for its part, so that memory is read all the time and no more is under way than the processor keeps account of; of columns
-/// the first asks for all where that is faster.
-#[derive(Clone, Copy, PartialEq)]
-enum Readings {
-    One,
-    Two,
-}
-
-impl WithSimd for Predict<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        self.strip.visit(By { simd, task: self });
-    }
-}
-
-impl<S: Simd> WithStrip for By<S, Predict<'_>> {
-    #[inline(always)]
-    fn rows<T: Raw>(self, panel: &Panel<'_, T>) {
-        let Self { simd, task: Predict { weights, bias, z, share, readings, .. } } = self;
-        by_rows::predict(simd, panel, weights, bias, z, share, readings);
-    }
-
-    #[inline(always)]
-    fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
-        let Self { simd, task: Predict { weights, bias, z, share, readings, .. } } = self;
-        by_columns::predict(simd, columns, weights, bias, z, share, readings);
-    }
 }
 
 /// `g_j += Σ_i δ_i x_ij` over the rows of the strip.

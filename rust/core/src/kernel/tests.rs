@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, s};
 
+use super::predict::PredictRows;
 use super::*;
 use crate::matrix::{Element, Matrix};
 use crate::simd_kind::SimdKind;
@@ -26,7 +27,7 @@ impl WithSimd for Products<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strip, weights, slope, z, gradient } = self;
         let (share, readings) = (Share::NOTHING, Readings::Two);
-        Predict { strip, weights, bias: 0.5, z, share, readings }.with_simd(simd);
+        Predict { strip, weights, bias: 0.5, z, share, readings, as_rows: None }.with_simd(simd);
         Accumulate { strip, slope, gradient, share: Share::NOTHING }.with_simd(simd);
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::element::{Raw, read};
+use super::element::Raw;
 use super::{CACHE_LINE, prefetch};
 
 /// Rows that kernels take together.
@@ -285,13 +285,8 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     #[inline(always)]
     pub(crate) fn whole(&self, i: usize) -> S::f64s {
         assert!(i < self.n_whole);
-        let address = self.values.as_ptr().wrapping_add(i * S::F64_LANES).cast::<u8>();
-        let mut wide = [0.0; GROUP];
-        for (lane, wide) in wide[..S::F64_LANES].iter_mut().enumerate() {
-            // SAFETY: so many whole registers of values are in bounds.
-            *wide = unsafe { read::<T>(address.wrapping_add(lane * size_of::<T>())) }.widen();
-        }
-        S::as_simd_f64s(&wide).0[0]
+        // SAFETY: so many whole registers of values are in bounds.
+        widened::<S, T>(unsafe { self.values.get_unchecked(i * S::F64_LANES..(i + 1) * S::F64_LANES) })
     }
 
     /// The values behind those.
@@ -303,11 +298,7 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     /// The same in a register, and zeros.
     #[inline(always)]
     pub(crate) fn rest(&self) -> S::f64s {
-        let mut wide = [0.0; GROUP];
-        for (wide, value) in wide.iter_mut().zip(self.tail()) {
-            *wide = value.widen();
-        }
-        S::as_simd_f64s(&wide).0[0]
+        widened::<S, T>(self.tail())
     }
 
     /// Asks for the line that is so far behind a whole register, where that begins one.
@@ -323,8 +314,14 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
 /// A register of these values, widened.
 #[inline(always)]
 pub(crate) fn register<S: Simd, T: Raw>(values: &[T], i: usize) -> S::f64s {
+    widened::<S, T>(&values[i * S::F64_LANES..][..S::F64_LANES])
+}
+
+/// As many values as a register has lanes, or fewer and zeros.
+#[inline(always)]
+fn widened<S: Simd, T: Raw>(values: &[T]) -> S::f64s {
     let mut wide = [0.0; GROUP];
-    for (wide, value) in wide.iter_mut().zip(&values[i * S::F64_LANES..][..S::F64_LANES]) {
+    for (wide, value) in wide.iter_mut().zip(values) {
         *wide = value.widen();
     }
     S::as_simd_f64s(&wide).0[0]

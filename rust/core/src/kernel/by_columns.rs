@@ -103,7 +103,7 @@ impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
         let Self { columns, weights, first_lane, is_first, sums, total } = self;
         const { assert!(N == 1 || N == GROUP) }
         let ahead = columns.ahead();
-        let columns = Registers::<S, T>::of_each(columns.all::<N>());
+        let columns = Registers::<S, T>::of_each(simd, columns.all::<N>());
         let n_lanes = N.min(S::F64_LANES);
         let zero = simd.splat_f64s(0.0);
         let mut splat = [zero; N];
@@ -180,7 +180,7 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
         let Self { columns, weights, bias, z, readings } = self;
         let weights: [f64; N] = weights.try_into().expect("N weights");
         let (ahead, shares) = (columns.ahead(), readings == Readings::Two && columns.ahead_again().is_some());
-        let columns = Registers::<S, T>::of_each(columns.all::<N>());
+        let columns = Registers::<S, T>::of_each(simd, columns.all::<N>());
         let (z, z_tail) = S::as_mut_simd_f64s(z);
         let z = &mut z[..columns[0].n_whole()];
         let mut splat = [simd.splat_f64s(0.0); N];
@@ -264,7 +264,7 @@ fn dots<S: Simd, T: Raw, const N: usize, const WAYS: usize>(
 ) -> [f64; N] {
     let ahead = columns.ahead_again();
     let (other, other_tail) = S::as_simd_f64s(other);
-    let columns = Registers::<S, T>::of_each(columns.all::<N>());
+    let columns = Registers::<S, T>::of_each(simd, columns.all::<N>());
     let other = &other[..columns[0].n_whole()];
     let (groups, rest) = other.as_chunks::<WAYS>();
     let mut sums = [[simd.splat_f64s(0.0); N]; WAYS];

@@ -115,7 +115,7 @@ impl<'w> Weights<'w> {
 fn last_registers<S: Simd, T: Raw, const R: usize>(simd: S, rows: [&[T]; R]) -> [S::f64s; R] {
     let mut last = [simd.splat_f64s(0.0); R];
     for (last, row) in last.iter_mut().zip(rows) {
-        *last = Registers::<S, T>::of(&row[row.len() - S::F64_LANES..]).whole(0);
+        *last = Registers::<S, T>::of(simd, &row[row.len() - S::F64_LANES..]).whole(0);
     }
     last
 }
@@ -135,7 +135,7 @@ fn products<S: Simd, T: Raw, const R: usize, const FIRST: usize, const END: usiz
         ahead.step(&lines, j);
         for (k, &w) in S::as_simd_f64s(w).0.iter().enumerate() {
             for (sum, line) in sums.iter_mut().zip(lines) {
-                *sum = simd.mul_add_e_f64s(register::<S, T>(&line[j], k), w, *sum);
+                *sum = simd.mul_add_e_f64s(register(simd, &line[j], k), w, *sum);
             }
         }
     }
@@ -143,7 +143,7 @@ fn products<S: Simd, T: Raw, const R: usize, const FIRST: usize, const END: usiz
         ahead.step(&lines, w_lines.len());
     }
     let (w, w_tail) = S::as_simd_f64s(w);
-    let behind = Registers::<S, T>::of_each(behind);
+    let behind = Registers::<S, T>::of_each(simd, behind);
     for (j, &w) in w[..behind[0].n_whole()].iter().enumerate() {
         for (sum, row) in sums.iter_mut().zip(&behind) {
             *sum = simd.mul_add_e_f64s(row.whole(j), w, *sum);
@@ -216,7 +216,7 @@ fn add_rows<S: Simd, T: Raw, const R: usize, const FIRST: usize, const END: usiz
         ahead.step(&lines, n_lines);
     }
     let (g, _) = S::as_mut_simd_f64s(g);
-    let rows = Registers::<S, T>::of_each(rows);
+    let rows = Registers::<S, T>::of_each(simd, rows);
     for (j, g) in g[..rows[0].n_whole()].iter_mut().enumerate() {
         let mut sum = *g;
         for (row, slope) in rows.iter().zip(slopes) {
@@ -244,7 +244,7 @@ fn add_lines<S: Simd, T: Raw, const R: usize, const N: usize, const FIRST: usize
         for (row, slope) in rows.iter().zip(slopes) {
             let values = row[j].as_flattened();
             for (k, sum) in S::as_mut_simd_f64s(sums.as_flattened_mut()).0.iter_mut().enumerate() {
-                *sum = simd.mul_add_e_f64s(register::<S, T>(values, k), slope, *sum);
+                *sum = simd.mul_add_e_f64s(register(simd, values, k), slope, *sum);
             }
         }
         *gradient = sums;

@@ -84,7 +84,7 @@ fn add_rows<S: Simd, T: Raw, const R: usize>(
 ) {
     let (first, first_tail) = S::as_mut_simd_f64s(&mut sums.first);
     let (second, second_tail) = S::as_mut_simd_f64s(&mut sums.second);
-    let rows = Registers::<S, T>::of_each(rows);
+    let rows = Registers::<S, T>::of_each(simd, rows);
     let first = &mut first[..rows[0].n_whole()];
     let second = &mut second[..first.len()];
     let Scaling { centre, inverse_scale } = scaling;
@@ -127,7 +127,7 @@ fn add_columns<S: Simd, T: Raw>(
         let (centre, scale) = (scaling.centre[j], scaling.inverse_scale[j]);
         for rows in segments.clone() {
             let weights = sample_weight.map(|weights| S::as_simd_f64s(&weights[rows.clone()]));
-            let values = Registers::<S, T>::of(&column[rows]);
+            let values = Registers::<S, T>::of(simd, &column[rows]);
             let (sum, sum_of_squares) = sums_of_column(
                 simd,
                 &values,

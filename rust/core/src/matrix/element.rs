@@ -1,6 +1,11 @@
 //! The element types a matrix may be stored in.
 
+use std::any::Any;
+
 use half::f16;
+use pulp::Simd;
+
+use super::GROUP;
 
 /// The storage type of a matrix. All arithmetic is done in `f64`, whatever the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,12 @@ pub trait Element: sealed::Sealed + Copy + 'static {
 pub(crate) trait Raw: Copy + Default {
     fn widen(self) -> f64;
     fn swap_bytes(self) -> Self;
+    /// As many values as a register of `f64` has lanes.
+    #[inline(always)]
+    fn widen_whole<S: Simd>(simd: S, values: &[Self]) -> S::f64s {
+        let _ = simd;
+        widen_each::<S, Self>(values)
+    }
     /// The same values if they need no widening.
     #[inline(always)]
     fn as_f64<const R: usize, const C: usize>(_: &[[Self; R]; C]) -> Option<&[[f64; R]; C]> {
@@ -75,7 +86,7 @@ macro_rules! integers {
 }
 
 macro_rules! floats {
-    ($($type:ty => $tag:ident, $widen:expr $(, $as_f64:expr)?;)*) => {$(
+    ($($type:ty => $tag:ident, $widen:expr, { $($own:tt)* };)*) => {$(
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$tag;
@@ -89,16 +100,27 @@ macro_rules! floats {
             fn swap_bytes(self) -> Self {
                 <$type>::from_bits(self.to_bits().swap_bytes())
             }
-            $(#[inline(always)]
-            fn as_f64<const R: usize, const C: usize>(columns: &[[Self; R]; C]) -> Option<&[[f64; R]; C]> {
-                $as_f64(columns)
-            })?
+            $($own)*
         }
     )*};
 }
 
 integers!(i64 => I64, i32 => I32, i16 => I16, i8 => I8, u64 => U64, u32 => U32, u16 => U16, u8 => U8);
-floats!(f64 => F64, |value| value, Some; f32 => F32, f64::from; f16 => F16, widen_half;);
+floats!(
+    f64 => F64, |value| value, {
+        #[inline(always)]
+        fn as_f64<const R: usize, const C: usize>(columns: &[[Self; R]; C]) -> Option<&[[f64; R]; C]> {
+            Some(columns)
+        }
+    };
+    f32 => F32, f64::from, {
+        #[inline(always)]
+        fn widen_whole<S: Simd>(simd: S, values: &[Self]) -> S::f64s {
+            widen_f32(simd, values)
+        }
+    };
+    f16 => F16, widen_half, {};
+);
 
 impl sealed::Sealed for bool {}
 impl Element for bool {
@@ -118,6 +140,33 @@ impl Raw for RawBool {
     fn swap_bytes(self) -> Self {
         self
     }
+}
+
+/// As many values as a register of `f64` has lanes, or fewer and zeros.
+#[inline(always)]
+pub(super) fn widen_each<S: Simd, T: Raw>(values: &[T]) -> S::f64s {
+    let mut wide = [0.0; GROUP];
+    for (wide, value) in wide.iter_mut().zip(values) {
+        *wide = value.widen();
+    }
+    S::as_simd_f64s(&wide).0[0]
+}
+
+/// The compiler finds the instruction for the plain loop as well, but then it has given up unrolling the loop around it.
+#[inline(always)]
+fn widen_f32<S: Simd>(simd: S, values: &[f32]) -> S::f64s {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let any: &dyn Any = &simd;
+        if let (Some(v4), Some(values)) = (any.downcast_ref::<pulp::x86::V4>(), values.as_array::<8>()) {
+            return pulp::bytemuck::cast(v4.convert_f32x8_to_f64x8(pulp::cast(*values)));
+        }
+        if let (Some(v3), Some(values)) = (any.downcast_ref::<pulp::x86::V3>(), values.as_array::<4>()) {
+            return pulp::bytemuck::cast(v3.convert_f32x4_to_f64x4(pulp::cast(*values)));
+        }
+    }
+    let _ = simd;
+    widen_each::<S, f32>(values)
 }
 
 /// Whatever the alignment.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::element::Raw;
+use super::element::{Raw, widen_each};
 use super::{CACHE_LINE, prefetch};
 
 /// Rows that kernels take together.
@@ -258,22 +258,22 @@ impl<'p, T: Raw> Columns<'p, T> {
 
 /// A column by registers of as many `f64` as there are lanes, widened as each is taken; and what is left of it.
 pub(crate) struct Registers<'p, S, T> {
+    simd: S,
     values: &'p [T],
     n_whole: usize,
-    simd: PhantomData<S>,
 }
 
 impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     #[inline(always)]
-    pub(crate) fn of(values: &'p [T]) -> Self {
-        Self { values, n_whole: values.len() / S::F64_LANES, simd: PhantomData }
+    pub(crate) fn of(simd: S, values: &'p [T]) -> Self {
+        Self { simd, values, n_whole: values.len() / S::F64_LANES }
     }
 
     /// Those of columns that are as long as each other.
     #[inline(always)]
-    pub(crate) fn of_each<const N: usize>(columns: [&'p [T]; N]) -> [Self; N] {
+    pub(crate) fn of_each<const N: usize>(simd: S, columns: [&'p [T]; N]) -> [Self; N] {
         let n_rows = columns.first().map_or(0, |column| column.len());
-        array::from_fn(|j| Self::of(&columns[j][..n_rows]))
+        array::from_fn(|j| Self::of(simd, &columns[j][..n_rows]))
     }
 
     /// How many are whole.
@@ -286,7 +286,7 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     pub(crate) fn whole(&self, i: usize) -> S::f64s {
         assert!(i < self.n_whole);
         // SAFETY: so many whole registers of values are in bounds.
-        widened::<S, T>(unsafe { self.values.get_unchecked(i * S::F64_LANES..(i + 1) * S::F64_LANES) })
+        T::widen_whole(self.simd, unsafe { self.values.get_unchecked(i * S::F64_LANES..(i + 1) * S::F64_LANES) })
     }
 
     /// The values behind those.
@@ -298,7 +298,7 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     /// The same in a register, and zeros.
     #[inline(always)]
     pub(crate) fn rest(&self) -> S::f64s {
-        widened::<S, T>(self.tail())
+        widen_each::<S, T>(self.tail())
     }
 
     /// Asks for the line that is so far behind a whole register, where that begins one.
@@ -313,18 +313,8 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
 
 /// A register of these values, widened.
 #[inline(always)]
-pub(crate) fn register<S: Simd, T: Raw>(values: &[T], i: usize) -> S::f64s {
-    widened::<S, T>(&values[i * S::F64_LANES..][..S::F64_LANES])
-}
-
-/// As many values as a register has lanes, or fewer and zeros.
-#[inline(always)]
-fn widened<S: Simd, T: Raw>(values: &[T]) -> S::f64s {
-    let mut wide = [0.0; GROUP];
-    for (wide, value) in wide.iter_mut().zip(values) {
-        *wide = value.widen();
-    }
-    S::as_simd_f64s(&wide).0[0]
+pub(crate) fn register<S: Simd, T: Raw>(simd: S, values: &[T], i: usize) -> S::f64s {
+    T::widen_whole(simd, &values[i * S::F64_LANES..][..S::F64_LANES])
 }
 
 /// A block of rows in the form in which the kernels take it.

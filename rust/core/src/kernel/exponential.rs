@@ -5,11 +5,11 @@ use pulp::Simd;
 
 use super::mul_add;
 
-/// `exp(x)` is formed `2^64` times too large, so that it is a normal number however small.
+/// `2^n` is formed `2^64` times too large, so that it is a normal number however small.
 const RAISE: f64 = 64.0;
 const LOWER: f64 = 1.0 / 18_446_744_073_709_551_616.0;
-/// `1.5 · 2^52`: adding it rounds to an integer, which then stands in the low bits.
-const ROUND: f64 = 6_755_399_441_055_744.0 + RAISE;
+/// `1.5 · 2^52`: adding it rounds to an integer, which then stands in the low bits; here plus what an exponent has there.
+const ROUND: f64 = 6_755_399_441_055_744.0 + 1023.0 + RAISE;
 const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
@@ -36,10 +36,11 @@ pub(super) fn exp_of_negative<S: Simd>(x: f64) -> f64 {
     even = mul_add::<S>(even, square, 1.388_888_894_363_037_2e-3);
     even = mul_add::<S>(even, square, 4.166_666_666_653_015_5e-2);
     even = mul_add::<S>(even, square, 5.000_000_000_000_011e-1);
-    let power = 1.0 + mul_add::<S>(square, mul_add::<S>(odd, r, even), r);
+    let power_less_1 = mul_add::<S>(square, mul_add::<S>(odd, r, even), r);
 
-    // The low bits of `rounded` are n + 64; shifted, they are added to the exponent.
-    f64::from_bits(power.to_bits().wrapping_add(rounded.to_bits() << 52)) * LOWER
+    // Of as few operations and constants as there can be: what is under way fills the processor's registers.
+    let scale = f64::from_bits(rounded.to_bits() << 52) * LOWER;
+    mul_add::<S>(scale, power_less_1, scale)
 }
 
 /// `log(1 + e)` and `1/(1 + e)` for `0 ≤ e ≤ 1`, within 2 units in the last place, for a single division.
@@ -47,25 +48,49 @@ pub(super) fn exp_of_negative<S: Simd>(x: f64) -> f64 {
 /// With `s = e/(2+e)` it is `2 artanh(s) = e − (e²/2 − s (e²/2 + s² R(s²)))`, where what is rounded first is small beside
 /// `e`; `R` is right to 2e-18 of the whole.
 #[inline(always)]
-pub(super) fn ln_1p_and_inverse<S: Simd>(e: f64) -> (f64, f64) {
-    let (one, two) = (1.0 + e, 2.0 + e);
-    let inverse = 1.0 / (one * two);
-    let s = e * (one * inverse);
-    let z = s * s;
-    let square = z * z;
-    let mut odd = 1.700_975_680_745_874e-1;
-    odd = mul_add::<S>(odd, square, 1.210_494_481_512_113_7e-1);
-    odd = mul_add::<S>(odd, square, 1.538_654_839_105_828e-1);
-    odd = mul_add::<S>(odd, square, 2.222_222_395_364_387e-1);
-    odd = mul_add::<S>(odd, square, 4.000_000_000_015_511_7e-1);
-    let mut even = 8.344_971_655_136_364e-2;
-    even = mul_add::<S>(even, square, 1.330_112_139_609_881_7e-1);
-    even = mul_add::<S>(even, square, 1.818_174_447_915_992e-1);
-    even = mul_add::<S>(even, square, 2.857_142_854_811_805e-1);
-    even = mul_add::<S>(even, square, 6.666_666_666_666_631e-1);
-    let r = mul_add::<S>(odd, z, even);
-    let half_square = 0.5 * e * e;
-    (e - (half_square - s * mul_add::<S>(r, z, half_square)), two * inverse)
+pub(super) fn ln_1p_and_inverse<S: Simd>(simd: S, e: S::f64s) -> (S::f64s, S::f64s) {
+    let (half, one, two) = (simd.splat_f64s(0.5), simd.splat_f64s(1.0), simd.splat_f64s(2.0));
+    let (one_plus, two_plus) = (simd.add_f64s(one, e), simd.add_f64s(two, e));
+    let inverse = simd.div_f64s(one, simd.mul_f64s(one_plus, two_plus));
+    let s = simd.mul_f64s(e, simd.mul_f64s(one_plus, inverse));
+    let z = simd.mul_f64s(s, s);
+    let square = simd.mul_f64s(z, z);
+    let odd = polynomial(
+        simd,
+        square,
+        [
+            1.700_975_680_745_874e-1,
+            1.210_494_481_512_113_7e-1,
+            1.538_654_839_105_828e-1,
+            2.222_222_395_364_387e-1,
+            4.000_000_000_015_511_7e-1,
+        ],
+    );
+    let even = polynomial(
+        simd,
+        square,
+        [
+            8.344_971_655_136_364e-2,
+            1.330_112_139_609_881_7e-1,
+            1.818_174_447_915_992e-1,
+            2.857_142_854_811_805e-1,
+            6.666_666_666_666_631e-1,
+        ],
+    );
+    let r = simd.mul_add_e_f64s(odd, z, even);
+    let half_square = simd.mul_f64s(simd.mul_f64s(half, e), e);
+    let rest = simd.sub_f64s(half_square, simd.mul_f64s(s, simd.mul_add_e_f64s(r, z, half_square)));
+    (simd.sub_f64s(e, rest), simd.mul_f64s(two_plus, inverse))
+}
+
+/// The first coefficient is that of the highest power.
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f64s, coefficients: [f64; N]) -> S::f64s {
+    let mut sum = simd.splat_f64s(coefficients[0]);
+    for &coefficient in &coefficients[1..] {
+        sum = simd.mul_add_e_f64s(sum, x, simd.splat_f64s(coefficient));
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -119,9 +144,10 @@ mod tests {
         impl WithSimd for Check {
             type Output = ();
             #[inline(always)]
-            fn with_simd<S: Simd>(self, _: S) {
+            fn with_simd<S: Simd>(self, simd: S) {
                 let ln_1p = |e: f64| {
-                    let (ln_1p, inverse) = ln_1p_and_inverse::<S>(e);
+                    let (ln_1p, inverse) = ln_1p_and_inverse(simd, simd.splat_f64s(e));
+                    let [ln_1p, inverse] = [ln_1p, inverse].map(|value| simd.reduce_max_f64s(value));
                     assert!(ulps(inverse, 1.0 / (1.0 + e)) <= 2, "1 / (1 + {e:e}): {inverse:e}");
                     ln_1p
                 };

@@ -3,6 +3,7 @@
 mod by_columns;
 mod by_rows;
 mod columns;
+mod cost_slope;
 mod exponential;
 mod gram;
 pub(crate) mod link;
@@ -18,17 +19,16 @@ mod tests;
 
 use columns::AddColumns;
 pub(crate) use columns::ColumnSums;
-use exponential::exp_of_negative;
+use cost_slope::{CostSlope, CostSlopeSums};
 pub(crate) use gram::Tiles;
 use link::Link;
 pub(crate) use next::Next;
-use next::{Share, ask_for_lines_behind};
+use next::Share;
 pub(crate) use packed::{Packed, Precision, RowSums, Scaling};
 pub(crate) use predict::predict;
 use predict::{Predict, Readings};
 use pulp::{Arch, Simd, WithSimd};
 pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
-use sums::{AllFinite, Lanes, Logarithms};
 pub(crate) use sums::{largest, sum, weighted_sum};
 
 use crate::matrix::{Columns, Panel, Raw, Strip, WithStrip};
@@ -147,33 +147,32 @@ impl<L: Link> WithSimd for Strips<'_, L> {
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { of, cost, mut derivative } = self;
         let Evaluation { link, rows: all, targets, at, buffers } = of;
-        let StripBuffers { x, z, costs, ordered, .. } = buffers;
+        let StripBuffers { x, z, exponentials, ordered, .. } = buffers;
         let order = all.order();
         let (targets, offset) = order.columns(targets, at.offset, ordered);
         z.resize(all.strip_rows(), 0.0);
-        costs.resize(all.strip_rows(), 0.0);
+        exponentials.resize(all.strip_rows(), 0.0);
         let without_weights =
             matches!(derivative, Derivative::Slopes { .. }) && at.weights.iter().all(|&weight| weight == 0.0);
         let is_gradient = matches!(derivative, Derivative::Gradient { .. });
         let readings = if is_gradient { Readings::Two } else { Readings::One };
         let n_parts = usize::from(!without_weights) + usize::from(L::EXPONENTIAL) + usize::from(is_gradient);
-        let (mut finite, mut sums) = (AllFinite::default(), CostSlopeSums::default());
+        let mut sums = CostSlopeSums::default();
         for rows in all.strips(order) {
             // What nothing looks at need not be packed.
             let strip = (!without_weights).then(|| all.strip(order, rows.clone(), x));
-            let (z, costs) = (&mut z[..rows.len()], &mut costs[..rows.len()]);
+            let (z, exponentials) = (&mut z[..rows.len()], &mut exponentials[..rows.len()]);
             let mut next = strip.as_ref().map_or(Next::UNKNOWN, Next::ahead_of);
             let n_lines = next.n_lines().div_ceil(n_parts.max(1));
             if let Some(strip) = &strip {
                 let share = Share::of(&mut next, n_lines);
                 let (weights, bias) = (at.weights, at.bias);
                 simd.vectorize(Predict { strip, weights, bias, z, share, readings, as_rows: None });
-                finite.and(simd, z);
             } else {
                 z.fill(at.bias);
             }
             if let Some(offset) = offset {
-                simd.vectorize(AddOffset { offset: &offset[rows.clone()], z, finite: &mut finite });
+                simd.vectorize(AddOffset { offset: &offset[rows.clone()], z });
             }
             let sample_weight = targets.sample_weight.map(|weights| &weights[rows.clone()]);
             let roots = match &mut derivative {
@@ -183,7 +182,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
             let targets = Targets { y: &targets.y[rows.clone()], sample_weight };
             let share = Share::of(&mut next, if L::EXPONENTIAL { n_lines } else { 0 });
             let ahead = order.ahead_of_columns();
-            simd.vectorize(CostSlope { link, targets, ahead, z, costs, roots, share, sums: &mut sums });
+            simd.vectorize(CostSlope { link, targets, ahead, z, exponentials, roots, share, sums: &mut sums });
             match (&mut derivative, &strip) {
                 (Derivative::Gradient { by_weights, columns, .. }, Some(strip)) => {
                     let share = Share::of(&mut next, n_lines);
@@ -196,6 +195,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 _ => {}
             }
         }
+        let all_finite = sums.all_finite();
         let (of_costs, of_slopes) = sums.totals();
         *cost += of_costs;
         match derivative {
@@ -207,7 +207,7 @@ impl<L: Link> WithSimd for Strips<'_, L> {
                 order.restore(roots, &mut ordered.y);
             }
         }
-        finite.holds()
+        all_finite
     }
 }
 
@@ -288,110 +288,14 @@ impl<S: Simd> WithStrip for By<S, Accumulate<'_>> {
 struct AddOffset<'a> {
     offset: &'a [f64],
     z: &'a mut [f64],
-    finite: &'a mut AllFinite,
 }
 
 impl WithSimd for AddOffset<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { offset, z, finite } = self;
-        z.iter_mut().zip(offset).for_each(|(z, offset)| *z += offset);
-        finite.and(simd, z);
-    }
-}
-
-/// Returns the weighted sums of the rows' costs and slopes; `z` and `costs` are overwritten as by [`CostSlope`].
-fn cost_slope<L: Link>(link: L, targets: Targets<'_>, z: &mut [f64], costs: &mut [f64]) -> (f64, f64) {
-    let mut sums = CostSlopeSums::default();
-    let share = Share::NOTHING;
-    Arch::new().dispatch(CostSlope { link, targets, ahead: None, z, costs, roots: None, share, sums: &mut sums });
-    sums.totals()
-}
-
-/// Weighted sums of rows' costs and slopes.
-#[derive(Default)]
-struct CostSlopeSums {
-    costs: Lanes,
-    logarithms: Logarithms,
-    slopes: Lanes,
-}
-
-impl CostSlopeSums {
-    fn totals(self) -> (f64, f64) {
-        (self.costs.total() + self.logarithms.total(), self.slopes.total())
-    }
-}
-
-/// Adds to the sums; `z` is overwritten by the slopes, `costs` by what was added for each row, or part of it.
-struct CostSlope<'a, L> {
-    link: L,
-    targets: Targets<'a>,
-    /// How far behind the targets is what to ask for.
-    ahead: Option<usize>,
-    z: &'a mut [f64],
-    costs: &'a mut [f64],
-    roots: Option<&'a mut [f64]>,
-    share: Share<'a>,
-    sums: &'a mut CostSlopeSums,
-}
-
-impl<L: Link> WithSimd for CostSlope<'_, L> {
-    type Output = ();
-
-    // No explicit SIMD: a loop of independent samples, inlined here, is compiled for the SIMD dispatched to.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        /// Rows between which memory is asked for a little.
-        const BLOCK: usize = 64;
-        let Self { link, targets: Targets { y, sample_weight }, ahead, z, costs, roots, share, sums } = self;
-        let mut share = share.in_steps(2 * z.len().div_ceil(BLOCK));
-        // In a loop of their own: of the shorter chains of operations the processor has more samples' under way.
-        let exponentials = &mut *costs;
-        if L::EXPONENTIAL {
-            for (exponentials, z) in exponentials.chunks_mut(BLOCK).zip(z.chunks(BLOCK)) {
-                share.step();
-                for (e, &z) in exponentials.iter_mut().zip(z) {
-                    *e = exp_of_negative::<S>(-z.abs());
-                }
-            }
-        }
-        if let Some(roots) = roots {
-            for (((root, &e), &z), &y) in roots.iter_mut().zip(exponentials.iter()).zip(z.iter()).zip(y) {
-                *root = link.root_curvature(z, y, e);
-            }
-            if let Some(weights) = sample_weight {
-                for (root, weight) in roots.iter_mut().zip(weights) {
-                    *root *= weight.sqrt();
-                }
-            }
-        }
-        let logarithms_apart = L::LOGARITHM && sample_weight.is_none() && Logarithms::are_for::<S>();
-        if logarithms_apart {
-            sums.logarithms.add(exponentials);
-        }
-        for ((z, costs), y) in z.chunks_mut(BLOCK).zip(costs.chunks_mut(BLOCK)).zip(y.chunks(BLOCK)) {
-            share.step();
-            ask_for_lines_behind(y, ahead);
-            let samples = z.iter_mut().zip(costs).zip(y);
-            if logarithms_apart {
-                for ((z, cost), &y) in samples {
-                    (*cost, *z) = link.cost_slope_without_logarithm::<S>(*z, y, *cost);
-                }
-            } else {
-                for ((z, cost), &y) in samples {
-                    (*cost, *z) = link.cost_slope::<S>(*z, y, *cost);
-                }
-            }
-        }
-        if let Some(weights) = sample_weight {
-            for ((slope, cost), &weight) in z.iter_mut().zip(costs.iter_mut()).zip(weights) {
-                (*cost, *slope) = (times(weight, *cost), times(weight, *slope));
-            }
-        }
-        sums.costs.add(simd, costs, |_, costs| costs);
-        sums.slopes.add(simd, z, |_, slopes| slopes);
+    fn with_simd<S: Simd>(self, _: S) {
+        self.z.iter_mut().zip(self.offset).for_each(|(z, offset)| *z += offset);
     }
 }
 
@@ -408,12 +312,6 @@ fn registers<S: Simd, const N: usize>(
         (parts.0[i], parts.1[i]) = (&whole[..n_whole], &rest[..n_rest]);
     }
     parts
-}
-
-/// A row of weight 0 counts for nothing, also where its cost overflows.
-#[inline(always)]
-fn times(weight: f64, value: f64) -> f64 {
-    if weight == 0.0 { 0.0 } else { weight * value }
 }
 
 /// `a b + c`, rounded once where the SIMD dispatched to does that at no cost.

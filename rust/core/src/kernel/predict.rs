@@ -52,7 +52,8 @@ impl WithSimd for PredictRows<'_> {
         }
         order.restore(of_all, &mut ordered.y);
         if let Some(offset) = offset {
-            simd.vectorize(AddOffset { offset, z: of_all, finite: &mut finite });
+            simd.vectorize(AddOffset { offset, z: of_all });
+            finite.and(simd, of_all);
         }
         finite.holds()
     }

@@ -40,7 +40,7 @@ pub(crate) struct Order {
 pub(crate) struct StripBuffers {
     pub(super) x: Vec<f64>,
     pub(super) z: Vec<f64>,
-    pub(super) costs: Vec<f64>,
+    pub(super) exponentials: Vec<f64>,
     pub(super) lane_sums: Vec<f64>,
     pub(super) ordered: Ordered,
 }

@@ -1,43 +1,29 @@
-//! Sums in lanes, which SIMD of any width adds in the same order.
+//! Sums over rows.
 
 use pulp::Simd;
+
+use crate::matrix::GROUP;
 
 /// So many rows of a strip are summed at a time, so that strips of whole segments have the same sums however long they are.
 pub(super) const SEGMENT_ROWS: usize = 128;
 
-/// Sums, one value of every eight in each.
+/// Sums in the lanes of a register.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Lanes([f64; 8]);
+pub(super) struct Lanes([f64; GROUP]);
 
 /// Whether values are finite: 0 times what is not is NaN.
 #[derive(Clone, Copy, Default)]
 pub(super) struct AllFinite(Lanes);
 
 impl Lanes {
-    /// Adds `Σ f(x_i)`, those of a segment among themselves first; `f(0)` is 0. In registers by name: of plain loops the
-    /// compiler made twice as many instructions, most of them shuffles.
     #[inline(always)]
-    pub(super) fn add<S: Simd>(&mut self, simd: S, values: &[f64], f: impl Fn(S, S::f64s) -> S::f64s) {
-        for segment in values.chunks(SEGMENT_ROWS) {
-            let mut sums = Self::default();
-            let (blocks, tail) = segment.as_chunks();
-            for block in blocks {
-                sums.add_block(simd, block, &f);
-            }
-            if !tail.is_empty() {
-                let mut last = [0.0; 8];
-                last[..tail.len()].copy_from_slice(tail);
-                sums.add_block(simd, &last, &f);
-            }
-            self.add_block(simd, &sums.0, |_, sums| sums);
-        }
+    pub(super) fn register<S: Simd>(&self) -> S::f64s {
+        S::as_simd_f64s(&self.0).0[0]
     }
 
     #[inline(always)]
-    fn add_block<S: Simd>(&mut self, simd: S, block: &[f64; 8], f: impl Fn(S, S::f64s) -> S::f64s) {
-        for (sum, &values) in S::as_mut_simd_f64s(&mut self.0).0.iter_mut().zip(S::as_simd_f64s(block).0) {
-            *sum = simd.add_f64s(*sum, f(simd, values));
-        }
+    pub(super) fn set<S: Simd>(&mut self, sums: S::f64s) {
+        S::as_mut_simd_f64s(&mut self.0).0[0] = sums;
     }
 
     pub(super) fn total(self) -> f64 {
@@ -48,7 +34,28 @@ impl Lanes {
 impl AllFinite {
     #[inline(always)]
     pub(super) fn and<S: Simd>(&mut self, simd: S, values: &[f64]) {
-        self.0.add(simd, values, |simd, values| simd.mul_f64s(simd.splat_f64s(0.0), values));
+        let (registers, tail) = S::as_simd_f64s(values);
+        let mut sums = self.register::<S>();
+        for &values in registers {
+            sums = Self::and_register(simd, sums, values);
+        }
+        sums = Self::and_register(simd, sums, simd.partial_load_f64s(tail));
+        self.set::<S>(sums);
+    }
+
+    #[inline(always)]
+    pub(super) fn register<S: Simd>(&self) -> S::f64s {
+        self.0.register::<S>()
+    }
+
+    #[inline(always)]
+    pub(super) fn and_register<S: Simd>(simd: S, sums: S::f64s, values: S::f64s) -> S::f64s {
+        simd.mul_add_e_f64s(simd.splat_f64s(0.0), values, sums)
+    }
+
+    #[inline(always)]
+    pub(super) fn set<S: Simd>(&mut self, sums: S::f64s) {
+        self.0.set::<S>(sums);
     }
 
     pub(super) fn holds(self) -> bool {
@@ -56,15 +63,11 @@ impl AllFinite {
     }
 }
 
-/// `Σ log(1 + e_i)` for `0 ≤ e_i ≤ 1`: logarithms of products, as one logarithm takes as long as many
+/// `Σ log(1 + e_i)` for `0 ≤ e_i ≤ 1`: logarithms of products, one of each lane, as one logarithm takes as long as many
 /// multiplications.
-///
-/// A product is kept in two numbers, unevaluated, with about twice the digits of one: of a tiny `e` it has as many as
-/// `log1p` has. (A product and what rounding leaves of it, by a fused multiplication: Ogita, Rump & Oishi, *Accurate sum and
-/// dot product*, SIAM J. Sci. Comput. 26, 2005.)
 pub(super) struct Logarithms {
-    high: [f64; 8],
-    low: [f64; 8],
+    high: [f64; GROUP],
+    low: [f64; GROUP],
     /// Of each product.
     n_factors: usize,
     sums: Lanes,
@@ -72,7 +75,30 @@ pub(super) struct Logarithms {
 
 impl Default for Logarithms {
     fn default() -> Self {
-        Self { high: [1.0; 8], low: [0.0; 8], n_factors: 0, sums: Lanes::default() }
+        Self { high: [1.0; GROUP], low: [0.0; GROUP], n_factors: 0, sums: Lanes::default() }
+    }
+}
+
+/// `Π (1 + e_i)` in each lane.
+///
+/// A product is kept in two numbers, unevaluated, with about twice the digits of one: of a tiny `e` it has as many as
+/// `log1p` has. (A product and what rounding leaves of it, by a fused multiplication: Ogita, Rump & Oishi, *Accurate sum and
+/// dot product*, SIAM J. Sci. Comput. 26, 2005.)
+pub(super) struct Products<S: Simd> {
+    high: S::f64s,
+    low: S::f64s,
+}
+
+impl<S: Simd> Products<S> {
+    #[inline(always)]
+    pub(super) fn times_one_plus(&mut self, simd: S, e: S::f64s) {
+        let unit = simd.splat_f64s(1.0);
+        let one = simd.add_f64s(unit, e);
+        let rest = simd.sub_f64s(e, simd.sub_f64s(one, unit));
+        let product = simd.mul_f64s(self.high, one);
+        let error = simd.mul_add_f64s(self.high, one, simd.neg_f64s(product));
+        self.low = simd.mul_add_f64s(self.low, one, simd.mul_add_f64s(self.high, rest, error));
+        self.high = product;
     }
 }
 
@@ -85,35 +111,26 @@ impl Logarithms {
         !S::IS_SCALAR
     }
 
-    /// Strips of whole groups of eight give the same bits however long they are.
     #[inline(always)]
-    pub(super) fn add(&mut self, e: &[f64]) {
-        let (blocks, tail) = e.as_chunks::<8>();
-        self.add_blocks(blocks);
-        if !tail.is_empty() {
-            let mut last = [0.0; 8];
-            last[..tail.len()].copy_from_slice(tail);
-            self.add_blocks(&[last]);
-        }
+    pub(super) fn products<S: Simd>(&self) -> Products<S> {
+        Products { high: S::as_simd_f64s(&self.high).0[0], low: S::as_simd_f64s(&self.low).0[0] }
     }
 
     #[inline(always)]
-    fn add_blocks(&mut self, mut blocks: &[[f64; 8]]) {
-        while !blocks.is_empty() {
-            if self.n_factors == Self::MOST_FACTORS {
-                self.take_logarithms();
-            }
-            let some;
-            (some, blocks) = blocks.split_at(blocks.len().min(Self::MOST_FACTORS - self.n_factors));
-            self.n_factors += some.len();
-            let (mut high, mut low) = (self.high, self.low);
-            for e in some {
-                for lane in 0..8 {
-                    (high[lane], low[lane]) = times_one_plus(high[lane], low[lane], e[lane]);
-                }
-            }
-            (self.high, self.low) = (high, low);
+    pub(super) fn set_products<S: Simd>(&mut self, products: &Products<S>) {
+        S::as_mut_simd_f64s(&mut self.high).0[0] = products.high;
+        S::as_mut_simd_f64s(&mut self.low).0[0] = products.low;
+    }
+
+    /// So that products bear so many more factors, at most [`Self::MOST_FACTORS`].
+    #[inline(always)]
+    pub(super) fn make_room<S: Simd>(&mut self, products: &mut Products<S>, n_factors: usize) {
+        if self.n_factors + n_factors > Self::MOST_FACTORS {
+            self.set_products(products);
+            self.take_logarithms();
+            *products = self.products();
         }
+        self.n_factors += n_factors;
     }
 
     fn take_logarithms(&mut self) {
@@ -130,16 +147,6 @@ impl Logarithms {
         self.take_logarithms();
         self.sums.total()
     }
-}
-
-/// `(high + low) (1 + e)`.
-#[inline(always)]
-fn times_one_plus(high: f64, low: f64, e: f64) -> (f64, f64) {
-    let one = 1.0 + e;
-    let rest = e - (one - 1.0);
-    let product = high * one;
-    let error = high.mul_add(one, -product);
-    (product, low.mul_add(one, high.mul_add(rest, error)))
 }
 
 /// `Σ f(x_i)`.
@@ -195,9 +202,18 @@ mod tests {
         type Output = f64;
 
         #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> f64 {
+        fn with_simd<S: Simd>(self, simd: S) -> f64 {
             let mut logarithms = Logarithms::default();
-            self.e.chunks(self.strip).for_each(|e| logarithms.add(e));
+            for strip in self.e.chunks(self.strip) {
+                let mut products = logarithms.products::<S>();
+                for e in strip.chunks(64) {
+                    logarithms.make_room(&mut products, e.len().div_ceil(S::F64_LANES));
+                    let (e, tail) = S::as_simd_f64s(e);
+                    e.iter().for_each(|&e| products.times_one_plus(simd, e));
+                    products.times_one_plus(simd, simd.partial_load_f64s(tail));
+                }
+                logarithms.set_products(&products);
+            }
             logarithms.total()
         }
     }
@@ -229,11 +245,11 @@ mod tests {
             for n in (0..=17).chain([100, 7_999, 8_000, 8_001, 30_000]) {
                 let e: Vec<_> = (0..n).map(e).collect();
                 let expected = sum_of_logarithms(&e);
-                let found = SimdKind::Best.run(SumOfLogarithms { e: &e, strip: 64 });
-                let error = (found - expected).abs();
-                assert!(error <= 1e-15 * expected, "{n} {what}: {found} for {expected}");
                 for simd in SimdKind::all() {
-                    for strip in [64, 128, 512, 10_000] {
+                    let found = simd.run(SumOfLogarithms { e: &e, strip: 64 });
+                    let error = (found - expected).abs();
+                    assert!(error <= 1e-15 * expected, "{n} {what}, {simd:?}: {found} for {expected}");
+                    for strip in [128, 512, 10_048] {
                         let same = simd.run(SumOfLogarithms { e: &e, strip });
                         assert_eq!(found.to_bits(), same.to_bits(), "{n} {what}, {simd:?}, strips of {strip}");
                     }

@@ -227,7 +227,7 @@ fn strips_of_whole_segments_give_the_same_bits_however_long_they_are() {
                     targets: Targets { y: slope, sample_weight: None },
                     ahead: None,
                     z: &mut slope.to_vec(),
-                    costs: &mut vec![0.0; slope.len()],
+                    exponentials: &mut vec![0.0; slope.len()],
                     roots: None,
                     share: Share::NOTHING,
                     sums: &mut costs,

@@ -134,7 +134,8 @@ pub(super) struct RawBool(u8);
 impl Raw for RawBool {
     #[inline(always)]
     fn widen(self) -> f64 {
-        f64::from(u8::from(self.0 != 0))
+        // One instruction where `!= 0` takes three.
+        f64::from(self.0.min(1))
     }
     #[inline(always)]
     fn swap_bytes(self) -> Self {

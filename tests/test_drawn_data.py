@@ -91,7 +91,7 @@ def test_l1_takes_few_steps_where_rates_are_few(seed):
     assert model.n_iter_ <= 40
 
 
-@pytest.mark.parametrize("seed", [11, 675, 1610, 2060, 2428, 2570, *range(20)])
+@pytest.mark.parametrize("seed", [11, 675, 1610, 2060, 2428, 2570, 10794, 12414, *range(20)])
 @pytest.mark.filterwarnings("ignore::steepest.SeparationWarning", "ignore::steepest.RankWarning")
 def test_offsets_that_make_every_sigmoid_flat_lead_nowhere_else(seed):
     rng = np.random.default_rng(seed)

@@ -90,8 +90,23 @@ impl Factor {
     /// A direction that is left out of each step but for what the gradient says of the bias, if there is one: a sum of all of
     /// these.
     pub(crate) fn left_out(&self) -> Option<Parameters> {
-        let sum = self.inverse.null_space().into_iter().reduce(|sum, vector| sum + vector)?;
-        let mut weights = sum * &self.inverse_root;
+        self.with_bias(self.inverse.null_space().into_iter().reduce(|sum, vector| sum + vector)?)
+    }
+
+    /// The way down along all that is left out; none where there is none.
+    pub(crate) fn down_left_out(&self, gradient: &Parameters) -> Option<Parameters> {
+        let mut down = None;
+        for way in self.inverse.null_space().into_iter().filter_map(|vector| self.with_bias(vector)) {
+            let slope = way.dot(gradient);
+            down.get_or_insert_with(|| Parameters::zeros(way.n_features())).add_scaled(-slope, &way);
+        }
+        down
+    }
+
+    /// Weights in the variables that are scaled, as a direction of length 1 with the bias that the Hessian tells; none where
+    /// they are 0.
+    fn with_bias(&self, scaled: Array1<f64>) -> Option<Parameters> {
+        let mut weights = scaled * &self.inverse_root;
         if weights.iter().all(|&weight| weight == 0.0) {
             return None;
         }

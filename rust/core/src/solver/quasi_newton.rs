@@ -46,6 +46,14 @@ impl Curvature {
         }
     }
 
+    /// The way down along all of which the last Hessian tells nothing.
+    fn down_left_out(&self, gradient: &Parameters) -> Option<Parameters> {
+        match self {
+            Self::Factored(factor) => factor.down_left_out(gradient),
+            Self::OfSome { .. } | Self::Diagonal(_) => None,
+        }
+    }
+
     /// The precision in which the next Hessian is formed.
     fn precision(&self, n_features: usize) -> Precision {
         if n_features >= MANY_COLUMNS { Precision::for_loss(self.loss()) } else { Precision::Double }
@@ -129,6 +137,10 @@ const DETERMINED: f64 = 1e8;
 /// Where the gradient leads along a direction of which the Hessian tells nothing, steps that lower the cost by less than this
 /// share do not lead to the minimum.
 const CREEPING: f64 = 1e-7;
+/// After so many steps that each lower it by less than this share, one leads along that direction: of rows whose sigmoid is
+/// flat, however far they are.
+const SIDLING_STEPS: usize = 4;
+const SIDLING: f64 = 1e-2;
 /// By so much of it, at least; along columns that depend on others exactly it does not.
 const ALONG: f64 = 1e-3;
 /// A step that promises less than this share of the least that is possible leaves a direction out.
@@ -180,6 +192,7 @@ pub(crate) fn quasi_newton(
     // By what factor the next step shrinks the gradient, if that is known.
     let mut next_rate: Option<f64> = None;
     let mut was_whole = true;
+    let mut n_sidling = 0;
     let mut progress = Progress::default();
     let mut iteration = 0;
     let mut last_step = None;
@@ -206,7 +219,8 @@ pub(crate) fn quasi_newton(
             direction = memory.direction(&place.gradient, &curvature);
             promised = -direction.dot(&place.gradient);
         }
-        let share = if leads_out(&curvature, &place.gradient) { CREEPING } else { ROUNDING };
+        let leads_out = leads_out(&curvature, &place.gradient);
+        let share = if leads_out { CREEPING } else { ROUNDING };
         let mut ended = progress.has_ended(place.cost, size, share);
         if is_large && (ended || promised < least_promise) {
             // It is what is known of the curvature that hides a descent: of a column, say, whose weight went where the
@@ -221,6 +235,13 @@ pub(crate) fn quasi_newton(
                 (progress, ended) = Default::default();
             }
             direction = memory.direction(&place.gradient, &curvature);
+        }
+        if n_sidling >= SIDLING_STEPS
+            && leads_out
+            && let Some(down) = curvature.down_left_out(&place.gradient)
+        {
+            direction = down;
+            n_sidling = 0;
         }
         let little = settings.promise(place.cost, objective.rows());
         let at_rest = || if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
@@ -280,6 +301,8 @@ pub(crate) fn quasi_newton(
             // What was promised is not there, and the gradient would be lost.
             break (StopReason::Tolerance, false);
         }
+        let is_sidling = leads_out && next.cost > (1.0 - SIDLING) * place.cost;
+        n_sidling = if is_sidling { n_sidling + 1 } else { 0 };
         was_whole = is_whole;
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);

@@ -177,7 +177,7 @@ fn scaled<T: RealField>(
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, array};
+    use ndarray::{Array2, array, s};
 
     use super::super::inverse::Way;
     use super::*;
@@ -232,5 +232,26 @@ mod tests {
             let expected = (4.0 + left) / left;
             assert!(loss == expected || (loss / expected - 1.0).abs() < 1e-9, "{loss:e} with {left:e} left");
         }
+    }
+    #[test]
+    fn the_way_down_of_what_is_left_out_changes_no_curvature_and_falls() {
+        // Of four columns the first two are alike, and so are the others.
+        let [a, b] = [array![[1.0, 1.0], [1.0, 1.0]], array![[3.0, 6.0], [6.0, 12.0]]];
+        let mut weights = Array2::zeros((4, 4));
+        weights.slice_mut(s![..2, ..2]).assign(&a);
+        weights.slice_mut(s![2.., 2..]).assign(&b);
+        let cross = array![0.5, 0.5, -1.0, -2.0];
+        let hessian =
+            Hessian { weights: weights.clone(), cross: cross.clone(), bias: 2.0, precision: Precision::Double };
+        let gradient = Parameters { weights: array![1.0, -0.5, 0.25, 2.0], bias: 0.1 };
+        let down = factor(&hessian).down_left_out(&gradient).unwrap();
+        assert!(down.dot(&gradient) < -1e-3 * down.norm() * gradient.norm());
+        let along = weights.dot(&down.weights) + &cross * down.bias;
+        let bias = cross.dot(&down.weights) + 2.0 * down.bias;
+        assert!(along.iter().chain([&bias]).all(|entry| entry.abs() < 1e-12 * down.norm()), "{along} {bias}");
+        // Both are left out, and it leads along either.
+        assert!(down.weights[0] < 0.0 && down.weights[1] > 0.0 && down.weights[2] > 0.0 && down.weights[3] < 0.0);
+        let regular = Hessian { weights: Array2::eye(4) * 9.0, ..hessian };
+        assert!(factor(&regular).down_left_out(&gradient).is_none());
     }
 }

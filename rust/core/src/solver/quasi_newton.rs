@@ -137,10 +137,6 @@ const DETERMINED: f64 = 1e8;
 /// Where the gradient leads along a direction of which the Hessian tells nothing, steps that lower the cost by less than this
 /// share do not lead to the minimum.
 const CREEPING: f64 = 1e-7;
-/// After so many steps that each lower it by less than this share, one leads along that direction: of rows whose sigmoid is
-/// flat, however far they are.
-const SIDLING_STEPS: usize = 4;
-const SIDLING: f64 = 1e-2;
 /// By so much of it, at least; along columns that depend on others exactly it does not.
 const ALONG: f64 = 1e-3;
 /// A step that promises less than this share of the least that is possible leaves a direction out.
@@ -192,7 +188,7 @@ pub(crate) fn quasi_newton(
     // By what factor the next step shrinks the gradient, if that is known.
     let mut next_rate: Option<f64> = None;
     let mut was_whole = true;
-    let mut n_sidling = 0;
+    let mut sidling = Sidling::default();
     let mut progress = Progress::default();
     let mut iteration = 0;
     let mut last_step = None;
@@ -236,13 +232,10 @@ pub(crate) fn quasi_newton(
             }
             direction = memory.direction(&place.gradient, &curvature);
         }
-        if n_sidling >= SIDLING_STEPS
-            && leads_out
-            && let Some(down) = curvature.down_left_out(&place.gradient)
-        {
-            direction = down;
-            n_sidling = 0;
-        }
+        let is_wanted = leads_out && size > settings.tol && sidling.is_long();
+        let down = is_wanted.then(|| curvature.down_left_out(&place.gradient)).flatten();
+        let is_way_out = down.is_some();
+        direction = down.unwrap_or(direction);
         let little = settings.promise(place.cost, objective.rows());
         let at_rest = || if size <= settings.tol { StopReason::Tolerance } else { StopReason::Rounding };
         let in_vain = patience.is_over(size <= settings.tol, place.cost);
@@ -301,8 +294,11 @@ pub(crate) fn quasi_newton(
             // What was promised is not there, and the gradient would be lost.
             break (StopReason::Tolerance, false);
         }
-        let is_sidling = leads_out && next.cost > (1.0 - SIDLING) * place.cost;
-        n_sidling = if is_sidling { n_sidling + 1 } else { 0 };
+        if is_way_out {
+            sidling.tried(next.cost / place.cost);
+        } else {
+            sidling.add(leads_out, next.cost / place.cost);
+        }
         was_whole = is_whole;
         let mut step = next.at.clone();
         step.add_scaled(-1.0, &place.at);
@@ -387,6 +383,41 @@ impl Doubt {
 
     fn is_left(&self) -> bool {
         self.left > 0
+    }
+}
+
+/// Notices steps in a row that lower the cost by little while the gradient leads along a direction of which the Hessian tells
+/// nothing, as rows whose sigmoid is flat tell nothing: then one leads along that, however far. Where it led no lower, as where
+/// there are many such rows, twice as many steps go by before the next.
+struct Sidling {
+    n_steps: usize,
+    most: usize,
+}
+
+impl Default for Sidling {
+    fn default() -> Self {
+        Self { n_steps: 0, most: 4 }
+    }
+}
+
+impl Sidling {
+    /// A step leaves at least this share of the cost; one along that direction should leave less.
+    const LEFT: f64 = 1.0 - 1e-3;
+    const LEFT_BY_THE_OTHER: f64 = 1.0 - 1e-1;
+
+    fn add(&mut self, leads_out: bool, left: f64) {
+        self.n_steps = if leads_out && left > Self::LEFT { self.n_steps + 1 } else { 0 };
+    }
+
+    fn is_long(&self) -> bool {
+        self.n_steps >= self.most
+    }
+
+    fn tried(&mut self, left: f64) {
+        self.n_steps = 0;
+        if left > Self::LEFT_BY_THE_OTHER {
+            self.most *= 2;
+        }
     }
 }
 

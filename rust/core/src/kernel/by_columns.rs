@@ -42,10 +42,11 @@ pub(super) fn predict<S: Simd, T: Raw>(
     let mut share = share.in_steps(weights.len().div_ceil(GROUP));
     for (group, weights) in weights.chunks(GROUP).enumerate() {
         share.step();
+        let jump = jump_behind(columns, group);
         let columns = columns.part(group * GROUP, weights.len());
         let bias = (group == 0).then_some(bias);
         let z = &mut *z;
-        by_columns!(simd, weights.len(), AddProducts, { columns, weights, bias, z, readings });
+        by_columns!(simd, weights.len(), AddProducts, { columns, weights, bias, z, readings, jump });
     }
 }
 
@@ -163,6 +164,17 @@ fn sum_of_lanes<S: Simd>(simd: S, lanes: &[S::f64s]) -> S::f64s {
     sums[0]
 }
 
+/// From the end of a group's columns to what is read next: the next group's, or after the last the first group's further rows.
+#[inline(always)]
+fn jump_behind<T: Raw>(columns: &Columns<'_, T>, group: usize) -> isize {
+    let first = group * GROUP;
+    if first + GROUP < columns.n_cols() {
+        columns.jump(GROUP as isize)
+    } else {
+        columns.jump(-(first as isize)).wrapping_add((columns.n_rows() * size_of::<T>()) as isize)
+    }
+}
+
 /// Adds `x_i · w` to `z_i`, or to the bias.
 struct AddProducts<'a, T, const N: usize> {
     columns: Columns<'a, T>,
@@ -170,6 +182,8 @@ struct AddProducts<'a, T, const N: usize> {
     bias: Option<f64>,
     z: &'a mut [f64],
     readings: Readings,
+    /// Where what lies behind a column's end is to be asked for.
+    jump: isize,
 }
 
 impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
@@ -177,7 +191,7 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { columns, weights, bias, z, readings } = self;
+        let Self { columns, weights, bias, z, readings, jump } = self;
         let weights: [f64; N] = weights.try_into().expect("N weights");
         let (ahead, shares) = (columns.ahead(), readings == Readings::Two && columns.ahead_again().is_some());
         let columns = Registers::<S, T>::of_each(simd, columns.all::<N>());
@@ -188,17 +202,17 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
             *splat = simd.splat_f64s(weight);
         }
         let bias = bias.map(|bias| simd.splat_f64s(bias));
-        for (i, z) in z.iter_mut().enumerate() {
-            ask_behind(&columns[..N / 2], i, ahead);
-            // All of them known when the code is compiled, as a slice of so many would lie in memory.
-            if !shares {
-                ask_behind(&columns[N / 2..], i, ahead);
-            }
-            let mut sum = bias.unwrap_or(*z);
-            for (column, weight) in columns.iter().zip(splat) {
-                sum = simd.mul_add_e_f64s(column.whole(i), weight, sum);
-            }
-            *z = sum;
+        let register_bytes = S::F64_LANES * size_of::<T>();
+        // Of short columns all is asked for of the same ones, a strip farther on; of few columns there are no others.
+        let n_within = match ahead {
+            Some(distance) if N == GROUP && distance < z.len() * register_bytes => z.len() - distance / register_bytes,
+            _ => z.len(),
+        };
+        let (within, beyond) = z.split_at_mut(n_within);
+        add_products(simd, within, bias, &columns, splat, 0, ahead, shares);
+        if N == GROUP && !beyond.is_empty() {
+            let ahead = ahead.map(|distance| distance.wrapping_add_signed(jump));
+            add_products(simd, beyond, bias, &columns, splat, n_within, ahead, shares);
         }
         if !z_tail.is_empty() {
             let mut sum = bias.unwrap_or(simd.partial_load_f64s(z_tail));
@@ -207,6 +221,34 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
             }
             simd.partial_store_f64s(z_tail, sum);
         }
+    }
+}
+
+/// The same for the whole registers from the `first` on; what is so far `ahead` of them is asked for.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a loop that is compiled twice")]
+fn add_products<S: Simd, T: Raw, const N: usize>(
+    simd: S,
+    z: &mut [S::f64s],
+    bias: Option<S::f64s>,
+    columns: &[Registers<'_, S, T>; N],
+    weights: [S::f64s; N],
+    first: usize,
+    ahead: Option<usize>,
+    shares: bool,
+) {
+    for (i, z) in z.iter_mut().enumerate() {
+        let i = first + i;
+        ask_behind(&columns[..N / 2], i, ahead);
+        // All of them known when the code is compiled, as a slice of so many would lie in memory.
+        if !shares {
+            ask_behind(&columns[N / 2..], i, ahead);
+        }
+        let mut sum = bias.unwrap_or(*z);
+        for (column, weight) in columns.iter().zip(weights) {
+            sum = simd.mul_add_e_f64s(column.whole(i), weight, sum);
+        }
+        *z = sum;
     }
 }
 

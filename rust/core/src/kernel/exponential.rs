@@ -1,5 +1,5 @@
-//! `exp` and `log1p` on the ranges that the sigmoid needs, free of branches and tables, so that a loop over them is
-//! compiled to whatever SIMD it is dispatched to. Polynomials are the best of their degree (Remez).
+//! `exp` and `log1p` on the ranges that the sigmoid needs, free of branches and tables: `exp` of one value, so that a loop is
+//! compiled to whatever SIMD it is dispatched to, `log1p` of a register. Polynomials are the best of their degree (Remez).
 
 use pulp::Simd;
 

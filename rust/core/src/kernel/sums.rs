@@ -122,7 +122,8 @@ impl Logarithms {
         S::as_mut_simd_f64s(&mut self.low).0[0] = products.low;
     }
 
-    /// So that products bear so many more factors, at most [`Self::MOST_FACTORS`].
+    /// So that products bear so many more factors, at most [`Self::MOST_FACTORS`]. Asked for as many rows each time, strips of whole
+    /// multiples of these have the same sums however long they are.
     #[inline(always)]
     pub(super) fn make_room<S: Simd>(&mut self, products: &mut Products<S>, n_factors: usize) {
         if self.n_factors + n_factors > Self::MOST_FACTORS {

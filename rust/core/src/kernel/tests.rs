@@ -101,6 +101,7 @@ fn columns_of_every_type_give_the_same_bits_in_place_and_packed() {
             let [narrow, plain, far] =
                 [(&narrow).into(), Matrix::from(&plain), Matrix::from(&host)].map(|x| x.transposed());
             assert_eq!(narrow.size_in_place().is_some(), in_place, "{what}");
+            assert!(far.size_in_place().is_some(), "{what}, far apart");
             let strip = |x: Matrix<'_>, check: &mut dyn FnMut(&Strip<'_>)| {
                 let mut buffer = Vec::new();
                 check(&x.strip(0..n_rows, &mut buffer));

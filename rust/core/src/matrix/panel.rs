@@ -223,6 +223,13 @@ impl<'p, T: Raw> Columns<'p, T> {
         self.ahead_again
     }
 
+    /// From the end of a column, in bytes, to where its rows begin that are read after these: of the column so many farther on.
+    #[inline(always)]
+    pub(crate) fn jump(&self, n_cols: isize) -> isize {
+        let n_bytes = |n: isize| n.wrapping_mul(size_of::<T>() as isize);
+        n_bytes(self.col_stride.wrapping_mul(n_cols)).wrapping_sub(n_bytes(self.n_rows as isize))
+    }
+
     pub(crate) fn n_cols(&self) -> usize {
         self.n_cols
     }
@@ -306,7 +313,7 @@ impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
     pub(crate) fn ask_behind(&self, i: usize, distance: usize) {
         let offset = i * S::F64_LANES * size_of::<T>();
         if offset.is_multiple_of(CACHE_LINE) {
-            prefetch(self.values.as_ptr().cast::<u8>().wrapping_add(offset + distance));
+            prefetch(self.values.as_ptr().cast::<u8>().wrapping_add(offset).wrapping_add(distance));
         }
     }
 }

@@ -169,9 +169,9 @@ fn sum_of_lanes<S: Simd>(simd: S, lanes: &[S::f64s]) -> S::f64s {
 fn jump_behind<T: Raw>(columns: &Columns<'_, T>, group: usize) -> isize {
     let first = group * GROUP;
     if first + GROUP < columns.n_cols() {
-        columns.jump(GROUP as isize)
+        columns.apart(GROUP as isize).wrapping_sub_unsigned(columns.n_rows() * size_of::<T>())
     } else {
-        columns.jump(-(first as isize)).wrapping_add((columns.n_rows() * size_of::<T>()) as isize)
+        columns.apart(-(first as isize))
     }
 }
 

@@ -3,8 +3,6 @@
 
 use pulp::Simd;
 
-use super::mul_add;
-
 /// `2^n` is formed `2^64` times too large, so that it is a normal number however small.
 const RAISE: f64 = 64.0;
 const LOWER: f64 = 1.0 / 18_446_744_073_709_551_616.0;
@@ -41,6 +39,12 @@ pub(super) fn exp_of_negative<S: Simd>(x: f64) -> f64 {
     // Of as few operations and constants as there can be: what is under way fills the processor's registers.
     let scale = f64::from_bits(rounded.to_bits() << 52) * LOWER;
     mul_add::<S>(scale, power_less_1, scale)
+}
+
+/// `a b + c`, rounded once where the SIMD dispatched to does that at no cost.
+#[inline(always)]
+fn mul_add<S: Simd>(a: f64, b: f64, c: f64) -> f64 {
+    if S::IS_SCALAR { a * b + c } else { a.mul_add(b, c) }
 }
 
 /// `log(1 + e)` and `1/(1 + e)` for `0 ≤ e ≤ 1`, within 2 units in the last place, for a single division.

@@ -313,9 +313,3 @@ fn registers<S: Simd, const N: usize>(
     }
     parts
 }
-
-/// `a b + c`, rounded once where the SIMD dispatched to does that at no cost.
-#[inline(always)]
-fn mul_add<S: Simd>(a: f64, b: f64, c: f64) -> f64 {
-    if S::IS_SCALAR { a * b + c } else { a.mul_add(b, c) }
-}

@@ -223,11 +223,10 @@ impl<'p, T: Raw> Columns<'p, T> {
         self.ahead_again
     }
 
-    /// From the end of a column, in bytes, to where its rows begin that are read after these: of the column so many farther on.
+    /// From a column to another, so many columns farther on, in bytes.
     #[inline(always)]
-    pub(crate) fn jump(&self, n_cols: isize) -> isize {
-        let n_bytes = |n: isize| n.wrapping_mul(size_of::<T>() as isize);
-        n_bytes(self.col_stride.wrapping_mul(n_cols)).wrapping_sub(n_bytes(self.n_rows as isize))
+    pub(crate) fn apart(&self, n_cols: isize) -> isize {
+        self.col_stride.wrapping_mul(n_cols).wrapping_mul(size_of::<T>() as isize)
     }
 
     pub(crate) fn n_cols(&self) -> usize {

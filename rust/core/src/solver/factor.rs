@@ -233,6 +233,7 @@ mod tests {
             assert!(loss == expected || (loss / expected - 1.0).abs() < 1e-9, "{loss:e} with {left:e} left");
         }
     }
+
     #[test]
     fn the_way_down_of_what_is_left_out_changes_no_curvature_and_falls() {
         // Of four columns the first two are alike, and so are the others.

@@ -1,6 +1,7 @@
 //! Ways to the minimum of an [`Objective`](crate::Objective). Each reports every step to an observer.
 
 mod coordinate_descent;
+mod curvature;
 mod dependence;
 mod exact;
 mod factor;

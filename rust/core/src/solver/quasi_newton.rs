@@ -4,9 +4,9 @@
 //! (L-BFGS with `H` for its first matrix: Nocedal and Wright, *Numerical Optimization*, algorithm 7.4). A new Hessian
 //! is formed when it is expected to save more passes than it costs.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use super::curvature::{Curvature, Memory};
 use super::factor::Factor;
 use super::line_search::{Place, Searched, evaluate, line_search};
 use super::normal_equations::looks_easy;
@@ -17,56 +17,6 @@ use crate::error::Error;
 use crate::kernel::Precision;
 use crate::model::Parameters;
 use crate::objective::{Hessian, Objective, RowObjective, Standardised};
-
-/// What is known of the curvature.
-pub(crate) enum Curvature {
-    Diagonal(Parameters),
-    Factored(Factor),
-    /// From some of the rows; `rate` is the factor by which a step is expected to shrink the gradient.
-    OfSome {
-        factor: Factor,
-        rate: f64,
-    },
-}
-
-impl Curvature {
-    /// The condition number of the last Hessian that was formed, if one was; of those of some rows an estimate.
-    pub(crate) fn condition(&self) -> Option<f64> {
-        match self {
-            Self::Factored(factor) | Self::OfSome { factor, .. } => Some(factor.condition()),
-            Self::Diagonal(_) => None,
-        }
-    }
-
-    /// A direction of which the last Hessian tells nothing, if there is one.
-    fn left_out(&self) -> Option<Parameters> {
-        match self {
-            Self::Factored(factor) => factor.left_out(),
-            Self::OfSome { .. } | Self::Diagonal(_) => None,
-        }
-    }
-
-    /// The way down along all of which the last Hessian tells nothing.
-    fn down_left_out(&self, gradient: &Parameters) -> Option<Parameters> {
-        match self {
-            Self::Factored(factor) => factor.down_left_out(gradient),
-            Self::OfSome { .. } | Self::Diagonal(_) => None,
-        }
-    }
-
-    /// The precision in which the next Hessian is formed.
-    fn precision(&self, n_features: usize) -> Precision {
-        if n_features >= MANY_COLUMNS { Precision::for_loss(self.loss()) } else { Precision::Double }
-    }
-
-    /// By how much the relative errors of the Hessian's entries grow in a step.
-    fn loss(&self) -> f64 {
-        match self {
-            Self::Factored(factor) | Self::OfSome { factor, .. } => factor.loss(),
-            Self::Diagonal(_) => f64::INFINITY,
-        }
-    }
-}
 
 /// The precision that is tried first: what suits the loss of a part of the rows, if that is known.
 fn first_precision(rows: &RowObjective<'_>, of_part: Option<&Curvature>) -> Result<Precision, Error> {
@@ -126,8 +76,6 @@ impl Outcome {
     }
 }
 
-/// Pairs of steps and changes of the gradient that are remembered.
-const MEMORY: usize = 10;
 /// A gradient so large is not one of rounding.
 const LARGE: f64 = 1e-5;
 /// Where a step with the Hessian of its place leaves less of the gradient than this share, the next leaves the square of what
@@ -294,10 +242,11 @@ pub(crate) fn quasi_newton(
             // What was promised is not there, and the gradient would be lost.
             break (StopReason::Tolerance, false);
         }
+        let left = next.cost / place.cost;
         if is_way_out {
-            sidling.tried(next.cost / place.cost);
+            sidling.tried(left);
         } else {
-            sidling.add(leads_out, next.cost / place.cost);
+            sidling.add(leads_out, left);
         }
         was_whole = is_whole;
         let mut step = next.at.clone();
@@ -419,65 +368,6 @@ impl Sidling {
             self.most *= 2;
         }
     }
-}
-
-/// Steps `s` and changes of the gradient `y`, newest last.
-#[derive(Default)]
-struct Memory {
-    pairs: VecDeque<(Parameters, Parameters, f64)>,
-}
-
-impl Memory {
-    fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.pairs.clear();
-    }
-
-    /// Only curvature that is positive beyond rounding is kept.
-    fn push(&mut self, step: Parameters, change: Parameters) {
-        let product = step.dot(&change);
-        if product > 1e-12 * step.norm() * change.norm() {
-            if self.pairs.len() == MEMORY {
-                self.pairs.pop_front();
-            }
-            self.pairs.push_back((step, change, product));
-        }
-    }
-
-    fn direction(&self, gradient: &Parameters, curvature: &Curvature) -> Parameters {
-        let mut direction = gradient.clone();
-        let mut shares = Vec::with_capacity(self.pairs.len());
-        for (step, change, product) in self.pairs.iter().rev() {
-            let share = step.dot(&direction) / product;
-            direction.add_scaled(-share, change);
-            shares.push(share);
-        }
-        direction = match curvature {
-            Curvature::Factored(factor) | Curvature::OfSome { factor, .. } => factor.step(&direction),
-            Curvature::Diagonal(diagonal) => {
-                let mut direction = divide(&direction, diagonal);
-                let scale = self
-                    .pairs
-                    .back()
-                    .map_or(1.0, |(_, change, product)| product / change.dot(&divide(change, diagonal)));
-                direction.scale(-scale);
-                direction
-            }
-        };
-        for ((step, change, product), share) in self.pairs.iter().zip(shares.into_iter().rev()) {
-            // The direction has its final sign, so the share comes in with the other one.
-            let along = change.dot(&direction) / product;
-            direction.add_scaled(-share - along, step);
-        }
-        direction
-    }
-}
-
-fn divide(vector: &Parameters, diagonal: &Parameters) -> Parameters {
-    Parameters { weights: &vector.weights / &diagonal.weights, bias: vector.bias / diagonal.bias }
 }
 
 /// The curvature at the minimum of a part, from some of the rows; none if they do not tell it. They are others than those

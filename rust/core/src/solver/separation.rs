@@ -3,12 +3,13 @@
 
 use std::iter::repeat_n;
 
+use super::curvature::Curvature;
 use super::dependence::part_along_null_space;
 use super::factor::Factor;
 use super::line_search::Place;
 use super::margins::Margins;
 use super::normal_equations::are_independent;
-use super::quasi_newton::{Curvature, Outcome};
+use super::quasi_newton::Outcome;
 use super::{StopReason, unless_interrupted};
 use crate::error::Error;
 use crate::evaluate::predictors;

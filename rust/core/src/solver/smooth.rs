@@ -3,10 +3,11 @@
 
 use std::ops::ControlFlow;
 
+use super::curvature::Curvature;
 use super::dependence::Dependence;
 use super::far_values::FarValues;
 use super::line_search::Place;
-use super::quasi_newton::{Curvature, Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
+use super::quasi_newton::{Outcome, first_place, hessian_pays_from_nowhere, of_some_rows, quasi_newton};
 use super::reweighted::{self, Reached, go_on};
 use super::row_space::{InRowSpace, in_row_space};
 use super::separation::{Cancelling, LeftOut, separated_at_the_end, separation};

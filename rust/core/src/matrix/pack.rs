@@ -14,31 +14,33 @@ use super::{DType, Matrix, prefetch};
 const COLUMN_DISTANCE: usize = 1024;
 const CACHE_LINE: isize = super::CACHE_LINE as isize;
 
-/// Fills `out` with all rows of matrices that are alike but for where they begin, one matrix after the other.
-pub(super) fn pack(matrices: &[Matrix<'_>], out: &mut [f64]) {
+/// Fills `out` with all rows of matrices that are alike but for where they begin, one matrix after the other; of some of their
+/// columns, if not all are wanted.
+pub(super) fn pack(matrices: &[Matrix<'_>], columns: Option<&[usize]>, out: &mut [f64]) {
     let [first, ..] = matrices else { return };
     match first.dtype {
-        DType::F64 => pack_as::<f64>(matrices, out),
-        DType::F32 => pack_as::<f32>(matrices, out),
-        DType::F16 => pack_as::<half::f16>(matrices, out),
-        DType::I64 => pack_as::<i64>(matrices, out),
-        DType::I32 => pack_as::<i32>(matrices, out),
-        DType::I16 => pack_as::<i16>(matrices, out),
-        DType::I8 => pack_as::<i8>(matrices, out),
-        DType::U64 => pack_as::<u64>(matrices, out),
-        DType::U32 => pack_as::<u32>(matrices, out),
-        DType::U16 => pack_as::<u16>(matrices, out),
-        DType::U8 => pack_as::<u8>(matrices, out),
-        DType::Bool => pack_as::<RawBool>(matrices, out),
+        DType::F64 => pack_as::<f64>(matrices, columns, out),
+        DType::F32 => pack_as::<f32>(matrices, columns, out),
+        DType::F16 => pack_as::<half::f16>(matrices, columns, out),
+        DType::I64 => pack_as::<i64>(matrices, columns, out),
+        DType::I32 => pack_as::<i32>(matrices, columns, out),
+        DType::I16 => pack_as::<i16>(matrices, columns, out),
+        DType::I8 => pack_as::<i8>(matrices, columns, out),
+        DType::U64 => pack_as::<u64>(matrices, columns, out),
+        DType::U32 => pack_as::<u32>(matrices, columns, out),
+        DType::U16 => pack_as::<u16>(matrices, columns, out),
+        DType::U8 => pack_as::<u8>(matrices, columns, out),
+        DType::Bool => pack_as::<RawBool>(matrices, columns, out),
     }
 }
 
-fn pack_as<T: Raw>(matrices: &[Matrix<'_>], out: &mut [f64]) {
-    Arch::new().dispatch(Pack { matrices, out, element: PhantomData::<T> });
+fn pack_as<T: Raw>(matrices: &[Matrix<'_>], columns: Option<&[usize]>, out: &mut [f64]) {
+    Arch::new().dispatch(Pack { matrices, columns, out, element: PhantomData::<T> });
 }
 
 struct Pack<'p, 'a, T> {
     matrices: &'p [Matrix<'a>],
+    columns: Option<&'p [usize]>,
     out: &'p mut [f64],
     element: PhantomData<T>,
 }
@@ -49,10 +51,15 @@ impl<T: Raw> WithSimd for Pack<'_, '_, T> {
     // The loops are plain; compiled for the SIMD dispatched to, they widen several values at a time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { matrices, mut out, .. } = self;
+        let Self { matrices, columns, mut out, .. } = self;
         for matrix in matrices {
-            let one = out.split_off_mut(..matrix.n_rows * matrix.n_cols).expect("room for all");
-            Self::pack_one(simd, matrix, one);
+            let n_cols = columns.map_or(matrix.n_cols, <[usize]>::len);
+            let one = out.split_off_mut(..matrix.n_rows * n_cols).expect("room for all");
+            match columns {
+                None => Self::pack_one(simd, matrix, one),
+                Some(columns) if matrix.byte_swapped => Self::pack_columns_of_rows::<true>(matrix, columns, one),
+                Some(columns) => Self::pack_columns_of_rows::<false>(matrix, columns, one),
+            }
         }
         assert!(out.is_empty());
     }
@@ -101,6 +108,22 @@ impl<T: Raw> Pack<'_, '_, T> {
             for (row, values) in rows.zip(out.chunks_exact_mut(n_cols)) {
                 // SAFETY: this row is in bounds.
                 unsafe { widen::<T, SWAP>(matrix.element(row, 0), col_stride, values) };
+            }
+        }
+    }
+
+    /// Some columns, row by row.
+    #[inline(always)]
+    fn pack_columns_of_rows<const SWAP: bool>(matrix: &Matrix<'_>, columns: &[usize], out: &mut [f64]) {
+        if columns.is_empty() {
+            return;
+        }
+        assert!(columns.iter().all(|&column| column < matrix.n_cols));
+        for (row, values) in out.chunks_exact_mut(columns.len()).enumerate() {
+            assert!(row < matrix.n_rows);
+            for (value, &column) in values.iter_mut().zip(columns) {
+                // SAFETY: this row and this column are in bounds.
+                *value = to_f64::<T, SWAP>(unsafe { read(matrix.element(row, column)) });
             }
         }
     }
@@ -243,8 +266,16 @@ mod tests {
         let mut out = vec![0.5; matrix.n_rows * matrix.n_cols];
         for simd in SimdKind::all() {
             out.fill(0.5);
-            simd.run(Pack { matrices: std::slice::from_ref(matrix), out: &mut out, element: PhantomData::<T> });
+            let matrices = std::slice::from_ref(matrix);
+            simd.run(Pack { matrices, columns: None, out: &mut out, element: PhantomData::<T> });
             check(simd, &out);
+            let columns: Vec<usize> = (0..matrix.n_cols).rev().step_by(2).collect();
+            let mut some = vec![0.5; matrix.n_rows * columns.len()];
+            simd.run(Pack { matrices, columns: Some(&columns), out: &mut some, element: PhantomData::<T> });
+            for (all, some) in out.chunks_exact(matrix.n_cols).zip(some.chunks_exact(columns.len())) {
+                let expected = columns.iter().map(|&column| all[column].to_bits());
+                assert!(expected.eq(some.iter().map(|value| value.to_bits())), "{simd:?}, columns {columns:?}");
+            }
         }
     }
 

@@ -204,7 +204,7 @@ impl RowObjective<'_> {
         if entries.all(|entry| entry.is_finite()) { Ok(found) } else { Err(self.samples().why_not_finite()) }
     }
 
-    /// The Hessian's part of some columns, by themselves.
+    /// The Hessian's part of some columns, by themselves; of the first `n_known` of them alone nothing, as it is known.
     ///
     /// # Errors
     ///
@@ -214,8 +214,9 @@ impl RowObjective<'_> {
         at: &Parameters,
         frame: &Frame,
         columns: &[usize],
+        n_known: usize,
     ) -> Result<Hessian, Error> {
-        let (x, frame) = (Chosen::some(self.samples().features(), columns), frame.of_columns(columns));
+        let (x, frame) = (Chosen::some(self.samples().features(), columns, n_known), frame.of_columns(columns));
         let found = match self.model() {
             // It is the same everywhere; without weights nothing is read to know where.
             Model::Linear => self.in_blocks(Linear, &self.null_model(), x, &frame, Precision::Double),
@@ -392,15 +393,17 @@ mod tests {
             for model in [Model::Linear, Model::SigmoidLogLoss] {
                 let rows = RowObjective::new(model, Samples::new(x, &y).unwrap(), true, &context).unwrap();
                 let whole = rows.cost_gradient_hessian(&at, &frame, Precision::Double).unwrap().2;
-                for step in [1, 7, 300] {
+                for (step, n_known) in [(1, 0), (1, 5), (1, 560), (7, 0), (7, 33), (300, 0), (300, 1)] {
                     let columns: Vec<usize> = (3..n).step_by(step).collect();
-                    let part = rows.hessian_of_columns(&at, &frame, &columns).unwrap();
+                    let part = rows.hessian_of_columns(&at, &frame, &columns, n_known).unwrap();
                     assert!((part.bias - whole.bias).abs() < 1e-13);
                     for (i, &row) in columns.iter().enumerate() {
-                        assert!((part.cross[i] - whole.cross[row]).abs() < 1e-13, "{what}, every {step}");
+                        let expected = if i < n_known { 0.0 } else { whole.cross[row] };
+                        assert!((part.cross[i] - expected).abs() < 1e-13, "{what}, every {step}");
                         for (j, &column) in columns.iter().enumerate() {
-                            let difference = part.weights[[i, j]] - whole.weights[[row, column]];
-                            assert!(difference.abs() < 1e-13, "{what}, every {step}: {row}, {column}");
+                            let expected = if i.max(j) < n_known { 0.0 } else { whole.weights[[row, column]] };
+                            let difference = part.weights[[i, j]] - expected;
+                            assert!(difference.abs() < 1e-13, "{what}, every {step}, {n_known}: {row}, {column}");
                         }
                     }
                 }

@@ -18,20 +18,21 @@ pub(crate) const MAX_BLOCK: usize = 256;
 /// Of two blocks at a time, wide enough that laying them out is little beside their products.
 const PAIRED_BLOCK: usize = 512;
 
-/// The columns of which products are formed: all, or some.
+/// The columns of which products are formed: all, or some. The first few may be known: products among these are not formed.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen<'a> {
     x: Matrix<'a>,
     columns: Option<&'a [usize]>,
+    n_known: usize,
 }
 
 impl<'a> Chosen<'a> {
     pub(super) fn all(x: Matrix<'a>) -> Self {
-        Self { x, columns: None }
+        Self { x, columns: None, n_known: 0 }
     }
 
-    pub(super) fn some(x: Matrix<'a>, columns: &'a [usize]) -> Self {
-        Self { x, columns: Some(columns) }
+    pub(super) fn some(x: Matrix<'a>, columns: &'a [usize], n_known: usize) -> Self {
+        Self { x, columns: Some(columns), n_known }
     }
 
     fn shape(&self) -> (usize, usize) {
@@ -118,6 +119,13 @@ pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<A
     Ok(products)
 }
 
+/// About equal ones.
+fn blocks(columns: Range<usize>, precision: Precision) -> Vec<Range<usize>> {
+    let width = columns.len().div_ceil(columns.len().div_ceil(PAIRED_BLOCK).max(1));
+    let width = width.next_multiple_of(precision.n_entries());
+    columns.clone().step_by(width.max(1)).map(|first| first..(first + width).min(columns.end)).collect()
+}
+
 /// What a thread needs for a pair of blocks.
 #[derive(Default)]
 struct Blocks {
@@ -126,9 +134,9 @@ struct Blocks {
     packed: [Packed; 2],
 }
 
-/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`. Each pair of blocks
-/// of columns goes over the rows by itself, so that its sums stay in cache; a panel is read as often as there are blocks,
-/// little beside the arithmetic.
+/// The sums on and above the diagonal, for any number of columns, and those of the columns times `slopes`; 0 where they are
+/// known. Each pair of blocks of columns goes over the rows by itself, so that its sums stay in cache; a panel is read as often
+/// as there are blocks, little beside the arithmetic.
 pub(super) fn products_of_columns(
     x: Chosen<'_>,
     frame: &Frame,
@@ -137,10 +145,13 @@ pub(super) fn products_of_columns(
     context: &Context<'_>,
 ) -> Result<(Array1<f64>, Hessian), Error> {
     let (m, n) = x.shape();
-    let n_blocks = n.div_ceil(PAIRED_BLOCK);
-    let width = n.div_ceil(n_blocks).next_multiple_of(precision.n_entries());
-    let columns = |block: usize| block * width..((block + 1) * width).min(n);
-    let pairs: Vec<Pair> = (0..n_blocks).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();
+    let mut blocks = blocks(0..x.n_known, precision);
+    let n_known = blocks.len();
+    blocks.extend(self::blocks(x.n_known..n, precision));
+    let columns = |block: usize| blocks[block].clone();
+    let pairs: Vec<Pair> =
+        (n_known..blocks.len()).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();
+    let width = blocks.iter().map(Range::len).max().expect("a block");
     let partition = Partition::for_products((m, width), n * n / 2, pairs.len());
     let n_chunks = partition.n_chunks();
     let states = (0..pairs.len() * n_chunks).map(|task| {

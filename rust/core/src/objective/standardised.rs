@@ -250,9 +250,15 @@ impl<'r> Standardised<'r> {
     /// # Errors
     ///
     /// As [`RowObjective::cost_gradient_hessian`].
-    pub(crate) fn hessian_of_columns(&self, at: &Parameters, columns: &[usize]) -> Result<Hessian, Error> {
-        let mut hessian = self.rows.hessian_of_columns(&self.frame.leave(at), &self.frame, columns)?;
-        hessian.add_to_diagonal(columns.iter().map(|&column| self.penalty[column]));
+    pub(crate) fn hessian_of_columns(
+        &self,
+        at: &Parameters,
+        columns: &[usize],
+        n_known: usize,
+    ) -> Result<Hessian, Error> {
+        let mut hessian = self.rows.hessian_of_columns(&self.frame.leave(at), &self.frame, columns, n_known)?;
+        let penalties = columns.iter().enumerate().map(|(i, &j)| if i < n_known { 0.0 } else { self.penalty[j] });
+        hessian.add_to_diagonal(penalties);
         Ok(hessian)
     }
 

@@ -6,6 +6,7 @@ use ndarray::{Array1, Array2};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::inverse::Inverse;
+use super::part::Part;
 use crate::context::Context;
 use crate::error::Error;
 
@@ -26,8 +27,9 @@ pub(crate) fn violation(u: f64, slope: f64, lambda: f64) -> f64 {
 }
 
 const MAX_SWEEPS: usize = 10_000;
-/// Sweeps before the first step within the signs; before each other one as many as took the time of the last.
-const PATIENCE: usize = 10;
+/// Sweeps before the first step within the signs, which may take the time of as many; before each other one as many as took the
+/// time of the last.
+const PATIENCE: usize = 40;
 /// Steps within the signs, one after the other.
 const MAX_STEPS: usize = 32;
 /// An eigenvalue smaller than this, beside the largest, is rounding error.
@@ -37,7 +39,7 @@ const SINGULAR: f64 = 1e-13;
 const MOVE: f64 = 4.0 * f64::EPSILON;
 
 /// Moves `u` to the minimum, where no coordinate violates its conditions by more than `tol`, or none moves any more; `slope`
-/// is the gradient of the smooth part at `u` and moves along.
+/// is the gradient of the smooth part at `u` and moves along. Returns about how many multiplications it took.
 ///
 /// After a sweep over all coordinates only those that are not 0 are swept, until they rest; then all again. Where columns
 /// are nearly dependent sweeps creep, and every some of them a step to the minimum within the signs helps.
@@ -52,12 +54,14 @@ pub(crate) fn coordinate_descent(
     lambda: &[f64],
     tol: f64,
     context: &Context<'_>,
-) -> Result<(), Error> {
+) -> Result<f64, Error> {
+    let square = |n: usize| (n as f64).powi(2);
     let mut all = Descent { matrix, u, slope, lambda };
-    let mut n_sweeps = 0;
+    let (mut n_sweeps, mut work, mut part) = (0, 0.0, None);
     while n_sweeps < MAX_SWEEPS {
         context.check_interrupt()?;
         n_sweeps += 1;
+        work += square(all.u.len());
         if all.sweep(tol) {
             break;
         }
@@ -65,15 +69,18 @@ pub(crate) fn coordinate_descent(
         let among = Array2::from_shape_fn((active.len(), active.len()), |(i, j)| matrix[[active[i], active[j]]]);
         let of = |all: &[f64]| -> Vec<f64> { active.iter().map(|&j| all[j]).collect() };
         let (mut u, mut slope, lambda) = (of(all.u), of(all.slope), of(lambda));
-        let mut alone = Descent { matrix: &among, u: &mut u, slope: &mut slope, lambda: &lambda };
-        n_sweeps += alone.descend(tol, context)?;
+        let descent = Descent { matrix: &among, u: &mut u, slope: &mut slope, lambda: &lambda };
+        let mut alone = Alone { descent, columns: &active, all: matrix, part: &mut part };
+        let n_alone = alone.descend(tol, context)?;
+        n_sweeps += n_alone;
+        work += n_alone as f64 * square(active.len());
         for (&j, moved) in active.iter().zip(u) {
             let step = moved - all.u[j];
             all.u[j] = moved;
             all.add_row(j, step);
         }
     }
-    Ok(())
+    Ok(work)
 }
 
 /// Where a descent is.
@@ -84,13 +91,22 @@ struct Descent<'a> {
     lambda: &'a [f64],
 }
 
-impl Descent<'_> {
+/// The descent of columns that have a weight, among all columns of a matrix.
+struct Alone<'d, 'a> {
+    descent: Descent<'d>,
+    columns: &'d [usize],
+    all: &'a Array2<f64>,
+    /// Of those that had one when a step within the signs was made last.
+    part: &'d mut Option<Part>,
+}
+
+impl Alone<'_, '_> {
     /// To the minimum, where none of the coordinates is 0 at first. Returns the number of sweeps.
     fn descend(&mut self, tol: f64, context: &Context<'_>) -> Result<usize, Error> {
         let (mut since, mut patience) = (0, PATIENCE);
         for n_sweeps in 1..MAX_SWEEPS {
             context.check_interrupt()?;
-            if self.sweep(tol) {
+            if self.descent.sweep(tol) {
                 return Ok(n_sweeps);
             }
             since += 1;
@@ -102,6 +118,56 @@ impl Descent<'_> {
         Ok(MAX_SWEEPS)
     }
 
+    /// Moves the coordinates that are not 0 to their minimum where they keep their signs, and those to 0 that would not; again
+    /// and again without these (after feature signs: Lee, Battle, Raina and Ng, *NIPS* 19, 2006). Returns how many sweeps take
+    /// about as long.
+    fn step_within_signs(&mut self, context: &Context<'_>) -> Result<usize, Error> {
+        /// The time of Cholesky's factor, and of eigenvectors, as a multiple of that of `n` sweeps.
+        const FACTOR: f64 = 0.04;
+        const EIGEN: f64 = 1.0;
+        let mut n_sweeps = 0.0;
+        let mut active: Vec<usize> = (0..self.descent.u.len()).filter(|&j| self.descent.u[j] != 0.0).collect();
+        for _ in 0..MAX_STEPS {
+            context.check_interrupt()?;
+            let n = active.len();
+            if n == 0 {
+                break;
+            }
+            let columns: Vec<usize> = active.iter().map(|&j| self.columns[j]).collect();
+            let right: Vec<f64> = active.iter().map(|&j| self.descent.down(j)).collect();
+            let mut at_rest = vec![false; n];
+            let direction = match self.part.take().and_then(|part| part.change(self.all, &columns, SINGULAR)) {
+                Some(part) => {
+                    n_sweeps += 1.0;
+                    self.part.insert(part).solve(&columns, &right)
+                }
+                None => {
+                    let products = Mat::from_fn(n, n, |i, j| self.all[[columns[i], columns[j]]]);
+                    let Some(inverse) = Inverse::of(products, SINGULAR, context)? else { break };
+                    n_sweeps += if inverse.rank < n { EIGEN } else { FACTOR } * n as f64;
+                    at_rest = self.descent.move_along(inverse.null_space(), &active);
+                    let mut direction = Mat::from_fn(n, 1, |i, _| right[i]);
+                    inverse.apply(&mut direction);
+                    *self.part = Part::of(columns, &inverse);
+                    direction.col_as_slice(0).to_vec()
+                }
+            };
+            if !at_rest.contains(&true) {
+                if !direction.iter().all(|along| along.is_finite()) {
+                    break;
+                }
+                at_rest = self.descent.advance_within_signs(&direction, &right, &active);
+            }
+            if !at_rest.contains(&true) {
+                break;
+            }
+            active = active.into_iter().zip(at_rest).filter_map(|(j, rests)| (!rests).then_some(j)).collect();
+        }
+        Ok(n_sweeps as usize)
+    }
+}
+
+impl Descent<'_> {
     /// Moves each coordinate to its minimum, one after the other. Returns whether they rested.
     fn sweep(&mut self, tol: f64) -> bool {
         Arch::new().dispatch(Sweep { of: self, tol })
@@ -115,43 +181,6 @@ impl Descent<'_> {
     /// How steep the way down is, as long as the sign is kept.
     fn down(&self, j: usize) -> f64 {
         -(self.slope[j] + self.lambda[j] * self.u[j].signum())
-    }
-
-    /// Moves the coordinates that are not 0 to their minimum where they keep their signs, and those to 0 that would not; again
-    /// and again without these (after feature signs: Lee, Battle, Raina and Ng, *NIPS* 19, 2006). Returns how many sweeps take
-    /// about as long.
-    fn step_within_signs(&mut self, context: &Context<'_>) -> Result<usize, Error> {
-        /// The time of Cholesky's factor, and of eigenvectors, as a multiple of that of `n` sweeps.
-        const FACTOR: f64 = 0.04;
-        const EIGEN: f64 = 1.0;
-        let mut n_sweeps = 0.0;
-        let mut active: Vec<usize> = (0..self.u.len()).filter(|&j| self.u[j] != 0.0).collect();
-        for _ in 0..MAX_STEPS {
-            context.check_interrupt()?;
-            let n = active.len();
-            let products = Mat::from_fn(n, n, |i, j| self.matrix[[active[i], active[j]]]);
-            let right = Mat::from_fn(n, 1, |i, _| self.down(active[i]));
-            if n == 0 {
-                break;
-            }
-            let Some(inverse) = Inverse::of(products, SINGULAR, context)? else { break };
-            n_sweeps += if inverse.rank < n { EIGEN } else { FACTOR } * n as f64;
-            let mut at_rest = self.move_along(inverse.null_space(), &active);
-            if !at_rest.contains(&true) {
-                let mut direction = right.clone();
-                inverse.apply(&mut direction);
-                if !direction.norm_max().is_finite() {
-                    break;
-                }
-                let (direction, right) = (direction.col_as_slice(0), right.col_as_slice(0));
-                at_rest = self.advance_within_signs(direction, right, &active);
-            }
-            if !at_rest.contains(&true) {
-                break;
-            }
-            active = active.into_iter().zip(at_rest).filter_map(|(j, rests)| (!rests).then_some(j)).collect();
-        }
-        Ok(n_sweeps as usize)
     }
 
     /// Moves active coordinates by a step to the minimum, but those to 0 that would change their sign; or, where that lowers

@@ -13,6 +13,7 @@ mod least_squares;
 mod line_search;
 mod margins;
 mod normal_equations;
+mod part;
 mod plan;
 mod power_iteration;
 mod proximal;

@@ -50,7 +50,7 @@ fn whole(passes: f64) -> f64 {
 const FEW: usize = 1 << 15;
 
 /// The rate of steps with the Hessian of all rows from near the minimum.
-const NEAR: f64 = 0.01;
+pub(super) const NEAR: f64 = 0.01;
 /// For fewer columns products take little of a pass.
 pub(super) const MANY_COLUMNS: usize = 32;
 

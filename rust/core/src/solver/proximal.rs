@@ -68,15 +68,19 @@ impl Sparse<'_> {
         step.dot(&from.gradient) + self.penalty(&moved) - self.penalty(&from.at)
     }
 
-    /// How far each weight is from the conditions of a minimum.
-    pub(super) fn violations(&self, place: &Place) -> impl Iterator<Item = f64> {
-        let weights = place.at.weights.iter().zip(&place.gradient.weights).zip(&self.lambda);
-        weights.map(|((&u, &g), &lambda)| violation(u, g, lambda))
+    /// How far a weight is from the conditions of a minimum.
+    pub(super) fn violation(&self, place: &Place, j: usize) -> f64 {
+        violation(place.at.weights[j], place.gradient.weights[j], self.lambda[j])
     }
 
     /// The largest violation of these conditions.
     pub(super) fn optimality(&self, place: &Place) -> f64 {
-        let largest = self.violations(place).fold(place.gradient.bias.abs(), f64::max);
+        self.optimality_among(place, 0..self.lambda.len())
+    }
+
+    /// That of some columns and the bias alone.
+    pub(super) fn optimality_among(&self, place: &Place, columns: impl Iterator<Item = usize>) -> f64 {
+        let largest = columns.map(|j| self.violation(place, j)).fold(place.gradient.bias.abs(), f64::max);
         largest / self.smooth.rows().unit()
     }
 
@@ -159,8 +163,9 @@ impl Report<'_, '_, '_> {
     }
 }
 
-/// A gradient that shrank by less than this asks for a new Hessian.
-const SLOW: f64 = 0.1;
+/// What steps to a model's minimum may leave of the violation where that minimum is not the last.
+const LOOSE: f64 = 0.1;
+const FIRM: f64 = 0.03;
 /// What is added to each column's curvature where that of the place promises too much, such as where many rows are on the
 /// wrong side and their sigmoid is flat: the first time; so much that it is tried no more; and so little that it is nothing.
 const DAMPING: f64 = 0.05;
@@ -172,18 +177,24 @@ const MIN_DAMPING: f64 = 1e-3;
 /// yet, steps along the gradient have to do. Without a start it is from no weights.
 fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Place, StopReason), Error> {
     let sparse = course.sparse;
-    let quadratic = sparse.smooth.rows().is_quadratic();
+    let (quadratic, tol) = (sparse.smooth.rows().is_quadratic(), course.settings.tol);
     let (mut place, mut model) = sparse.place_and_model(start)?;
-    // Whether the model is of this place; and whether it has become too old to be of use.
-    let (mut fresh, mut slow) = (true, false);
+    // Whether the model is of this place; whether it has become too old to be of use; and whether it has led nowhere yet.
+    let (mut fresh, mut slow, mut is_first) = (true, false, true);
     let mut progress = Progress::default();
     // Where offsets or a start lead to the wrong side, and the sigmoid is flat there.
     let is_flat = |model: &Model| model.curvature() < 0.75 * sparse.smooth.diagonal().bias;
     let is_wrong = !quadratic && place.cost > 1.05 * sparse.smooth.cost_of_mean();
     let mut damping = if is_wrong && model.as_ref().is_some_and(is_flat) { DAMPING } else { 0.0 };
     loop {
-        if model.as_ref().is_some_and(|model| model.leaves_out(sparse, &place, course.settings.tol)) {
-            model = sparse.model_of_more(&place, model.as_ref())?;
+        if model.as_ref().is_some_and(|model| model.leaves_out(sparse, &place, tol)) {
+            let is_good = quadratic || !slow;
+            model = sparse.model_of_more(&place, model.as_ref(), is_good)?;
+            (fresh, slow, is_first) = (fresh || !is_good, false, true);
+        } else if let Some(old) = model.as_ref().filter(|_| slow && sparse.optimality(&place) > tol) {
+            let again;
+            (place, again) = sparse.place_and_model_again(place, old)?;
+            model = Some(again);
             (fresh, slow) = (true, false);
         }
         let Some(found) = &model else {
@@ -192,8 +203,18 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
                 None => along_gradients(course, place),
             };
         };
-        let mut step = found.step(sparse, &place, course.settings.tol, damping)?;
-        let promised = if damping == 0.0 { -sparse.change(&place, &step) } else { f64::INFINITY };
+        // Others may have to join its columns; and the minimum of an old one is not that of `F`.
+        let may_be_left = match () {
+            () if is_first && !found.is_of_all() => LOOSE,
+            () if fresh || quadratic => 0.0,
+            () => FIRM,
+        };
+        let (mut step, mut work) = found.step(sparse, &place, tol, damping, may_be_left)?;
+        let promised = match damping {
+            // Where the model is of another place, it may promise less than there is.
+            0.0 => -sparse.change(&place, &step) * if fresh || quadratic { 1.0 } else { 10.0 },
+            _ => f64::INFINITY,
+        };
         if let Some(reason) = course.look(&place, promised)? {
             return Ok((place, reason));
         }
@@ -203,7 +224,7 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         if !ended && !fresh && next.is_none() {
             let again;
             (place, again) = sparse.place_and_model_again(place, found)?;
-            step = again.step(sparse, &place, course.settings.tol, damping)?;
+            (step, work) = again.step(sparse, &place, tol, damping, 0.0)?;
             next = line_search(sparse, &place, &step)?;
             model = Some(again);
             fresh = true;
@@ -211,7 +232,7 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         if let Some(found) = &model {
             while !ended && fresh && !quadratic && next.is_none() && damping < MAX_DAMPING {
                 damping = (100.0 * damping).max(DAMPING);
-                step = found.step(sparse, &place, course.settings.tol, damping)?;
+                (step, work) = found.step(sparse, &place, tol, damping, 0.0)?;
                 next = line_search(sparse, &place, &step)?;
             }
         }
@@ -226,7 +247,8 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         }
         course.n_iter += 1;
         place = next;
-        (fresh, slow) = (false, !quadratic && sparse.optimality(&place) > SLOW * before);
+        (fresh, is_first) = (false, false);
+        slow = !quadratic && model.as_ref().is_some_and(|model| model.is_slow(sparse, (before, work), &place, tol));
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn optimality(rows: &RowObjective<'_>, penalties: (f64, f64), at: &Pa
 }
 
 impl<'r> Sparse<'r> {
-    fn new(rows: &'r RowObjective<'r>, (l1, l2): (f64, f64)) -> Result<Self, Error> {
+    pub(super) fn new(rows: &'r RowObjective<'r>, (l1, l2): (f64, f64)) -> Result<Self, Error> {
         let smooth = Standardised::new(rows, l2)?;
         let lambda = smooth.frame().scale().iter().map(|scale| l1 / scale).collect();
         Ok(Self { smooth, lambda })
@@ -179,23 +179,23 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
     let sparse = course.sparse;
     let (quadratic, tol) = (sparse.smooth.rows().is_quadratic(), course.settings.tol);
     let (mut place, mut model) = sparse.place_and_model(start)?;
-    // Whether the model is of this place; whether it has become too old to be of use; and whether it has led nowhere yet.
-    let (mut fresh, mut slow, mut is_first) = (true, false, true);
+    // Whether the model has become too old to be of use, and whether it has led nowhere yet.
+    let (mut slow, mut is_first) = (false, true);
     let mut progress = Progress::default();
     // Where offsets or a start lead to the wrong side, and the sigmoid is flat there.
     let is_flat = |model: &Model| model.curvature() < 0.75 * sparse.smooth.diagonal().bias;
     let is_wrong = !quadratic && place.cost > 1.05 * sparse.smooth.cost_of_mean();
     let mut damping = if is_wrong && model.as_ref().is_some_and(is_flat) { DAMPING } else { 0.0 };
     loop {
-        if model.as_ref().is_some_and(|model| model.leaves_out(sparse, &place, tol)) {
+        if model.as_ref().is_some_and(|model| model.leaves_out(sparse, &place, course.settings)) {
             let is_good = quadratic || !slow;
             model = sparse.model_of_more(&place, model.as_ref(), is_good)?;
-            (fresh, slow, is_first) = (fresh || !is_good, false, true);
+            (slow, is_first) = (false, true);
         } else if let Some(old) = model.as_ref().filter(|_| slow && sparse.optimality(&place) > tol) {
             let again;
             (place, again) = sparse.place_and_model_again(place, old)?;
             model = Some(again);
-            (fresh, slow) = (true, false);
+            slow = false;
         }
         let Some(found) = &model else {
             return match course.look(&place, f64::INFINITY)? {
@@ -203,6 +203,7 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
                 None => along_gradients(course, place),
             };
         };
+        let mut fresh = found.is_of(&place);
         // Others may have to join its columns; and the minimum of an old one is not that of `F`.
         let may_be_left = match () {
             () if is_first && !found.is_of_all() => LOOSE,
@@ -247,7 +248,7 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         }
         course.n_iter += 1;
         place = next;
-        (fresh, is_first) = (false, false);
+        is_first = false;
         slow = !quadratic && model.as_ref().is_some_and(|model| model.is_slow(sparse, (before, work), &place, tol));
     }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array1, Array2, s};
 
+use super::Settings;
 use super::coordinate_descent::coordinate_descent;
 use super::plan::{NEAR, passes_at};
 use super::proximal::{Place, Sparse};
@@ -73,7 +74,7 @@ impl Sparse<'_> {
         others.sort_by(|&i, &j| violations[j].total_cmp(&violations[i]));
         // Of independent columns all those get a weight that violate the conditions without any, and of dependent ones not
         // more than there are rows.
-        others.truncate(FEW.max(if less.is_none() { m / 4 } else { with_weight.len() }));
+        others.truncate(FEW.max(if less.is_none() { m / 4 } else { with_weight.len() / 2 }));
         // What was chosen once may soon be again.
         let before = less.map_or(&[][..], |less| &less.columns);
         let mut is_chosen = vec![false; n];
@@ -83,7 +84,8 @@ impl Sparse<'_> {
         if columns.is_empty() {
             columns.push(0);
         }
-        if 2 * columns.len() > n && n <= MAX_COLUMNS {
+        // Where features outnumber samples, some never have one.
+        if 2 * columns.len() > n && n <= MAX_COLUMNS.min(m) {
             columns = (0..n).collect();
         }
         columns.truncate(MAX_COLUMNS);
@@ -150,10 +152,17 @@ impl Model {
         Self { at, columns, weights, cross, bias }
     }
 
-    /// Whether the largest violation is that of a column that is not in it.
-    pub(super) fn leaves_out(&self, sparse: &Sparse<'_>, place: &Place, tol: f64) -> bool {
-        let [inside, all] = [self.optimality(sparse, place), sparse.optimality(place)];
-        all > inside && all > tol
+    /// Whether the largest violation is that of a column that is not in it; if that is as small as wanted, one that promises
+    /// more than little.
+    pub(super) fn leaves_out(&self, sparse: &Sparse<'_>, place: &Place, settings: Settings) -> bool {
+        let all = sparse.optimality(place);
+        if all <= self.optimality(sparse, place) {
+            return false;
+        }
+        let rows = sparse.smooth.rows();
+        let bound = rows.model().curvature_bound();
+        let promised = 0.5 * (all * rows.unit()).powi(2) / bound;
+        all > settings.tol || promised > settings.promise(place.cost, rows)
     }
 
     /// That of its columns and the bias alone; see [`Sparse::optimality`].
@@ -175,6 +184,11 @@ impl Model {
         // Where violations are as small as wanted, the promise is not.
         let wanted = tol.max(f64::EPSILON).min(0.1 * left);
         of_step * passes_at((left / before).min(WORST), left, wanted) > cost + of_step * passes_at(NEAR, left, wanted)
+    }
+
+    /// Whether it was formed there.
+    pub(super) fn is_of(&self, place: &Place) -> bool {
+        self.at == place.at
     }
 
     pub(super) fn is_of_all(&self) -> bool {
@@ -244,5 +258,39 @@ impl Model {
             }
         }
         (weights, bias)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Context;
+    use crate::model::Model as Kind;
+    use crate::objective::RowObjective;
+    use crate::samples::Samples;
+
+    #[test]
+    fn an_extended_model_is_that_of_all_its_columns_where_the_first_was_formed() {
+        let (m, n) = (90, 400);
+        let x = Array2::from_shape_fn((m, n), |(i, j)| ((i * 37 + j * 11 + i * j) as f64 * 0.7).sin() + 0.3);
+        let y = Array1::from_shape_fn(m, |i| f64::from(u8::from(i % 3 == 0)));
+        let context = Context::default();
+        for (kind, intercept) in [(Kind::Linear, true), (Kind::SigmoidLogLoss, true), (Kind::SigmoidLogLoss, false)] {
+            let rows = RowObjective::new(kind, Samples::new(&x, &y).unwrap(), intercept, &context).unwrap();
+            let sparse = Sparse::new(&rows, (0.01, 0.1)).unwrap();
+            let mut at = Parameters::zeros(n);
+            at.weights.iter_mut().step_by(9).for_each(|u| *u = 0.2);
+            let place = sparse.place(at).unwrap();
+            let known: Vec<usize> = (0..n).step_by(9).collect();
+            let less = sparse.model_of(&place, known.clone()).unwrap();
+            let found = sparse.extended(&less, [&known[3..], &[7, 5, 390][..]].concat()).unwrap();
+            let columns = [&known[..], &[5, 7, 390]].concat();
+            assert!(found.columns == columns && found.is_of(&place));
+            let expected = sparse.model_of(&place, columns).unwrap();
+            let far = |a: &Array2<f64>, b: &Array2<f64>| (a - b).iter().fold(0.0, |most: f64, d| most.max(d.abs()));
+            assert!(far(&found.weights, &expected.weights) < 1e-13);
+            assert!((&found.cross - &expected.cross).iter().all(|difference| difference.abs() < 1e-14));
+            assert_eq!(found.bias, expected.bias);
+        }
     }
 }

@@ -30,7 +30,7 @@ impl Part {
             std::cmp::Ordering::Equal => root[(i, i)] * root[(i, i)],
             std::cmp::Ordering::Greater => root[(i, j)] / root[(j, j)],
         });
-        // No eigenvalue is less than the largest pivot.
+        // The largest eigenvalue is no less than the largest pivot.
         let largest = (0..n).map(|i| factor[(i, i)]).fold(0.0, f64::max);
         Some(Self { columns, norm: 1.1 * inverse.condition() / largest, factor, n_changes: 0 })
     }

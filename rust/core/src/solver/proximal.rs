@@ -205,10 +205,12 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         };
         let mut fresh = found.is_of(&place);
         // Others may have to join its columns; and the minimum of an old one is not that of `F`.
-        let may_be_left = match () {
-            () if is_first && !found.is_of_all() => LOOSE,
-            () if fresh || quadratic => 0.0,
-            () => FIRM,
+        let may_be_left = if is_first && !found.is_of_all() {
+            LOOSE
+        } else if fresh || quadratic {
+            0.0
+        } else {
+            FIRM
         };
         let (mut step, mut work) = found.step(sparse, &place, tol, damping, may_be_left)?;
         let promised = match damping {

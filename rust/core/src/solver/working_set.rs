@@ -293,4 +293,36 @@ mod tests {
             assert_eq!(found.bias, expected.bias);
         }
     }
+
+    #[test]
+    fn a_small_violation_outside_is_left_there_only_if_it_promises_little() {
+        let (m, n) = (60, 6);
+        // Orthogonal columns; the target is the first, and a little of the second.
+        let x = Array2::from_shape_fn((m, n), |(i, j)| {
+            2.0_f64.sqrt() * (std::f64::consts::PI * (i as f64 + 0.5) * (j + 1) as f64 / m as f64).cos()
+        });
+        let y: Array1<f64> = x.rows().into_iter().map(|row| row[0] + 0.1 * row[1]).collect();
+        let context = Context::default();
+        let rows = RowObjective::new(Kind::Linear, Samples::new(&x, &y).unwrap(), true, &context).unwrap();
+        let sparse = Sparse::new(&rows, (1e-6, 0.0)).unwrap();
+        let mut at = Parameters::zeros(n);
+        at.weights[0] = sparse.smooth.frame().scale()[0];
+        let place = sparse.place(at).unwrap();
+        let violation = sparse.optimality(&place);
+        assert!((violation - 0.2).abs() < 1e-2);
+        let settings = |tol| Settings {
+            max_iter: 100,
+            tol,
+            hessians: true,
+            looks_at_parameters: false,
+            negligible: Settings::NEGLIGIBLE,
+        };
+        let model = sparse.model_of(&place, vec![0]).unwrap();
+        // All that is left of the cost is 0.01.
+        assert!(model.leaves_out(&sparse, &place, settings(0.1)));
+        assert!(model.leaves_out(&sparse, &place, settings(0.3)), "small, and all that is left");
+        assert!(!model.leaves_out(&sparse, &place, settings(3.0)), "as little as is wanted");
+        let of_both = sparse.model_of(&place, vec![0, 1]).unwrap();
+        assert!(!of_both.leaves_out(&sparse, &place, settings(0.1)));
+    }
 }

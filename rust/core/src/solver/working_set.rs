@@ -73,7 +73,7 @@ impl Sparse<'_> {
         others.retain(|&j| violations[j] > 0.0);
         others.sort_by(|&i, &j| violations[j].total_cmp(&violations[i]));
         // Of independent columns all those get a weight that violate the conditions without any, and of dependent ones not
-        // more than there are rows.
+        // more than there are rows. Later on most that do get none, and others can join as cheaply.
         others.truncate(FEW.max(if less.is_none() { m / 4 } else { with_weight.len() / 2 }));
         // What was chosen once may soon be again.
         let before = less.map_or(&[][..], |less| &less.columns);
@@ -84,7 +84,7 @@ impl Sparse<'_> {
         if columns.is_empty() {
             columns.push(0);
         }
-        // Where features outnumber samples, some never have one.
+        // Not where features outnumber samples: some never have a weight, and more columns than rows have a singular part.
         if 2 * columns.len() > n && n <= MAX_COLUMNS.min(m) {
             columns = (0..n).collect();
         }
@@ -285,7 +285,7 @@ mod tests {
             let less = sparse.model_of(&place, known.clone()).unwrap();
             let found = sparse.extended(&less, [&known[3..], &[7, 5, 390][..]].concat()).unwrap();
             let columns = [&known[..], &[5, 7, 390]].concat();
-            assert!(found.columns == columns && found.is_of(&place));
+            assert_eq!(found.columns, columns);
             let expected = sparse.model_of(&place, columns).unwrap();
             let far = |a: &Array2<f64>, b: &Array2<f64>| (a - b).iter().fold(0.0, |most: f64, d| most.max(d.abs()));
             assert!(far(&found.weights, &expected.weights) < 1e-13);

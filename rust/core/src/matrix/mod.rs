@@ -51,7 +51,7 @@ pub(crate) fn prefetch(_address: *const u8) {
 /// Fills `out` with values that lie row by row, column by column.
 pub(crate) fn transpose(values: &[f64], (n_rows, n_cols): (usize, usize), out: &mut Vec<f64>) {
     let values = ArrayView2::from_shape((n_rows, n_cols), values).expect("as many values");
-    Matrix::pack(&[Matrix::from(values).transposed()], None, out);
+    Matrix::pack(&[Matrix::from(values).transposed()], out);
 }
 
 /// A view of dense data of any layout and any [`DType`], never copied whole.
@@ -151,7 +151,7 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn to_vec(&self) -> Vec<f64> {
         let mut values = Vec::new();
-        Self::pack(&[*self], None, &mut values);
+        Self::pack(&[*self], &mut values);
         values
     }
 
@@ -166,7 +166,7 @@ impl<'a> Matrix<'a> {
         if self.rows_are_plain::<f64>() {
             return some.rows_in_place();
         }
-        Self::pack(&[some], None, buffer);
+        Self::pack(&[some], buffer);
         let strides = Strides::even(self.n_cols as isize);
         // SAFETY: pack has just filled n_rows · n_cols values, borrowed for 'p.
         unsafe { Panel::new(buffer.as_ptr(), shape, strides) }.from(some.source())
@@ -183,7 +183,7 @@ impl<'a> Matrix<'a> {
         }
         let n_rows = rows.len();
         let (lanes, source) = self.lanes(rows, apart);
-        Self::pack(&lanes, None, buffer);
+        Self::pack(&lanes, buffer);
         let strides = Strides { row: (n_rows * self.n_cols) as isize, group: self.n_cols as isize };
         // SAFETY: pack has just filled GROUP · n_rows · n_cols values, lane by lane, borrowed for 'p.
         unsafe { Panel::new(buffer.as_ptr(), (GROUP * n_rows, self.n_cols), strides) }.from(source)
@@ -244,12 +244,13 @@ impl<'a> Matrix<'a> {
         let some = self.rows(rows);
         let shape = (some.n_rows, columns.len());
         if !some.is_by_columns() {
-            Self::pack(&[some], Some(columns), buffer);
+            buffer.resize(some.n_rows * columns.len(), 0.0);
+            pack::pack(&[some], Some(columns), buffer);
             // SAFETY: pack has just filled so many values, row by row, borrowed for 'p.
             return unsafe { Panel::new(buffer.as_ptr(), shape, Strides::even(columns.len() as isize)) }.into();
         }
         let one_each: Vec<_> = columns.iter().map(|&column| some.columns(column..column + 1)).collect();
-        Self::pack(&one_each, None, buffer);
+        Self::pack(&one_each, buffer);
         let size = size_of::<f64>() as isize;
         let strides = (size, some.n_rows as isize * size);
         // SAFETY: pack has just filled so many values, column by column, borrowed for 'p.
@@ -316,7 +317,7 @@ impl<'a> Matrix<'a> {
                 dtype => unreachable!("{dtype:?}"),
             };
         }
-        Self::pack(&[some.transposed()], None, buffer);
+        Self::pack(&[some.transposed()], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
         let columns = unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) };
         Strip::Columns(columns.with_ahead_of_source(some.ahead()))
@@ -344,7 +345,7 @@ impl<'a> Matrix<'a> {
             // SAFETY: aligned f64 in native byte order, one after the other, in bounds.
             return unsafe { std::slice::from_raw_parts(some.data.cast(), some.n_rows) };
         }
-        Self::pack(&[some], None, buffer);
+        Self::pack(&[some], buffer);
         buffer
     }
 
@@ -420,10 +421,9 @@ impl<'a> Matrix<'a> {
     }
 
     /// One after the other; they are alike but for where they begin.
-    fn pack(matrices: &[Self], columns: Option<&[usize]>, buffer: &mut Vec<f64>) {
-        let n_cols = |matrix: &Self| columns.map_or(matrix.n_cols, <[usize]>::len);
-        buffer.resize(matrices.iter().map(|matrix| matrix.n_rows * n_cols(matrix)).sum(), 0.0);
-        pack::pack(matrices, columns, buffer);
+    fn pack(matrices: &[Self], buffer: &mut Vec<f64>) {
+        buffer.resize(matrices.iter().map(|matrix| matrix.n_rows * matrix.n_cols).sum(), 0.0);
+        pack::pack(matrices, None, buffer);
     }
 }
 

@@ -118,9 +118,8 @@ impl<T: Raw> Pack<'_, '_, T> {
         if columns.is_empty() {
             return;
         }
-        assert!(columns.iter().all(|&column| column < matrix.n_cols));
+        assert!(columns.iter().all(|&column| column < matrix.n_cols) && out.len() == matrix.n_rows * columns.len());
         for (row, values) in out.chunks_exact_mut(columns.len()).enumerate() {
-            assert!(row < matrix.n_rows);
             for (value, &column) in values.iter_mut().zip(columns) {
                 // SAFETY: this row and this column are in bounds.
                 *value = to_f64::<T, SWAP>(unsafe { read(matrix.element(row, column)) });

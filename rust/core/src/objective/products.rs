@@ -119,8 +119,8 @@ pub(crate) fn products_of_rows(x: Matrix<'_>, context: &Context<'_>) -> Result<A
     Ok(products)
 }
 
-/// About equal ones.
-fn blocks(columns: Range<usize>, precision: Precision) -> Vec<Range<usize>> {
+/// But for the last, which may be shorter.
+fn equal_blocks(columns: Range<usize>, precision: Precision) -> Vec<Range<usize>> {
     let width = columns.len().div_ceil(columns.len().div_ceil(PAIRED_BLOCK).max(1));
     let width = width.next_multiple_of(precision.n_entries());
     columns.clone().step_by(width.max(1)).map(|first| first..(first + width).min(columns.end)).collect()
@@ -145,9 +145,9 @@ pub(super) fn products_of_columns(
     context: &Context<'_>,
 ) -> Result<(Array1<f64>, Hessian), Error> {
     let (m, n) = x.shape();
-    let mut blocks = blocks(0..x.n_known, precision);
+    let mut blocks = equal_blocks(0..x.n_known, precision);
     let n_known = blocks.len();
-    blocks.extend(self::blocks(x.n_known..n, precision));
+    blocks.extend(equal_blocks(x.n_known..n, precision));
     let columns = |block: usize| blocks[block].clone();
     let pairs: Vec<Pair> =
         (n_known..blocks.len()).flat_map(|right| (0..=right).map(move |left| (left, right))).collect();

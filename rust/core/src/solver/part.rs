@@ -38,13 +38,13 @@ impl Part {
     /// That of other columns; none where a factor from scratch is as fast, or where eigenvalues are, or may be, less than
     /// `singular` times the largest.
     pub(super) fn change(mut self, matrix: &Array2<f64>, columns: &[usize], singular: f64) -> Option<Self> {
+        // A change takes some n² operations, of which the processor does fewer in the same time than of the n³/6 of a factor.
+        const AS_FAST: usize = 32;
         let mut is_wanted = vec![false; matrix.nrows()];
         columns.iter().for_each(|&j| is_wanted[j] = true);
         let mut left_out: Vec<usize> = (0..self.columns.len()).filter(|&i| !is_wanted[self.columns[i]]).collect();
         self.columns.iter().for_each(|&j| is_wanted[j] = false);
         let added: Vec<usize> = columns.iter().copied().filter(|&j| is_wanted[j]).collect();
-        // A change takes some n² operations, of which the processor does fewer in the same time than of the n³/6 of a factor.
-        const AS_FAST: usize = 32;
         let n_changes = left_out.len() + added.len();
         self.n_changes += n_changes;
         if AS_FAST * n_changes > columns.len() || self.n_changes > columns.len() {

@@ -205,19 +205,18 @@ fn newton(course: &mut Report<'_, '_, '_>, start: Option<Place>) -> Result<(Plac
         };
         let mut fresh = found.is_of(&place);
         // Others may have to join its columns; and the minimum of an old one is not that of `F`.
+        let is_exact = fresh || quadratic;
         let may_be_left = if is_first && !found.is_of_all() {
             LOOSE
-        } else if fresh || quadratic {
+        } else if is_exact {
             0.0
         } else {
             FIRM
         };
         let (mut step, mut work) = found.step(sparse, &place, tol, damping, may_be_left)?;
-        let promised = match damping {
-            // Where the model is of another place, it may promise less than there is.
-            0.0 => -sparse.change(&place, &step) * if fresh || quadratic { 1.0 } else { 10.0 },
-            _ => f64::INFINITY,
-        };
+        // Where the model is of another place, it may promise less than there is.
+        let times = if is_exact { 1.0 } else { 10.0 };
+        let promised = if damping == 0.0 { -sparse.change(&place, &step) * times } else { f64::INFINITY };
         if let Some(reason) = course.look(&place, promised)? {
             return Ok((place, reason));
         }

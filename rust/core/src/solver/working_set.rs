@@ -285,7 +285,7 @@ mod tests {
             let less = sparse.model_of(&place, known.clone()).unwrap();
             let found = sparse.extended(&less, [&known[3..], &[7, 5, 390][..]].concat()).unwrap();
             let columns = [&known[..], &[5, 7, 390]].concat();
-            assert_eq!(found.columns, columns);
+            assert!(found.columns == columns && found.is_of(&place));
             let expected = sparse.model_of(&place, columns).unwrap();
             let far = |a: &Array2<f64>, b: &Array2<f64>| (a - b).iter().fold(0.0, |most: f64, d| most.max(d.abs()));
             assert!(far(&found.weights, &expected.weights) < 1e-13);

@@ -1,27 +1,22 @@
 //! The products of a strip column by column: a register holds as many rows as it has lanes. A group's number of columns is
 //! known when the code is compiled, so all loops over them unroll.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::next::Share;
 use super::predict::Readings;
 use super::reduce::sum_each;
 use super::strips::segments;
-use crate::matrix::{Columns, GROUP, Raw, Registers};
+use crate::matrix::{Columns, GROUP, Group, Interleaved, Raw, Registers};
 
-/// Runs `$task` with the number of columns, up to that of a group, as a constant. In a function of its own, where nothing
-/// else takes registers.
+/// Runs `$task` with the number of columns, which is one of `$n`, as a constant. In a function of its own, where nothing else
+/// takes registers.
 macro_rules! by_columns {
-    ($simd:expr, $n_cols:expr, $task:ident, $fields:tt) => {
+    ([$($n:literal)*], $simd:expr, $n_cols:expr, $task:ident, $fields:tt) => {
         match $n_cols {
-            1 => $simd.vectorize($task::<T, 1> $fields),
-            2 => $simd.vectorize($task::<T, 2> $fields),
-            3 => $simd.vectorize($task::<T, 3> $fields),
-            4 => $simd.vectorize($task::<T, 4> $fields),
-            5 => $simd.vectorize($task::<T, 5> $fields),
-            6 => $simd.vectorize($task::<T, 6> $fields),
-            7 => $simd.vectorize($task::<T, 7> $fields),
-            GROUP => $simd.vectorize($task::<T, GROUP> $fields),
+            $($n => $simd.vectorize($task::<T, $n> $fields),)*
             n_cols => unreachable!("a group of {n_cols} columns"),
         }
     };
@@ -46,8 +41,23 @@ pub(super) fn predict<S: Simd, T: Raw>(
         let columns = columns.part(group * GROUP, weights.len());
         let bias = (group == 0).then_some(bias);
         let z = &mut *z;
-        by_columns!(simd, weights.len(), AddProducts, { columns, weights, bias, z, readings, jump });
+        by_columns!([1 2 3 4 5 6 7 8], simd, weights.len(), AddProducts, { columns, weights, bias, z, readings, jump });
     }
+}
+
+/// The same of interleaved columns.
+#[inline(always)]
+pub(super) fn predict_interleaved<S: Simd, T: Raw>(
+    simd: S,
+    rows: &Interleaved<'_, T>,
+    weights: &[f64],
+    bias: f64,
+    z: &mut [f64],
+    mut share: Share<'_>,
+) {
+    assert!(weights.len() == rows.n_cols() && z.len() == rows.n_rows());
+    share.step();
+    by_columns!([2 3 4 5 6 7], simd, weights.len(), AddProductsInterleaved, { rows, weights, bias, z });
 }
 
 /// The same in the order of sums by rows, to the bit: each row has a sum for each lane of a register, of which the columns take
@@ -123,7 +133,7 @@ impl<T: Raw, const N: usize> WithSimd for AddToLanes<'_, T, N> {
                 lanes[..n_lanes].copy_from_slice(sums);
             }
             if is_whole {
-                ask_behind(&columns, i, ahead);
+                columns.ask_behind(0..N, i, ahead);
             }
             for (j, (column, weight)) in columns.iter().zip(splat).enumerate() {
                 let values = if is_whole { column.whole(i) } else { column.rest() };
@@ -197,10 +207,7 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
         let columns = Registers::<S, T>::of_each(simd, columns.all::<N>());
         let (z, z_tail) = S::as_mut_simd_f64s(z);
         let z = &mut z[..columns[0].n_whole()];
-        let mut splat = [simd.splat_f64s(0.0); N];
-        for (splat, weight) in splat.iter_mut().zip(weights) {
-            *splat = simd.splat_f64s(weight);
-        }
+        let weights = splat(simd, weights);
         let bias = bias.map(|bias| simd.splat_f64s(bias));
         let register_bytes = S::F64_LANES * size_of::<T>();
         // Of short columns all is asked for of the same ones, a strip farther on; of few columns there are no others.
@@ -209,29 +216,56 @@ impl<T: Raw, const N: usize> WithSimd for AddProducts<'_, T, N> {
             _ => z.len(),
         };
         let (within, beyond) = z.split_at_mut(n_within);
-        add_products(simd, within, bias, &columns, splat, 0, ahead, shares);
+        add_products(simd, within, bias, &columns, weights, 0, ahead, shares);
         if N == GROUP && !beyond.is_empty() {
             let ahead = ahead.map(|distance| distance.wrapping_add_signed(jump));
-            add_products(simd, beyond, bias, &columns, splat, n_within, ahead, shares);
+            add_products(simd, beyond, bias, &columns, weights, n_within, ahead, shares);
         }
-        if !z_tail.is_empty() {
-            let mut sum = bias.unwrap_or(simd.partial_load_f64s(z_tail));
-            for (column, weight) in columns.iter().zip(splat) {
-                sum = simd.mul_add_e_f64s(column.rest(), weight, sum);
-            }
-            simd.partial_store_f64s(z_tail, sum);
-        }
+        add_products_of_rest(simd, z_tail, bias, &columns, weights);
     }
+}
+
+/// The same of interleaved columns.
+struct AddProductsInterleaved<'a, T, const N: usize> {
+    rows: &'a Interleaved<'a, T>,
+    weights: &'a [f64],
+    bias: f64,
+    z: &'a mut [f64],
+}
+
+impl<T: Raw, const N: usize> WithSimd for AddProductsInterleaved<'_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { rows, weights, bias, z } = self;
+        let columns = rows.group::<S, N>(simd, 0..z.len());
+        let weights = splat(simd, weights.try_into().expect("N weights"));
+        let bias = Some(simd.splat_f64s(bias));
+        let (z, z_tail) = S::as_mut_simd_f64s(z);
+        let z = &mut z[..columns.n_whole()];
+        add_products(simd, z, bias, &columns, weights, 0, None, true);
+        add_products_of_rest(simd, z_tail, bias, &columns, weights);
+    }
+}
+
+#[inline(always)]
+fn splat<S: Simd, const N: usize>(simd: S, values: [f64; N]) -> [S::f64s; N] {
+    let mut splat = [simd.splat_f64s(0.0); N];
+    for (splat, value) in splat.iter_mut().zip(values) {
+        *splat = simd.splat_f64s(value);
+    }
+    splat
 }
 
 /// The same for the whole registers from the `first` on; what is so far `ahead` of them is asked for.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a loop that is compiled twice")]
-fn add_products<S: Simd, T: Raw, const N: usize>(
+fn add_products<S: Simd, const N: usize>(
     simd: S,
     z: &mut [S::f64s],
     bias: Option<S::f64s>,
-    columns: &[Registers<'_, S, T>; N],
+    columns: &impl Group<S, N>,
     weights: [S::f64s; N],
     first: usize,
     ahead: Option<usize>,
@@ -239,16 +273,34 @@ fn add_products<S: Simd, T: Raw, const N: usize>(
 ) {
     for (i, z) in z.iter_mut().enumerate() {
         let i = first + i;
-        ask_behind(&columns[..N / 2], i, ahead);
+        columns.ask_behind(0..N / 2, i, ahead);
         // All of them known when the code is compiled, as a slice of so many would lie in memory.
         if !shares {
-            ask_behind(&columns[N / 2..], i, ahead);
+            columns.ask_behind(N / 2..N, i, ahead);
         }
         let mut sum = bias.unwrap_or(*z);
-        for (column, weight) in columns.iter().zip(weights) {
-            sum = simd.mul_add_e_f64s(column.whole(i), weight, sum);
+        for (values, weight) in columns.whole(i).into_iter().zip(weights) {
+            sum = simd.mul_add_e_f64s(values, weight, sum);
         }
         *z = sum;
+    }
+}
+
+/// The same for what is behind the last whole register.
+#[inline(always)]
+fn add_products_of_rest<S: Simd, const N: usize>(
+    simd: S,
+    z: &mut [f64],
+    bias: Option<S::f64s>,
+    columns: &impl Group<S, N>,
+    weights: [S::f64s; N],
+) {
+    if !z.is_empty() {
+        let mut sum = bias.unwrap_or(simd.partial_load_f64s(z));
+        for (values, weight) in columns.rest().into_iter().zip(weights) {
+            sum = simd.mul_add_e_f64s(values, weight, sum);
+        }
+        simd.partial_store_f64s(z, sum);
     }
 }
 
@@ -270,8 +322,25 @@ pub(super) fn accumulate<S: Simd, T: Raw>(
         for rows in segments.clone() {
             let (columns, slope) = (columns.rows(rows.clone()), &slope[rows]);
             let gradient = &mut *gradient;
-            by_columns!(simd, gradient.len(), AddSums, { columns, slope, gradient });
+            by_columns!([1 2 3 4 5 6 7 8], simd, gradient.len(), AddSums, { columns, slope, gradient });
         }
+    }
+}
+
+/// The same of interleaved columns.
+#[inline(always)]
+pub(super) fn accumulate_interleaved<S: Simd, T: Raw>(
+    simd: S,
+    rows: &Interleaved<'_, T>,
+    slope: &[f64],
+    gradient: &mut [f64],
+    mut share: Share<'_>,
+) {
+    assert!(gradient.len() == rows.n_cols() && slope.len() == rows.n_rows());
+    share.step();
+    for segment in segments((rows.n_rows(), rows.n_cols())) {
+        let (slope, gradient) = (&slope[segment.clone()], &mut *gradient);
+        by_columns!([2 3 4 5 6 7], simd, gradient.len(), AddSumsInterleaved, { rows, segment, slope, gradient });
     }
 }
 
@@ -288,47 +357,76 @@ impl<T: Raw, const N: usize> WithSimd for AddSums<'_, T, N> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { columns, slope, gradient } = self;
-        let sums = match N {
-            1 => dots::<S, T, N, 4>(simd, &columns, slope),
-            2..=4 => dots::<S, T, N, 2>(simd, &columns, slope),
-            _ => dots::<S, T, N, 1>(simd, &columns, slope),
-        };
-        gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
+        let group = Registers::<S, T>::of_each(simd, columns.all::<N>());
+        add_sums(simd, &group, columns.ahead_again(), slope, gradient);
     }
+}
+
+/// The same of some rows of interleaved columns.
+struct AddSumsInterleaved<'a, T, const N: usize> {
+    rows: &'a Interleaved<'a, T>,
+    segment: Range<usize>,
+    slope: &'a [f64],
+    gradient: &'a mut [f64],
+}
+
+impl<T: Raw, const N: usize> WithSimd for AddSumsInterleaved<'_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { rows, segment, slope, gradient } = self;
+        add_sums(simd, &rows.group::<S, N>(simd, segment), None, slope, gradient);
+    }
+}
+
+#[inline(always)]
+fn add_sums<S: Simd, const N: usize>(
+    simd: S,
+    columns: &impl Group<S, N>,
+    ahead: Option<usize>,
+    slope: &[f64],
+    gradient: &mut [f64],
+) {
+    let sums = match N {
+        1 => dots::<S, N, 4>(simd, columns, ahead, slope),
+        2..=4 => dots::<S, N, 2>(simd, columns, ahead, slope),
+        _ => dots::<S, N, 1>(simd, columns, ahead, slope),
+    };
+    gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
 }
 
 /// The products of each column with another, in `WAYS` registers each, so that few sums wait for the one before.
 #[inline(always)]
-fn dots<S: Simd, T: Raw, const N: usize, const WAYS: usize>(
+fn dots<S: Simd, const N: usize, const WAYS: usize>(
     simd: S,
-    columns: &Columns<'_, T>,
+    columns: &impl Group<S, N>,
+    ahead: Option<usize>,
     other: &[f64],
 ) -> [f64; N] {
-    let ahead = columns.ahead_again();
     let (other, other_tail) = S::as_simd_f64s(other);
-    let columns = Registers::<S, T>::of_each(simd, columns.all::<N>());
-    let other = &other[..columns[0].n_whole()];
+    let other = &other[..columns.n_whole()];
     let (groups, rest) = other.as_chunks::<WAYS>();
     let mut sums = [[simd.splat_f64s(0.0); N]; WAYS];
     for (group, others) in groups.iter().enumerate() {
         for (way, &other) in others.iter().enumerate() {
-            ask_behind(&columns[N / 2..], group * WAYS + way, ahead);
-            for (sum, column) in sums[way].iter_mut().zip(&columns) {
-                *sum = simd.mul_add_e_f64s(column.whole(group * WAYS + way), other, *sum);
+            columns.ask_behind(N / 2..N, group * WAYS + way, ahead);
+            for (sum, values) in sums[way].iter_mut().zip(columns.whole(group * WAYS + way)) {
+                *sum = simd.mul_add_e_f64s(values, other, *sum);
             }
         }
     }
     for (i, &other) in rest.iter().enumerate() {
-        ask_behind(&columns[N / 2..], groups.len() * WAYS + i, ahead);
-        for (sum, column) in sums[0].iter_mut().zip(&columns) {
-            *sum = simd.mul_add_e_f64s(column.whole(groups.len() * WAYS + i), other, *sum);
+        columns.ask_behind(N / 2..N, groups.len() * WAYS + i, ahead);
+        for (sum, values) in sums[0].iter_mut().zip(columns.whole(groups.len() * WAYS + i)) {
+            *sum = simd.mul_add_e_f64s(values, other, *sum);
         }
     }
     let mut last = [simd.splat_f64s(0.0); GROUP];
     if !other_tail.is_empty() {
         let other = simd.partial_load_f64s(other_tail);
-        for (last, column) in last.iter_mut().zip(&columns) {
-            *last = simd.mul_f64s(column.rest(), other);
+        for (last, values) in last.iter_mut().zip(columns.rest()) {
+            *last = simd.mul_f64s(values, other);
         }
     }
     for sums in &sums {
@@ -337,12 +435,4 @@ fn dots<S: Simd, T: Raw, const N: usize, const WAYS: usize>(
         }
     }
     *sum_each(simd, last).first_chunk().expect("at most a group")
-}
-
-/// Asks for the line that is so far behind a register of each column, where that begins one.
-#[inline(always)]
-fn ask_behind<S: Simd, T: Raw>(columns: &[Registers<'_, S, T>], i: usize, distance: Option<usize>) {
-    if let Some(distance) = distance {
-        columns.iter().for_each(|column| column.ask_behind(i, distance));
-    }
 }

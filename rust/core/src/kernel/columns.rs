@@ -1,10 +1,12 @@
 //! Sums of each column and of its squares, from which means and standard deviations follow.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::strips::segments;
 use super::{By, Scaling, registers};
-use crate::matrix::{Columns, GROUP, Panel, Raw, Registers, Strip, WithStrip};
+use crate::matrix::{Column, Columns, GROUP, Interleaved, Panel, Raw, Registers, Strip, WithStrip};
 
 /// `Σ s x̃` and `Σ s x̃²` of each column, with `x̃ = (x − c) / s`.
 #[derive(Clone, Debug)]
@@ -51,7 +53,19 @@ impl<S: Simd> WithStrip for By<S, AddColumns<'_>> {
     #[inline(always)]
     fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
         let Self { simd, task: AddColumns { scaling, sample_weight, sums, .. } } = self;
-        add_columns(simd, columns, scaling, sample_weight, sums);
+        let shape = (columns.n_rows(), columns.n_cols());
+        let column = |j, rows| {
+            let [column] = columns.part(j, 1).rows(rows).all();
+            Registers::of(simd, column)
+        };
+        add_columns(simd, shape, column, scaling, sample_weight, sums);
+    }
+
+    #[inline(always)]
+    fn interleaved<T: Raw>(self, rows: &Interleaved<'_, T>) {
+        let Self { simd, task: AddColumns { scaling, sample_weight, sums, .. } } = self;
+        let shape = (rows.n_rows(), rows.n_cols());
+        add_columns(simd, shape, |j, part| rows.column(j, part), scaling, sample_weight, sums);
     }
 }
 
@@ -105,7 +119,7 @@ fn add_rows<S: Simd, T: Raw, const R: usize>(
     }
     for (j, (first, second)) in first_tail.iter_mut().zip(second_tail).enumerate() {
         for (i, row) in rows.iter().enumerate() {
-            let value = (row.tail()[j].widen() - centre_tail[j]) * scale_tail[j];
+            let value = (row.tail_values()[j].widen() - centre_tail[j]) * scale_tail[j];
             let weighted = weights.map_or(value, |weights| weights[i] * value);
             *first += weighted;
             *second += weighted * value;
@@ -114,20 +128,20 @@ fn add_rows<S: Simd, T: Raw, const R: usize>(
 }
 
 #[inline(always)]
-fn add_columns<S: Simd, T: Raw>(
+fn add_columns<S: Simd, C: Column<S>>(
     simd: S,
-    columns: &Columns<'_, T>,
+    shape: (usize, usize),
+    column: impl Fn(usize, Range<usize>) -> C,
     scaling: Scaling<'_>,
     sample_weight: Option<&[f64]>,
     sums: &mut ColumnSums,
 ) {
-    let segments = segments((columns.n_rows(), columns.n_cols()));
+    let segments = segments(shape);
     for (j, (first, second)) in sums.first.iter_mut().zip(&mut sums.second).enumerate() {
-        let [column] = columns.part(j, 1).all();
         let (centre, scale) = (scaling.centre[j], scaling.inverse_scale[j]);
         for rows in segments.clone() {
             let weights = sample_weight.map(|weights| S::as_simd_f64s(&weights[rows.clone()]));
-            let values = Registers::<S, T>::of(simd, &column[rows]);
+            let values = column(j, rows);
             let (sum, sum_of_squares) = sums_of_column(
                 simd,
                 &values,
@@ -136,8 +150,8 @@ fn add_columns<S: Simd, T: Raw>(
             );
             *first += sum;
             *second += sum_of_squares;
-            for (i, value) in values.tail().iter().enumerate() {
-                let value = (value.widen() - centre) * scale;
+            for (i, value) in values.tail().enumerate() {
+                let value = (value - centre) * scale;
                 let weighted = weights.map_or(value, |(_, weights)| weights[i] * value);
                 *first += weighted;
                 *second += weighted * value;
@@ -150,9 +164,9 @@ fn add_columns<S: Simd, T: Raw>(
 const WAYS: usize = 4;
 
 #[inline(always)]
-fn sums_of_column<S: Simd, T: Raw>(
+fn sums_of_column<S: Simd>(
     simd: S,
-    values: &Registers<'_, S, T>,
+    values: &impl Column<S>,
     weights: Option<&[S::f64s]>,
     [centre, scale]: [S::f64s; 2],
 ) -> (f64, f64) {

@@ -31,7 +31,7 @@ use pulp::{Arch, Simd, WithSimd};
 pub(crate) use strips::{Order, Ordered, Rows, StripBuffers};
 pub(crate) use sums::{largest, sum, weighted_sum};
 
-use crate::matrix::{Columns, Panel, Raw, Strip, WithStrip};
+use crate::matrix::{Columns, Interleaved, Panel, Raw, Strip, WithStrip};
 use crate::model::Parameters;
 
 /// The target and the weight of each row of a panel; without weights every row counts once.
@@ -281,6 +281,12 @@ impl<S: Simd> WithStrip for By<S, Accumulate<'_>> {
     fn columns<T: Raw>(self, columns: &Columns<'_, T>) {
         let Self { simd, task: Accumulate { slope, gradient, share, .. } } = self;
         by_columns::accumulate(simd, columns, slope, gradient, share);
+    }
+
+    #[inline(always)]
+    fn interleaved<T: Raw>(self, rows: &Interleaved<'_, T>) {
+        let Self { simd, task: Accumulate { slope, gradient, share, .. } } = self;
+        by_columns::accumulate_interleaved(simd, rows, slope, gradient, share);
     }
 }
 

@@ -6,7 +6,7 @@ use super::next::{Next, Share};
 use super::strips::{Order, Rows, StripBuffers};
 use super::sums::AllFinite;
 use super::{AddOffset, By, Predictor, by_columns, by_rows};
-use crate::matrix::{Columns, FEW_COLUMNS, Matrix, Panel, Raw, Strip, WithStrip};
+use crate::matrix::{Columns, FEW_COLUMNS, Interleaved, Matrix, Panel, Raw, Strip, WithStrip};
 
 /// `z_i = x_i · w + b` plus its offset, if there is one, for each row. Returns whether all are finite. They depend on
 /// neither the order nor the layout nor the other rows.
@@ -105,5 +105,11 @@ impl<S: Simd> WithStrip for By<S, Predict<'_>> {
             }
             _ => by_columns::predict(simd, columns, weights, bias, z, share, readings),
         }
+    }
+
+    #[inline(always)]
+    fn interleaved<T: Raw>(self, rows: &Interleaved<'_, T>) {
+        let Self { simd, task: Predict { weights, bias, z, share, .. } } = self;
+        by_columns::predict_interleaved(simd, rows, weights, bias, z, share);
     }
 }

@@ -127,6 +127,33 @@ fn columns_of_every_type_give_the_same_bits_in_place_and_packed() {
 }
 
 #[test]
+fn interleaved_columns_give_the_same_bits_as_packed_ones() {
+    fn check<T: Element>(host: &Array2<T>) {
+        let (n_rows, n_cols) = (host.nrows(), host.ncols() - 1);
+        let apart = host.slice(s![.., 1..]);
+        let together = apart.to_owned();
+        let both = [Matrix::from(apart), Matrix::from(&together)].map(|x| {
+            let mut buffer = Vec::new();
+            let strip = x.strip(0..n_rows, &mut buffer);
+            let is_interleaved = matches!(strip, Strip::Interleaved(_) | Strip::InterleavedOfF32(_));
+            (is_interleaved, products_of(x.shape(), &strip), sums_of_columns(x.shape(), &strip))
+        });
+        let [(false, products, sums), (true, products_together, sums_together)] = both else {
+            panic!("{n_rows} × {n_cols}: packed {}, interleaved {}", !both[0].0, both[1].0)
+        };
+        assert_eq!(products_together, products, "{n_rows} × {n_cols}");
+        assert_eq!(sums_together, sums, "{n_rows} × {n_cols}");
+    }
+    for n_cols in 2..=7 {
+        for n_rows in (2..=21).chain([77, 300]) {
+            let host = values((n_rows, n_cols + 1));
+            check(&host);
+            check(&host.mapv(|value| value as f32));
+        }
+    }
+}
+
+#[test]
 fn predictors_are_the_same_bits_whatever_the_layout_the_type_and_the_rows_beside() {
     for (n_rows, n_cols) in (1..=21).flat_map(|m| [3, 8, 9, 11, 13, 16, 23, 32, 35].map(|n| (m, n))).chain([(700, 37)])
     {

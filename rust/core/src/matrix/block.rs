@@ -65,12 +65,78 @@ pub(super) fn transpose_block<S: Simd, const ROWS: usize, const COLS: usize>(
     array::from_fn(|row| array::from_fn(|column| columns[column][row]))
 }
 
+/// A register of each column, from as many rows as it has lanes.
+#[inline(always)]
+pub(super) fn columns_of_rows<S: Simd, T: Raw, const N: usize>(simd: S, rows: &[[T; N]]) -> [S::f64s; N] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::any::Any;
+
+        use pulp::bytemuck::cast;
+        use pulp::x86::{V3, V4};
+
+        let any: &dyn Any = &simd;
+        if let (Some(v3), Some(rows)) = (any.downcast_ref::<V3>(), rows.as_array::<4>()) {
+            return x86::columns_of_4(v3.avx, rows).map(|column| cast(pulp::cast::<_, pulp::f64x4>(column)));
+        }
+        if let (Some(v4), Some(rows)) = (any.downcast_ref::<V4>(), rows.as_array::<8>()) {
+            return x86::columns_of_8(*v4, rows).map(|column| cast(pulp::cast::<_, pulp::f64x8>(column)));
+        }
+    }
+    let _ = simd;
+    array::from_fn(|j| {
+        let mut column = [0.0; BLOCK];
+        for (value, row) in column.iter_mut().zip(rows) {
+            *value = row[j].widen();
+        }
+        S::as_simd_f64s(&column).0[0]
+    })
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::{__m256d, __m512d};
+    use std::arch::x86_64::{__m128d, __m256d, __m512d};
 
+    use pulp::bytemuck::cast;
     use pulp::core_arch::x86::Avx;
     use pulp::x86::V4;
+
+    use super::Raw;
+
+    /// Pairs of neighbouring columns, whose halves come from memory: so only one shuffle a column is needed.
+    #[inline(always)]
+    pub(super) fn columns_of_4<T: Raw, const N: usize>(avx: Avx, rows: &[[T; N]; 4]) -> [__m256d; N] {
+        const { assert!(N >= 2) }
+        let [a, b, c, d] = rows;
+        let mut columns = [avx._mm256_setzero_pd(); N];
+        // Of an odd number the last is paired with the one before once more.
+        for j in (0..N).step_by(2).map(|j| j.min(N - 2)) {
+            let (even, odd) = (two_rows(avx, [a, c], j), two_rows(avx, [b, d], j));
+            columns[j] = avx._mm256_unpacklo_pd(even, odd);
+            columns[j + 1] = avx._mm256_unpackhi_pd(even, odd);
+        }
+        columns
+    }
+
+    /// Two neighbours of each of two rows.
+    #[inline(always)]
+    fn two_rows<T: Raw, const N: usize>(avx: Avx, rows: [&[T; N]; 2], j: usize) -> __m256d {
+        let [a, b]: [__m128d; 2] = rows.map(|row| cast([row[j].widen(), row[j + 1].widen()]));
+        avx._mm256_insertf128_pd::<1>(avx._mm256_castpd128_pd256(a), b)
+    }
+
+    // No closure, as in four_rows.
+    #[inline(always)]
+    pub(super) fn columns_of_8<T: Raw, const N: usize>(simd: V4, rows: &[[T; N]; 8]) -> [__m512d; N] {
+        let x = simd.avx512f;
+        let low = columns_of_4(simd.avx, rows.first_chunk().expect("four of eight"));
+        let high = columns_of_4(simd.avx, rows.last_chunk().expect("four of eight"));
+        let mut columns = [x._mm512_setzero_pd(); N];
+        for j in 0..N {
+            columns[j] = x._mm512_insertf64x4::<1>(x._mm512_castpd256_pd512(low[j]), high[j]);
+        }
+        columns
+    }
 
     #[inline(always)]
     pub(super) fn transpose_4(avx: Avx, [a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {

@@ -6,8 +6,10 @@
 
 mod block;
 mod element;
+mod interleaved;
 mod pack;
 mod panel;
+mod registers;
 mod slab;
 
 use std::array;
@@ -18,8 +20,10 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 pub(crate) use element::Raw;
 pub use element::{DType, Element};
-pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Registers, Strip, WithStrip, register};
+pub(crate) use interleaved::Interleaved;
+pub(crate) use panel::{Columns, GROUP, Panel, Pieces, Strip, WithStrip};
 use panel::{Source, Strides};
+pub(crate) use registers::{Column, Group, Registers, register};
 pub(crate) use slab::{EIGHT, Eights, Slab, WithEights, first_eight};
 
 use crate::error::Error;
@@ -317,10 +321,24 @@ impl<'a> Matrix<'a> {
                 dtype => unreachable!("{dtype:?}"),
             };
         }
+        if (2..=FEW_COLUMNS).contains(&some.n_cols) && some.follow_one_another() {
+            if some.rows_are_plain::<f64>() {
+                return Strip::Interleaved(some.interleaved());
+            } else if some.rows_are_plain::<f32>() {
+                return Strip::InterleavedOfF32(some.interleaved());
+            }
+        }
         Self::pack(&[some.transposed()], buffer);
         // SAFETY: pack has just filled n_cols · n_rows values, borrowed for 'p.
         let columns = unsafe { Columns::new(buffer.as_ptr(), some.shape(), some.n_rows as isize) };
         Strip::Columns(columns.with_ahead_of_source(some.ahead()))
+    }
+
+    fn interleaved<T: Raw + Element>(&self) -> Interleaved<'a, T> {
+        assert!(self.rows_are_plain::<T>() && self.follow_one_another());
+        // SAFETY: type, alignment, stride and byte order have been checked; they lie one after the other, in bounds.
+        let values = unsafe { std::slice::from_raw_parts(self.data.cast(), self.n_rows * self.n_cols) };
+        Interleaved::new(values, self.n_cols, self.ahead())
     }
 
     fn columns_in_place<T: Raw + Element>(&self) -> Columns<'a, T> {
@@ -401,10 +419,14 @@ impl<'a> Matrix<'a> {
         if self.n_cols == 1 || self.col_stride != self.dtype.size() as isize {
             return Source::UNKNOWN;
         }
-        let follow = self.row_stride == row_bytes as isize;
         let n_rows = DISTANCE.div_ceil(row_bytes.max(1)) as isize;
-        let ahead = if follow { DISTANCE } else { self.row_stride.wrapping_mul(n_rows) as usize };
+        let ahead = if self.follow_one_another() { DISTANCE } else { self.row_stride.wrapping_mul(n_rows) as usize };
         Source { address: self.data, row_bytes, strides: Strides::even(self.row_stride), ahead }
+    }
+
+    /// Whether the next row begins where a row ends.
+    fn follow_one_another(&self) -> bool {
+        self.row_stride == (self.n_cols * self.dtype.size()) as isize
     }
 
     fn element(&self, row: usize, col: usize) -> *const u8 {

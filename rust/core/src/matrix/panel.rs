@@ -4,10 +4,8 @@ use std::array;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use pulp::Simd;
-
-use super::element::{Raw, widen_each};
-use super::{CACHE_LINE, prefetch};
+use super::element::Raw;
+use super::interleaved::Interleaved;
 
 /// Rows that kernels take together.
 pub(crate) const GROUP: usize = 8;
@@ -262,67 +260,6 @@ impl<'p, T: Raw> Columns<'p, T> {
     }
 }
 
-/// A column by registers of as many `f64` as there are lanes, widened as each is taken; and what is left of it.
-pub(crate) struct Registers<'p, S, T> {
-    simd: S,
-    values: &'p [T],
-    n_whole: usize,
-}
-
-impl<'p, S: Simd, T: Raw> Registers<'p, S, T> {
-    #[inline(always)]
-    pub(crate) fn of(simd: S, values: &'p [T]) -> Self {
-        Self { simd, values, n_whole: values.len() / S::F64_LANES }
-    }
-
-    /// Those of columns that are as long as each other.
-    #[inline(always)]
-    pub(crate) fn of_each<const N: usize>(simd: S, columns: [&'p [T]; N]) -> [Self; N] {
-        let n_rows = columns.first().map_or(0, |column| column.len());
-        array::from_fn(|j| Self::of(simd, &columns[j][..n_rows]))
-    }
-
-    /// How many are whole.
-    #[inline(always)]
-    pub(crate) fn n_whole(&self) -> usize {
-        self.n_whole
-    }
-
-    #[inline(always)]
-    pub(crate) fn whole(&self, i: usize) -> S::f64s {
-        assert!(i < self.n_whole);
-        // SAFETY: so many whole registers of values are in bounds.
-        T::widen_whole(self.simd, unsafe { self.values.get_unchecked(i * S::F64_LANES..(i + 1) * S::F64_LANES) })
-    }
-
-    /// The values behind those.
-    #[inline(always)]
-    pub(crate) fn tail(&self) -> &'p [T] {
-        &self.values[self.n_whole * S::F64_LANES..]
-    }
-
-    /// The same in a register, and zeros.
-    #[inline(always)]
-    pub(crate) fn rest(&self) -> S::f64s {
-        widen_each::<S, T>(self.tail())
-    }
-
-    /// Asks for the line that is so far behind a whole register, where that begins one.
-    #[inline(always)]
-    pub(crate) fn ask_behind(&self, i: usize, distance: usize) {
-        let offset = i * S::F64_LANES * size_of::<T>();
-        if offset.is_multiple_of(CACHE_LINE) {
-            prefetch(self.values.as_ptr().cast::<u8>().wrapping_add(offset).wrapping_add(distance));
-        }
-    }
-}
-
-/// A register of these values, widened.
-#[inline(always)]
-pub(crate) fn register<S: Simd, T: Raw>(simd: S, values: &[T], i: usize) -> S::f64s {
-    T::widen_whole(simd, &values[i * S::F64_LANES..][..S::F64_LANES])
-}
-
 /// A block of rows in the form in which the kernels take it.
 pub(crate) enum Strip<'p> {
     Rows(Panel<'p>),
@@ -330,12 +267,15 @@ pub(crate) enum Strip<'p> {
     Columns(Columns<'p>),
     ColumnsOfF32(Columns<'p, f32>),
     ColumnsOfU8(Columns<'p, u8>),
+    Interleaved(Interleaved<'p>),
+    InterleavedOfF32(Interleaved<'p, f32>),
 }
 
 /// What is done with a strip, by its form.
 pub(crate) trait WithStrip {
     fn rows<T: Raw>(self, rows: &Panel<'_, T>);
     fn columns<T: Raw>(self, columns: &Columns<'_, T>);
+    fn interleaved<T: Raw>(self, rows: &Interleaved<'_, T>);
 }
 
 impl Strip<'_> {
@@ -347,6 +287,8 @@ impl Strip<'_> {
             Self::Columns(columns) => task.columns(columns),
             Self::ColumnsOfF32(columns) => task.columns(columns),
             Self::ColumnsOfU8(columns) => task.columns(columns),
+            Self::Interleaved(rows) => task.interleaved(rows),
+            Self::InterleavedOfF32(rows) => task.interleaved(rows),
         }
     }
 
@@ -358,14 +300,19 @@ impl Strip<'_> {
             Self::Columns(columns) => Self::Columns(columns.without_ahead()),
             Self::ColumnsOfF32(columns) => Self::ColumnsOfF32(columns.without_ahead()),
             Self::ColumnsOfU8(columns) => Self::ColumnsOfU8(columns.without_ahead()),
+            Self::Interleaved(rows) => Self::Interleaved(rows.without_ahead()),
+            Self::InterleavedOfF32(rows) => Self::InterleavedOfF32(rows.without_ahead()),
         }
     }
 
-    /// What to ask for while the strip, which was packed, is worked on; nothing where that is not known.
+    /// What to ask for while the strip is worked on, where its kernels do not ask for it themselves; nothing where that is not
+    /// known.
     pub(crate) fn ahead_of_source(&self) -> Pieces {
         match self {
             Self::Rows(panel) => panel.ahead_of_source(),
             Self::Columns(columns) => columns.ahead_of_source,
+            Self::Interleaved(rows) => rows.ahead(),
+            Self::InterleavedOfF32(rows) => rows.ahead(),
             // Never packed.
             Self::RowsOfF32(_) | Self::ColumnsOfF32(_) | Self::ColumnsOfU8(_) => Pieces::NONE,
         }
